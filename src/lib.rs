@@ -1,0 +1,6 @@
+//! mtaudit
+pub mod event;
+pub mod formats;
+pub mod report;
+pub mod source;
+pub mod tables;

@@ -1,0 +1,2 @@
+//! The rows, in columns.
+pub mod schema;
