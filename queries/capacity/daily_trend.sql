@@ -59,110 +59,91 @@
 -- thresholds = ["growth", "min_days"]
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
 -- keys       = []
-WITH seen AS (
-    SELECT day FROM messages WHERE day IS NOT NULL
-    UNION ALL
-    SELECT day FROM rejections WHERE day IS NOT NULL
-    UNION ALL
-    SELECT day FROM sessions WHERE day IS NOT NULL
-), bounds AS (
-    SELECT MIN(day) AS first_day, MAX(day) AS last_day FROM seen
-), days AS (
-    SELECT DISTINCT day FROM seen
-), m AS (
-    SELECT day,
-           COUNT(*) FILTER (WHERE origin NOT IN ('reinjected', 'forwarded')) AS accepted,
-           COUNT(*) AS accepted_all_hops,
-           SUM(size) FILTER (WHERE origin NOT IN ('reinjected', 'forwarded')) AS bytes
+WITH events AS (
+    SELECT day, 'message' AS kind, origin NOT IN ('reinjected', 'forwarded') AS once, size
     FROM messages
-    GROUP BY day
-), r AS (
-    SELECT day, COUNT(*) AS rejections
+    WHERE day IS NOT NULL
+    UNION ALL
+    SELECT day, CASE WHEN action IN ('reject', 'defer') THEN 'rejection' ELSE 'other' END AS kind, FALSE AS once, CAST(NULL AS BIGINT) AS size
     FROM rejections
-    WHERE action IN ('reject', 'defer')
-    GROUP BY day
-), s AS (
-    SELECT day, COUNT(*) AS sessions
+    WHERE day IS NOT NULL
+    UNION ALL
+    SELECT day, 'session' AS kind, FALSE AS once, CAST(NULL AS BIGINT) AS size
     FROM sessions
+    WHERE day IS NOT NULL
+), counted AS (
+    SELECT day,
+           CAST(COUNT(*) FILTER (WHERE once) AS BIGINT) AS accepted,
+           CAST(COUNT(*) FILTER (WHERE kind = 'message') AS BIGINT) AS accepted_all_hops,
+           SUM(size) FILTER (WHERE once) AS bytes,
+           CAST(COUNT(*) FILTER (WHERE kind = 'rejection') AS BIGINT) AS rejections,
+           CAST(COUNT(*) FILTER (WHERE kind IN ('rejection', 'other')) AS BIGINT) AS refusal_lines,
+           CAST(COUNT(*) FILTER (WHERE kind = 'session') AS BIGINT) AS sessions
+    FROM events
     GROUP BY day
-), refused AS (
-    SELECT COUNT(*) AS lines FROM rejections
-), connected AS (
-    SELECT COUNT(*) AS lines FROM sessions
-), daily AS (
-    SELECT days.day AS day,
-           days.day > bounds.first_day AND days.day < bounds.last_day AS complete,
-           days.day = bounds.last_day AS last_day,
-           CAST(COALESCE(m.accepted, 0) AS BIGINT) AS accepted,
-           CAST(COALESCE(m.accepted_all_hops, 0) AS BIGINT) AS accepted_all_hops,
-           m.bytes AS bytes,
-           CASE WHEN connected.lines + refused.lines > 0 THEN CAST(COALESCE(r.rejections, 0) AS BIGINT) END AS rejections,
-           CASE WHEN connected.lines > 0 THEN CAST(COALESCE(s.sessions, 0) AS BIGINT) END AS sessions
-    FROM days
-    CROSS JOIN bounds
-    CROSS JOIN refused
-    CROSS JOIN connected
-    LEFT JOIN m ON days.day = m.day
-    LEFT JOIN r ON days.day = r.day
-    LEFT JOIN s ON days.day = s.day
-), numbered AS (
-    SELECT accepted, CAST(ROW_NUMBER() OVER (ORDER BY day) AS BIGINT) AS no
-    FROM daily
-    WHERE complete
-), size AS (
-    SELECT MAX(no) AS newest FROM numbered
+), bounded AS (
+    SELECT day, accepted, accepted_all_hops, bytes, rejections, sessions,
+           MIN(day) OVER () AS first_day,
+           MAX(day) OVER () AS last_day,
+           SUM(sessions) OVER () AS all_sessions,
+           SUM(refusal_lines) OVER () AS all_refusals
+    FROM counted
 ), used AS (
-    SELECT numbered.accepted AS accepted, numbered.no AS no
-    FROM numbered
-    CROSS JOIN size
-    WHERE numbered.no > size.newest - 366
+    -- The newest 366 complete days, the newest first.
+    SELECT accepted, no
+    FROM (
+        SELECT accepted, CAST(ROW_NUMBER() OVER (ORDER BY day DESC) AS BIGINT) AS no
+        FROM bounded
+        WHERE day > first_day AND day < last_day
+    ) AS numbered
+    WHERE no <= 366
 ), amount AS (
-    SELECT CAST(COUNT(*) AS BIGINT) AS days, QUANTILE_CONT(accepted, 0.5) AS median_day FROM used
+    SELECT CAST(COUNT(*) AS BIGINT) AS days, QUANTILE_CONT(accepted, 0.5) AS median_day
+    FROM used
 ), slopes AS (
-    -- Theil-Sen: the median slope over all pairs; its interval from Kendall's variance.
-    SELECT CAST(b.accepted - a.accepted AS DOUBLE) / (b.no - a.no) AS slope
+    -- Theil-Sen: the median slope over all pairs of days; its interval is from Kendall's variance.
+    SELECT CAST(a.accepted - b.accepted AS DOUBLE) / (b.no - a.no) AS slope
     FROM used AS a
     CROSS JOIN used AS b
     WHERE a.no < b.no
 ), ordered AS (
-    SELECT slope, CAST(ROW_NUMBER() OVER (ORDER BY slope) AS BIGINT) AS no FROM slopes
+    SELECT slope, CAST(ROW_NUMBER() OVER (ORDER BY slope) AS BIGINT) AS no
+    FROM slopes
 ), limits AS (
     SELECT amount.days AS days,
            amount.median_day AS median_day,
+           amount.days >= params.min_days AS enough,
            CAST(FLOOR((amount.days * (amount.days - 1) / 2.0
                - 1.96 * SQRT(amount.days * (amount.days - 1) * (2 * amount.days + 5) / 18.0)) / 2.0) AS BIGINT) AS low_no,
            CAST(CEIL((amount.days * (amount.days - 1) / 2.0
                + 1.96 * SQRT(amount.days * (amount.days - 1) * (2 * amount.days + 5) / 18.0)) / 2.0) AS BIGINT) + 1 AS high_no
     FROM amount
     CROSS JOIN params
-    WHERE amount.days >= params.min_days
 ), trend AS (
-    SELECT QUANTILE_CONT(slope, 0.5) AS slope FROM slopes
-), low AS (
-    SELECT MAX(ordered.slope) AS slope FROM ordered CROSS JOIN limits WHERE ordered.no = limits.low_no
-), high AS (
-    SELECT MAX(ordered.slope) AS slope FROM ordered CROSS JOIN limits WHERE ordered.no = limits.high_no
-), figures AS (
-    SELECT MAX(limits.days) AS enough, MAX(limits.median_day) AS median_day FROM limits
+    SELECT limits.days AS days,
+           limits.enough AS enough,
+           limits.median_day AS median_day,
+           QUANTILE_CONT(ordered.slope, 0.5) AS slope,
+           MAX(ordered.slope) FILTER (WHERE ordered.no = limits.low_no) AS low,
+           MAX(ordered.slope) FILTER (WHERE ordered.no = limits.high_no) AS high
+    FROM limits
+    LEFT JOIN ordered ON limits.days > 0
+    GROUP BY limits.days, limits.enough, limits.median_day
 )
-SELECT daily.day AS day,
-       daily.complete AS complete,
-       daily.accepted AS accepted,
-       daily.accepted_all_hops AS accepted_all_hops,
-       daily.bytes AS bytes,
-       daily.rejections AS rejections,
-       daily.sessions AS sessions,
-       amount.days AS days,
-       CASE WHEN figures.enough > 0 THEN ROUND(30 * trend.slope, 2) END AS trend_30_days,
-       CASE WHEN figures.enough > 0 THEN ROUND(30 * low.slope, 2) END AS trend_low,
-       CASE WHEN figures.enough > 0 THEN ROUND(30 * high.slope, 2) END AS trend_high,
-       CASE WHEN figures.enough > 0 THEN ROUND(figures.median_day, 2) END AS median_day,
-       CASE WHEN figures.median_day > 0 THEN ROUND(30 * trend.slope / figures.median_day, 4) END AS trend_share,
-       daily.last_day AS last_day
-FROM daily
-CROSS JOIN amount
+SELECT bounded.day AS day,
+       bounded.day > bounded.first_day AND bounded.day < bounded.last_day AS complete,
+       bounded.accepted AS accepted,
+       bounded.accepted_all_hops AS accepted_all_hops,
+       bounded.bytes AS bytes,
+       CASE WHEN bounded.all_sessions + bounded.all_refusals > 0 THEN bounded.rejections END AS rejections,
+       CASE WHEN bounded.all_sessions > 0 THEN bounded.sessions END AS sessions,
+       trend.days AS days,
+       CASE WHEN trend.enough THEN ROUND(30 * trend.slope, 2) END AS trend_30_days,
+       CASE WHEN trend.enough THEN ROUND(30 * trend.low, 2) END AS trend_low,
+       CASE WHEN trend.enough THEN ROUND(30 * trend.high, 2) END AS trend_high,
+       CASE WHEN trend.enough THEN ROUND(trend.median_day, 2) END AS median_day,
+       CASE WHEN trend.enough AND trend.median_day > 0 THEN ROUND(30 * trend.slope / trend.median_day, 4) END AS trend_share,
+       bounded.day = bounded.last_day AS last_day
+FROM bounded
 CROSS JOIN trend
-CROSS JOIN low
-CROSS JOIN high
-CROSS JOIN figures
 ORDER BY day
