@@ -40,6 +40,8 @@ pub struct SourceRow {
     pub utc_offset: Option<String>,
     pub duplicate_of: Option<i64>,
     pub problem: Option<String>,
+    /// The problem leaves the evidence incomplete.
+    pub incomplete: bool,
 }
 
 /// All tables.
