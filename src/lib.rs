@@ -8,6 +8,5 @@ pub mod formats;
 pub mod query;
 pub mod report;
 pub mod source;
-pub mod strings;
 pub mod syslog;
 pub mod tables;
