@@ -3,7 +3,7 @@
 
 use super::event;
 use super::fields::{
-    decimal, find, head, integer, is_queue_id, peer, peer_or_name, reply_code, trim_end, word,
+    after_quotes, decimal, find, head, integer, is_queue_id, peer, peer_or_name, reply_code, trim_end, word,
 };
 use crate::event::{Attempt, Event, Parsed, Peer, Status};
 use memchr::{memchr, memchr_iter, memrchr};
@@ -89,22 +89,6 @@ fn address(value: &[u8]) -> Option<(&[u8], &[u8])> {
     };
     let end = start + memchr_iter(b'>', &value[start..]).find(|end| ends(&(start + end)))?;
     Some((&value[1..end], &value[end + 1..]))
-}
-
-/// Where a quoted string that begins at `start` ends; `start` when there is none.
-pub(super) fn after_quotes(value: &[u8], start: usize) -> usize {
-    if value.get(start) != Some(&b'"') {
-        return start;
-    }
-    let mut at = start + 1;
-    while let Some(step) = memchr::memchr2(b'"', b'\\', value.get(at..).unwrap_or_default()) {
-        at += step + 1;
-        if value[at - 1] == b'"' {
-            return at;
-        }
-        at += 1;
-    }
-    start
 }
 
 fn delays(value: &[u8]) -> [f64; 4] {

@@ -192,3 +192,19 @@ fn is_dsn(word: &[u8]) -> bool {
     let number = |part: Option<&[u8]>| part.is_some_and(|p| p.len() <= 3 && integer(p).is_some());
     class && number(parts.next()) && number(parts.next()) && parts.next().is_none()
 }
+
+/// Where a quoted string that begins at `start` ends; `start` when there is none.
+pub(super) fn after_quotes(value: &[u8], start: usize) -> usize {
+    if value.get(start) != Some(&b'"') {
+        return start;
+    }
+    let mut at = start + 1;
+    while let Some(step) = memchr::memchr2(b'"', b'\\', value.get(at..).unwrap_or_default()) {
+        at += step + 1;
+        if value[at - 1] == b'"' {
+            return at;
+        }
+        at += 1;
+    }
+    start
+}

@@ -125,7 +125,7 @@ fn without_id<'a>(hint: Hint, text: &'a [u8]) -> Parsed<'a> {
         Some(b'l' | b't' | b'b') => smtpd::session_end(text),
         Some(b'i') => smtpd::pipelining(text),
         Some(b'a') => screen::listed(text),
-        Some(b'p') => reject::proxy(text),
+        Some(b'p' | b'r') => reject::transaction(b"", text),
         _ => None,
     };
     found.unwrap_or_else(|| server::line(text))
