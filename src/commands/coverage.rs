@@ -19,7 +19,11 @@ pub fn coverage(loaded: &Loaded, zone: Tz) -> Coverage {
     let sum = |of: fn(&SourceRow) -> u64| rows.iter().map(of).sum();
     let (undetermined, classified_total) = classified(loaded);
     Coverage {
-        sources: rows.iter().take(SHOWN).map(|row| shown(row, zone)).collect(),
+        sources: rows
+            .iter()
+            .take(SHOWN)
+            .map(|row| shown(row, zone))
+            .collect(),
         sources_total: rows.len(),
         lines: sum(|r| r.lines),
         events: sum(|r| r.events),
@@ -79,7 +83,10 @@ fn problems(rows: &[SourceRow]) -> Vec<String> {
             all.push(format!("{}: {problem}.", row.path));
         }
         if row.undecodable > 0 && row.format.is_some() {
-            all.push(format!("{}: {} of {} lines are not text or too long.", row.path, row.undecodable, row.lines));
+            all.push(format!(
+                "{}: {} of {} lines are not text or too long.",
+                row.path, row.undecodable, row.lines
+            ));
         }
     }
     let more = all.len().saturating_sub(PROBLEMS);
@@ -92,10 +99,17 @@ fn problems(rows: &[SourceRow]) -> Vec<String> {
 
 /// Law 6: where each year comes from, when it is not in the line.
 fn years(rows: &[SourceRow]) -> Vec<String> {
-    let of = |method: &str| rows.iter().filter(|row| row.year_method.as_deref() == Some(method)).count();
+    let of = |method: &str| {
+        rows.iter()
+            .filter(|row| row.year_method.as_deref() == Some(method))
+            .count()
+    };
     let mut said = Vec::new();
     if of("option") > 0 {
-        said.push(format!("{} sources have no year in their lines; it was given with --year.", of("option")));
+        said.push(format!(
+            "{} sources have no year in their lines; it was given with --year.",
+            of("option")
+        ));
     }
     if of("mtime") > 0 {
         said.push(format!(
@@ -105,14 +119,22 @@ fn years(rows: &[SourceRow]) -> Vec<String> {
         ));
     }
     if of("unknown") > 0 {
-        said.push(format!("{} sources give no year at all; 1970 stands in its place.", of("unknown")));
+        said.push(format!(
+            "{} sources give no year at all; 1970 stands in its place.",
+            of("unknown")
+        ));
     }
     said
 }
 
 /// Unsuccessful attempts and rejections without a reason, and all of them.
 fn classified(loaded: &Loaded) -> (u64, u64) {
-    let count = |name: &str| loaded.tables.get(name).map_or((0, 0), |frame| reasons(frame).unwrap_or((0, 0)));
+    let count = |name: &str| {
+        loaded
+            .tables
+            .get(name)
+            .map_or((0, 0), |frame| reasons(frame).unwrap_or((0, 0)))
+    };
     let (attempts, rejections) = (count("attempts"), count("rejections"));
     (attempts.0 + rejections.0, attempts.1 + rejections.1)
 }

@@ -23,7 +23,9 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
     let input = options::input(&args.input, &args.paths, None)?;
     let loaded = load(&input)?;
     let done = state(&loaded);
-    let sum = |of: fn(&crate::tables::build::SourceRow) -> u64| count(loaded.sources.iter().map(of).sum());
+    let sum = |of: fn(&crate::tables::build::SourceRow) -> u64| {
+        count(loaded.sources.iter().map(of).sum())
+    };
     let equation = format!(
         "{} lines = {} events + {} ignored + {} unrecognised + {} undecodable",
         sum(|s| s.lines),

@@ -65,7 +65,10 @@ pub fn load(options: &Options) -> Result<Loaded> {
     }
     let jobs = jobs(found, options.zone, options.year);
     let threads = options.threads.unwrap_or(0);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("cannot start threads")?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .context("cannot start threads")?;
     pool.install(|| read_all(&jobs, options))
 }
 
@@ -76,19 +79,37 @@ fn read_all(jobs: &[Job], options: &Options) -> Result<Loaded> {
     let read: Vec<(Part, Outcome)> = {
         use rayon::prelude::*;
         let read = |rank: usize| Reader::new(rank, &jobs[rank], &strings, &waiting).run(&progress);
-        (0..jobs.len()).into_par_iter().with_max_len(1).map(read).collect()
+        (0..jobs.len())
+            .into_par_iter()
+            .with_max_len(1)
+            .map(read)
+            .collect()
     };
     progress.finish();
     let (whole, mut sources) = join(jobs, read);
-    let rows = finish(whole, &strings, &options.local_domains);
-    describe(jobs, &mut sources, &rows, &strings);
-    let mut local_domains: Vec<String> = rows.local_domains.iter().filter_map(|d| strings.text(*d)).collect();
+    let mut rows = finish(whole, &strings, &options.local_domains);
+    describe(jobs, &mut sources, &mut rows, &strings);
+    let mut local_domains: Vec<String> = rows
+        .local_domains
+        .iter()
+        .filter_map(|d| strings.text(*d))
+        .collect();
     local_domains.sort_unstable();
-    let tables = build::tables(&rows, &sources, &strings, options.zone).context("cannot build the tables")?;
-    let tables = options.selection.apply(tables).context("cannot select rows")?;
-    let incomplete = jobs.iter().zip(&sources).any(|(_, row)| row.undecodable > 0 && row.format.is_some())
-        || sources.iter().any(|row| row.incomplete);
-    Ok(Loaded { tables, sources, incomplete, local_domains })
+    let tables = build::tables(&rows, &sources, &strings, options.zone)
+        .context("cannot build the tables")?;
+    let tables = options
+        .selection
+        .apply(tables)
+        .context("cannot select rows")?;
+    let incomplete = sources
+        .iter()
+        .any(|row| row.incomplete || (row.undecodable > 0 && row.format.is_some()));
+    Ok(Loaded {
+        tables,
+        sources,
+        incomplete,
+        local_domains,
+    })
 }
 
 /// Joins the sources in reading order. A source whose decoded content came before is not counted again.
@@ -97,7 +118,8 @@ fn join(jobs: &[Job], read: Vec<(Part, Outcome)>) -> (Part, Vec<SourceRow>) {
     let mut rows = Vec::with_capacity(jobs.len());
     let mut seen: HashMap<String, usize> = HashMap::new();
     for (rank, (job, (mut part, outcome))) in jobs.iter().zip(read).enumerate() {
-        let first = (outcome.decoded_bytes > 0).then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(rank));
+        let first = (outcome.decoded_bytes > 0)
+            .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(rank));
         let duplicate = first.filter(|first| *first != rank);
         if duplicate.is_some() {
             part = duplicate_of(part, rank as u32, outcome.lines);
@@ -111,7 +133,14 @@ fn join(jobs: &[Job], read: Vec<(Part, Outcome)>) -> (Part, Vec<SourceRow>) {
 /// A part that says only that its lines were seen before.
 fn duplicate_of(part: Part, source: u32, lines: u64) -> Part {
     let mut counts = part.tally.sources.get(&source).cloned().unwrap_or_default();
-    counts = Counts { lines, events: 0, ignored: lines, unrecognised: 0, undecodable: 0, ..counts };
+    counts = Counts {
+        lines,
+        events: 0,
+        ignored: lines,
+        unrecognised: 0,
+        undecodable: 0,
+        ..counts
+    };
     let mut empty = Part::default();
     empty.tally.sources.insert(source, counts);
     empty
@@ -137,12 +166,27 @@ struct Joined {
 
 impl<'a> Reader<'a> {
     fn new(rank: usize, job: &'a Job, strings: &'a Strings, waiting: &'a AtomicUsize) -> Self {
-        Reader { rank, job, strings, waiting, joined: Mutex::default() }
+        Reader {
+            rank,
+            job,
+            strings,
+            waiting,
+            joined: Mutex::default(),
+        }
     }
 
     fn run(self, progress: &Progress) -> (Part, Outcome) {
-        if matches!(self.job.source.problem, Some(Problem::Unreadable(_) | Problem::Unsupported(_))) {
-            return (Part::default(), Outcome { problem: self.job.source.problem.clone(), ..Outcome::default() });
+        if matches!(
+            self.job.source.problem,
+            Some(Problem::Unreadable(_) | Problem::Unsupported(_))
+        ) {
+            return (
+                Part::default(),
+                Outcome {
+                    problem: self.job.source.problem.clone(),
+                    ..Outcome::default()
+                },
+            );
         }
         let limit = 2 * rayon::current_num_threads();
         let mut outcome = None;
@@ -162,9 +206,17 @@ impl<'a> Reader<'a> {
                     reader.waiting.fetch_sub(1, Ordering::Relaxed);
                 });
             };
-            outcome = Some(source::read(&self.job.source, BLOCK, &|bytes| progress.add(bytes), &mut take));
+            outcome = Some(source::read(
+                &self.job.source,
+                BLOCK,
+                &|bytes| progress.add(bytes),
+                &mut take,
+            ));
         });
-        let joined = self.joined.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let joined = self
+            .joined
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         (joined.whole, outcome.unwrap_or_default())
     }
 
@@ -174,7 +226,9 @@ impl<'a> Reader<'a> {
         joined.early.insert(number, part);
         loop {
             let next = joined.next;
-            let Some(part) = joined.early.remove(&next) else { return };
+            let Some(part) = joined.early.remove(&next) else {
+                return;
+            };
             joined.whole.append(part);
             joined.next += 1;
         }
@@ -198,7 +252,15 @@ pub fn parse(block: &Block, source: u32, clock: &Clock, strings: &Strings) -> Pa
         let mut number = block.first_line;
         while !rest.is_empty() {
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            line(&mut part, &mut counter, &ctx, number, &rest[..end], clock, &mut cache);
+            line(
+                &mut part,
+                &mut counter,
+                &ctx,
+                number,
+                &rest[..end],
+                clock,
+                &mut cache,
+            );
             rest = rest.get(end + 1..).unwrap_or_default();
             number += 1;
         }

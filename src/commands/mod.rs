@@ -89,6 +89,8 @@ fn run(command: Command) -> Result<Done> {
 }
 
 fn closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<io::Error>());
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -33,13 +33,21 @@ pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result
         local_domains: args.local_domains.clone(),
         threads: args.threads,
         quiet: args.quiet,
-        selection: Selection { since, until, hosts, about: about.map(Entity::new) },
+        selection: Selection {
+            since,
+            until,
+            hosts,
+            about: about.map(Entity::new),
+        },
     })
 }
 
 fn zone(name: &str) -> Result<Tz> {
     name.parse().map_err(|_| {
-        usage(format!("--timezone {name}: no such zone"), "give an IANA name such as Europe/Berlin or UTC")
+        usage(
+            format!("--timezone {name}: no such zone"),
+            "give an IANA name such as Europe/Berlin or UTC",
+        )
     })
 }
 
@@ -48,21 +56,33 @@ fn period(args: &InputArgs, zone: Tz) -> Result<(Option<i64>, Option<i64>)> {
         let (first, next) = month_of(month)?;
         return Ok((Some(local(zone, first)), Some(local(zone, next))));
     }
-    let time = |name: &str, text: &Option<String>| text.as_deref().map(|t| moment(name, t, zone)).transpose();
+    let time = |name: &str, text: &Option<String>| {
+        text.as_deref().map(|t| moment(name, t, zone)).transpose()
+    };
     let (since, until) = (time("--since", &args.since)?, time("--until", &args.until)?);
     match (since, until) {
-        (Some(since), Some(until)) if since >= until => {
-            Err(usage("--until is not after --since".into(), "the period is from --since up to, not including, --until"))
-        }
+        (Some(since), Some(until)) if since >= until => Err(usage(
+            "--until is not after --since".into(),
+            "the period is from --since up to, not including, --until",
+        )),
         _ => Ok((since, until)),
     }
 }
 
 fn month_of(month: &str) -> Result<(NaiveDateTime, NaiveDateTime)> {
-    let wrong = || usage(format!("--month {month}: no such month"), "write it as 2026-10");
-    let first = NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").map_err(|_| wrong())?;
+    let wrong = || {
+        usage(
+            format!("--month {month}: no such month"),
+            "write it as 2026-10",
+        )
+    };
+    let first =
+        NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").map_err(|_| wrong())?;
     let next = first.checked_add_months(Months::new(1)).ok_or_else(wrong)?;
-    Ok((first.and_time(NaiveTime::MIN), next.and_time(NaiveTime::MIN)))
+    Ok((
+        first.and_time(NaiveTime::MIN),
+        next.and_time(NaiveTime::MIN),
+    ))
 }
 
 fn moment(option: &str, text: &str, zone: Tz) -> Result<i64> {
@@ -72,7 +92,12 @@ fn moment(option: &str, text: &str, zone: Tz) -> Result<i64> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(local(zone, day.and_time(NaiveTime::MIN)));
     }
-    for layout in ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"] {
+    for layout in [
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%d %H:%M:%S",
+    ] {
         if let Ok(time) = NaiveDateTime::parse_from_str(text, layout) {
             return Ok(local(zone, time));
         }
@@ -86,8 +111,14 @@ fn moment(option: &str, text: &str, zone: Tz) -> Result<i64> {
 /// A local time in UTC, µs. Of a time that a zone has twice, the first; of one that it skips, an hour later.
 fn local(zone: Tz, time: NaiveDateTime) -> i64 {
     let found = zone.from_local_datetime(&time).earliest();
-    let found = found.or_else(|| zone.from_local_datetime(&(time + chrono::Duration::hours(1))).earliest());
-    found.map_or_else(|| time.and_utc().timestamp_micros(), |time| time.timestamp_micros())
+    let found = found.or_else(|| {
+        zone.from_local_datetime(&(time + chrono::Duration::hours(1)))
+            .earliest()
+    });
+    found.map_or_else(
+        || time.and_utc().timestamp_micros(),
+        |time| time.timestamp_micros(),
+    )
 }
 
 /// The queries and the parameters set.
@@ -99,7 +130,10 @@ pub fn library(args: &LibraryArgs) -> Result<(Library, Overrides)> {
     let mut overrides: Overrides = BTreeMap::new();
     for param in &args.params {
         let Some((name, value)) = param.split_once('=') else {
-            return Err(usage(format!("--param {param}: no value"), "write --param name=value"));
+            return Err(usage(
+                format!("--param {param}: no value"),
+                "write --param name=value",
+            ));
         };
         overrides.insert(name.trim().to_owned(), value.trim().to_owned());
     }
@@ -113,7 +147,9 @@ pub fn library(args: &LibraryArgs) -> Result<(Library, Overrides)> {
 pub fn queries(dir: Option<&std::path::Path>) -> Result<Library> {
     let mut library = Library::builtin().map_err(|error| Usage(error.to_string()))?;
     if let Some(dir) = dir {
-        library.load_dir(dir).map_err(|error| Usage(error.to_string()))?;
+        library
+            .load_dir(dir)
+            .map_err(|error| Usage(error.to_string()))?;
     }
     Ok(library)
 }
@@ -126,15 +162,29 @@ mod tests {
     #[test]
     fn times_are_read_in_the_zone() {
         let berlin = chrono_tz::Europe::Berlin;
-        assert_eq!(moment("--since", "2026-07-01", berlin).unwrap(), 1_782_856_800_000_000);
-        assert_eq!(moment("--since", "2026-07-01T00:00:00Z", berlin).unwrap(), 1_782_864_000_000_000);
-        assert!(moment("--since", "yesterday", berlin).unwrap_err().to_string().contains("hint:"));
+        assert_eq!(
+            moment("--since", "2026-07-01", berlin).unwrap(),
+            1_782_856_800_000_000
+        );
+        assert_eq!(
+            moment("--since", "2026-07-01T00:00:00Z", berlin).unwrap(),
+            1_782_864_000_000_000
+        );
+        assert!(
+            moment("--since", "yesterday", berlin)
+                .unwrap_err()
+                .to_string()
+                .contains("hint:")
+        );
     }
 
     #[test]
     fn months_end_where_the_next_begins() {
         let (first, next) = month_of("2024-12").unwrap();
-        assert_eq!((first.to_string(), next.to_string()), ("2024-12-01 00:00:00".into(), "2025-01-01 00:00:00".into()));
+        assert_eq!(
+            (first.to_string(), next.to_string()),
+            ("2024-12-01 00:00:00".into(), "2025-01-01 00:00:00".into())
+        );
         assert!(month_of("2024-13").is_err());
     }
 
@@ -143,6 +193,9 @@ mod tests {
         let berlin = chrono_tz::Europe::Berlin;
         let at = |text: &str| moment("--since", text, berlin).unwrap();
         assert_eq!(at("2026-03-29T02:30"), at("2026-03-29T03:30"));
-        assert_eq!(at("2026-10-25T02:30:00") + 3_600_000_000, at("2026-10-25T02:30:00+01:00"));
+        assert_eq!(
+            at("2026-10-25T02:30:00") + 3_600_000_000,
+            at("2026-10-25T02:30:00+01:00")
+        );
     }
 }

@@ -37,6 +37,8 @@ fn width() -> usize {
     if !io::stdout().is_terminal() {
         return PIPE_WIDTH;
     }
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
     columns.unwrap_or(TERMINAL_WIDTH)
 }

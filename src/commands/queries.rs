@@ -16,13 +16,21 @@ pub fn run(args: &QueriesArgs) -> Result<Done> {
     let library = options::queries(args.queries.as_deref())?;
     let text = match &args.name {
         None => list(&library),
-        Some(name) => describe(library.find(name).map_err(|error| Usage(error.to_string()))?),
+        Some(name) => describe(
+            library
+                .find(name)
+                .map_err(|error| Usage(error.to_string()))?,
+        ),
     };
     print::bytes(text.as_bytes())
 }
 
 fn list(library: &Library) -> String {
-    let width = library.iter().map(|query| query.name.len()).max().unwrap_or(0);
+    let width = library
+        .iter()
+        .map(|query| query.name.len())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for query in library.iter() {
         // Writing into a `String` does not fail.
@@ -39,18 +47,25 @@ fn describe(query: &Query) -> String {
         let _ = writeln!(
             text,
             "Parameter {name} = {} {}: {} ({})",
-            param.default.shown(),
-            param.unit,
-            param.about,
-            param.source
+            param.default, param.unit, param.about, param.source
         );
     }
     for column in &header.columns {
-        let unit = if column.unit.is_empty() { String::new() } else { format!(" [{}]", column.unit) };
+        let unit = if column.unit.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", column.unit)
+        };
         let _ = writeln!(text, "Column {}{unit}: {}", column.name, column.about);
     }
     for rule in &header.findings {
-        let _ = writeln!(text, "Finding ({}) when {}: {}", rule.severity.word(), rule.when, rule.sentence);
+        let _ = writeln!(
+            text,
+            "Finding ({}) when {}: {}",
+            rule.severity.word(),
+            rule.when,
+            rule.sentence
+        );
     }
     if !header.limits.is_empty() {
         let _ = writeln!(text, "Limits: {}", header.limits);

@@ -15,22 +15,35 @@ use crate::query::{Engine, ResultTable};
 /// An unknown query or parameter, unreadable paths, a query that fails.
 pub fn run(args: &QueryArgs) -> Result<Done> {
     let (library, overrides) = options::library(&args.library)?;
-    let query = library.find(&args.name).map_err(|error| Usage(error.to_string()))?;
-    crate::query::params::check_overrides([query], &overrides).map_err(|error| Usage(error.to_string()))?;
+    let query = library
+        .find(&args.name)
+        .map_err(|error| Usage(error.to_string()))?;
+    crate::query::params::check_overrides([query], &overrides)
+        .map_err(|error| Usage(error.to_string()))?;
     let input = options::input(&args.input, &args.paths, None)?;
     let loaded = load(&input)?;
     let done = state(&loaded);
     let engine = Engine::new(loaded.tables.frames, input.zone);
-    let answer = engine.run(query, &overrides).map_err(|error| anyhow!("{error}"))?;
+    let answer = engine
+        .run(query, &overrides)
+        .map_err(|error| anyhow!("{error}"))?;
     if let Some(why) = &answer.result.not_assessable {
         writeln!(io::stderr(), "{}: not assessable: {why}", query.name)?;
         return Ok(Done::Empty);
     }
-    let table = ResultTable { columns: answer.result.columns, rows: answer.result.full };
+    let table = ResultTable {
+        columns: answer.result.columns,
+        rows: answer.result.full,
+    };
     print::rows(&table, args.format)?;
     if !args.input.quiet {
         for finding in &answer.findings {
-            writeln!(io::stderr(), "{}: {}", finding.severity.word(), finding.sentence)?;
+            writeln!(
+                io::stderr(),
+                "{}: {}",
+                finding.severity.word(),
+                finding.sentence
+            )?;
         }
     }
     Ok(done)
@@ -45,7 +58,9 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
     let loaded = load(&input)?;
     let done = state(&loaded);
     let engine = Engine::new(loaded.tables.frames, input.zone);
-    let table = engine.sql(&args.statement).map_err(|error| Usage(error.to_string()))?;
+    let table = engine
+        .sql(&args.statement)
+        .map_err(|error| Usage(error.to_string()))?;
     print::rows(&table, args.format)?;
     Ok(done)
 }

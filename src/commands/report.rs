@@ -29,7 +29,10 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     let templates = Templates::load(args.templates.as_deref()).map_err(wrong)?;
     let (kind, paths) = kind_and_paths(args, &templates)?;
     if kind != "incident" && args.about.is_some() {
-        return Err(usage(format!("--about narrows an incident report, not `{kind}`"), "write `mtaudit report incident --about …`"));
+        return Err(usage(
+            format!("--about narrows an incident report, not `{kind}`"),
+            "write `mtaudit report incident --about …`",
+        ));
     }
     let input = options::input(&args.input, &paths, args.about.as_deref())?;
     let generated_at = generated_at(args)?;
@@ -42,17 +45,27 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     let frames = std::mem::take(&mut loaded.tables.frames);
     loaded.tables.frames.clone_from(&frames);
     let engine = Engine::new(frames, input.zone);
-    let answers = engine.run_all(&queries, &overrides).map_err(|error| anyhow!("{error}"))?;
+    let answers = engine
+        .run_all(&queries, &overrides)
+        .map_err(|error| anyhow!("{error}"))?;
 
     let command = command(&kind, args, &input);
     let mut report = assemble(&kind, &definition, answers, &loaded, &input);
     report.command.clone_from(&command);
     report.generated_at.clone_from(&generated_at);
     report.filters = filters(args);
-    report.tiles =
-        definition.tiles(&report.sections, &templates.definition_place(&kind)).map_err(|error| anyhow!("{error}"))?;
-    let manifest = manifest(&report, &loaded, &queries, &templates, &library_origin(args));
-    out.write(&report, &manifest, &templates).map_err(|error| anyhow!("{error}"))?;
+    report.tiles = definition
+        .tiles(&report.sections, &templates.definition_place(&kind))
+        .map_err(|error| anyhow!("{error}"))?;
+    let manifest = manifest(
+        &report,
+        &loaded,
+        &queries,
+        &templates,
+        &library_origin(args),
+    );
+    out.write(&report, &manifest, &templates)
+        .map_err(|error| anyhow!("{error}"))?;
     if !args.input.quiet {
         say(&report, &args.out)?;
     }
@@ -65,19 +78,35 @@ fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
 
 /// The first word names a report when it is the name of one; a file of that name is meant as `./audit`.
 fn kind_and_paths(args: &ReportArgs, templates: &Templates) -> Result<(String, Vec<PathBuf>)> {
-    let first = args.words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    let first = args
+        .words
+        .first()
+        .and_then(|word| word.to_str())
+        .unwrap_or_default();
     if !templates.kinds().contains(&first) {
         return Ok(("audit".into(), args.words.clone()));
     }
     if args.words.len() == 1 {
-        return Err(usage(format!("report {first}: no logs given"), "name files or folders after the kind of report"));
+        return Err(usage(
+            format!("report {first}: no logs given"),
+            "name files or folders after the kind of report",
+        ));
     }
     Ok((first.to_owned(), args.words[1..].to_vec()))
 }
 
-fn queries<'a>(definition: &Definition, library: &'a Library, place: &str) -> Result<Vec<&'a Query>> {
-    let found = definition.queries().into_iter().map(|name| library.find(name));
-    found.map(|query| query.map_err(|error| wrong(format!("{place}: {error}")))).collect()
+fn queries<'a>(
+    definition: &Definition,
+    library: &'a Library,
+    place: &str,
+) -> Result<Vec<&'a Query>> {
+    let found = definition
+        .queries()
+        .into_iter()
+        .map(|name| library.find(name));
+    found
+        .map(|query| query.map_err(|error| wrong(format!("{place}: {error}"))))
+        .collect()
 }
 
 /// RFC 3339, from the option or from `SOURCE_DATE_EPOCH`; nothing otherwise (law 2).
@@ -85,9 +114,13 @@ fn generated_at(args: &ReportArgs) -> Result<Option<String>> {
     if let Some(text) = &args.generated_at {
         let time = chrono::DateTime::parse_from_rfc3339(text);
         let hint = "write it as 2026-11-23T12:00:00+01:00";
-        return time.map(|t| Some(t.to_rfc3339())).map_err(|_| usage(format!("--generated-at {text}: not a time"), hint));
+        return time
+            .map(|t| Some(t.to_rfc3339()))
+            .map_err(|_| usage(format!("--generated-at {text}: not a time"), hint));
     }
-    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse::<i64>().ok());
+    let epoch = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|text| text.parse::<i64>().ok());
     Ok(epoch.map(|seconds| rfc3339(chrono_tz::Tz::UTC, seconds.saturating_mul(1_000_000))))
 }
 
@@ -110,7 +143,14 @@ fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<String> {
     add("--month", given.month.iter().cloned().collect());
     add("--since", given.since.iter().cloned().collect());
     add("--until", given.until.iter().cloned().collect());
-    add("--timezone", if given.timezone == "UTC" { vec![] } else { vec![given.timezone.clone()] });
+    add(
+        "--timezone",
+        if given.timezone == "UTC" {
+            vec![]
+        } else {
+            vec![given.timezone.clone()]
+        },
+    );
     add("--year", given.year.iter().map(i32::to_string).collect());
     add("--host", sorted(&given.hosts));
     add("--local-domain", sorted(&given.local_domains));
@@ -118,30 +158,54 @@ fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<String> {
     add("--param", sorted(&args.library.params));
     add("--queries", path(&args.library.queries));
     add("--templates", path(&args.templates));
-    let mut paths: Vec<String> = input.paths.iter().map(|p| p.display().to_string()).collect();
+    let mut paths: Vec<String> = input
+        .paths
+        .iter()
+        .map(|p| p.display().to_string())
+        .collect();
     paths.sort_unstable();
     words.extend(paths);
     words
 }
 
 fn filters(args: &ReportArgs) -> Vec<String> {
-    let mut filters: Vec<String> = args.input.hosts.iter().map(|host| format!("host {host}")).collect();
+    let mut filters: Vec<String> = args
+        .input
+        .hosts
+        .iter()
+        .map(|host| format!("host {host}"))
+        .collect();
     filters.sort_unstable();
     filters.extend(args.about.iter().map(|key| format!("about {key}")));
     filters
 }
 
-fn assemble(kind: &str, definition: &Definition, answers: Vec<Answer>, loaded: &Loaded, input: &Options) -> Report {
-    let mut findings: Vec<Finding> = answers.iter().flat_map(|answer| answer.findings.clone()).collect();
+fn assemble(
+    kind: &str,
+    definition: &Definition,
+    answers: Vec<Answer>,
+    loaded: &Loaded,
+    input: &Options,
+) -> Report {
+    let mut findings: Vec<Finding> = answers
+        .iter()
+        .flat_map(|answer| answer.findings.clone())
+        .collect();
     // Stable: within a severity, the order of the report.
     findings.sort_by_key(|finding| finding.severity);
-    let mut results: HashMap<String, _> =
-        answers.into_iter().map(|answer| (answer.result.name.clone(), answer.result)).collect();
+    let mut results: HashMap<String, _> = answers
+        .into_iter()
+        .map(|answer| (answer.result.name.clone(), answer.result))
+        .collect();
     let sections = definition.sections.iter().map(|spec| Section {
         id: spec.id.clone(),
         title: spec.title.clone(),
         intro: spec.intro.clone(),
-        results: spec.queries.iter().filter_map(|name| results.remove(name)).collect(),
+        results: spec
+            .queries
+            .iter()
+            .filter_map(|name| results.remove(name))
+            .collect(),
     });
     Report {
         kind: kind.to_owned(),
@@ -150,7 +214,12 @@ fn assemble(kind: &str, definition: &Definition, answers: Vec<Answer>, loaded: &
         tool: concat!("mtaudit ", env!("CARGO_PKG_VERSION")).to_owned(),
         command: Vec::new(),
         generated_at: None,
-        period: coverage::period(loaded, input.selection.since, input.selection.until, input.zone),
+        period: coverage::period(
+            loaded,
+            input.selection.since,
+            input.selection.until,
+            input.zone,
+        ),
         filters: Vec::new(),
         tiles: Vec::new(),
         findings,
@@ -200,7 +269,12 @@ fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
 
 fn short_list(names: &[String]) -> String {
     const SHOWN: usize = 12;
-    let mut text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }
@@ -208,10 +282,19 @@ fn short_list(names: &[String]) -> String {
 }
 
 fn library_origin(args: &ReportArgs) -> String {
-    args.library.queries.as_ref().map_or_else(|| "built in".into(), |dir| dir.display().to_string())
+    args.library
+        .queries
+        .as_ref()
+        .map_or_else(|| "built in".into(), |dir| dir.display().to_string())
 }
 
-fn manifest(report: &Report, loaded: &Loaded, queries: &[&Query], templates: &Templates, origin: &str) -> Manifest {
+fn manifest(
+    report: &Report,
+    loaded: &Loaded,
+    queries: &[&Query],
+    templates: &Templates,
+    origin: &str,
+) -> Manifest {
     let results = || report.sections.iter().flat_map(|section| &section.results);
     let parameters = results().flat_map(|result| {
         result.params.iter().map(|param| ParameterUsed {
@@ -230,10 +313,22 @@ fn manifest(report: &Report, loaded: &Loaded, queries: &[&Query], templates: &Te
         kind: report.kind.clone(),
         complete: report.coverage.complete,
         options: vec![
-            OptionUsed { name: "timezone".into(), value: report.period.timezone.clone() },
-            OptionUsed { name: "since".into(), value: report.period.since.clone().unwrap_or_default() },
-            OptionUsed { name: "until".into(), value: report.period.until.clone().unwrap_or_default() },
-            OptionUsed { name: "local-domain".into(), value: loaded.local_domains.join(" ") },
+            OptionUsed {
+                name: "timezone".into(),
+                value: report.period.timezone.clone(),
+            },
+            OptionUsed {
+                name: "since".into(),
+                value: report.period.since.clone().unwrap_or_default(),
+            },
+            OptionUsed {
+                name: "until".into(),
+                value: report.period.until.clone().unwrap_or_default(),
+            },
+            OptionUsed {
+                name: "local-domain".into(),
+                value: loaded.local_domains.join(" "),
+            },
         ],
         parameters: parameters.collect(),
         sources: loaded
@@ -253,7 +348,11 @@ fn manifest(report: &Report, loaded: &Loaded, queries: &[&Query], templates: &Te
             .map(|query| FileHash {
                 name: query.name.clone(),
                 sha256: query.sha256.clone(),
-                origin: if built_in(query) { "built in".into() } else { origin.to_owned() },
+                origin: if built_in(query) {
+                    "built in".into()
+                } else {
+                    origin.to_owned()
+                },
             })
             .collect(),
         templates: templates.hashes(&report.kind),

@@ -28,17 +28,25 @@ pub struct Job {
 
 /// The sources in the order of their first lines; those without one last, by path.
 pub fn jobs(found: Vec<Source>, zone: Tz, year: Option<i32>) -> Vec<Job> {
-    let mut jobs: Vec<Job> = found.into_iter().map(|source| Job::new(source, zone, year)).collect();
+    let mut jobs: Vec<Job> = found
+        .into_iter()
+        .map(|source| Job::new(source, zone, year))
+        .collect();
     jobs.sort_by(|a, b| {
         let key = |job: &Job| (job.first_ts.is_none(), job.first_ts);
-        key(a).cmp(&key(b)).then_with(|| a.source.path.cmp(&b.source.path))
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.source.path.cmp(&b.source.path))
     });
     jobs
 }
 
 impl Job {
     fn new(source: Source, zone: Tz, year: Option<i32>) -> Self {
-        let day = source.head.split(|b| *b == b'\n').find_map(syslog::first_calendar_day);
+        let day = source
+            .head
+            .split(|b| *b == b'\n')
+            .find_map(syslog::first_calendar_day);
         let (rule, year_method) = match day {
             None => (unknown(), None),
             Some((Some(_), ..)) => (unknown(), Some("line")),
@@ -50,9 +58,19 @@ impl Job {
             let header = syslog::header(line, &clock, &mut cache)?;
             Some((header.ts, syslog::layout(line)))
         });
-        let own_offset = matches!(first, Some((_, Some(syslog::Layout::Iso8601 | syslog::Layout::Rfc5424))));
+        let own_offset = matches!(
+            first,
+            Some((_, Some(syslog::Layout::Iso8601 | syslog::Layout::Rfc5424)))
+        );
         let first_ts = first.map(|(ts, _)| ts);
-        Job { source, clock, year_method, zone, first_ts, own_offset }
+        Job {
+            source,
+            clock,
+            year_method,
+            zone,
+            first_ts,
+            own_offset,
+        }
     }
 
     /// What can be said before counting.
@@ -66,10 +84,19 @@ impl Job {
             decoded_bytes: outcome.decoded_bytes,
             sha256: Some(outcome.sha256.clone()).filter(|_| read),
             decoded_sha256: Some(outcome.decoded_sha256.clone()).filter(|_| read),
-            mtime: self.source.mtime.map(|seconds| seconds.saturating_mul(1_000_000)),
+            mtime: self
+                .source
+                .mtime
+                .map(|seconds| seconds.saturating_mul(1_000_000)),
             lines: outcome.lines,
             year_method: self.year_method.map(str::to_owned),
-            utc_offset: self.first_ts.map(|_| if self.own_offset { "in the lines".into() } else { self.zone.to_string() }),
+            utc_offset: self.first_ts.map(|_| {
+                if self.own_offset {
+                    "in the lines".into()
+                } else {
+                    self.zone.to_string()
+                }
+            }),
             duplicate_of: duplicate_of.map(|rank| rank as i64),
             incomplete: problem.is_some_and(damaging),
             problem: problem.map(words),
@@ -80,16 +107,35 @@ impl Job {
 
 /// Any year: every line has its own.
 fn unknown() -> YearRule {
-    YearRule::From { year: 1970, month: 1, day: 1 }
+    YearRule::From {
+        year: 1970,
+        month: 1,
+        day: 1,
+    }
 }
 
-fn year_rule(source: &Source, zone: Tz, year: Option<i32>, month: u32, day: u32) -> (YearRule, Option<&'static str>) {
+fn year_rule(
+    source: &Source,
+    zone: Tz,
+    year: Option<i32>,
+    month: u32,
+    day: u32,
+) -> (YearRule, Option<&'static str>) {
     if let Some(year) = year {
         return (YearRule::From { year, month, day }, Some("option"));
     }
-    let written = source.mtime.and_then(|seconds| DateTime::<Utc>::from_timestamp(seconds, 0));
+    let written = source
+        .mtime
+        .and_then(|seconds| DateTime::<Utc>::from_timestamp(seconds, 0));
     match written.map(|utc| utc.with_timezone(&zone)) {
-        Some(at) => (YearRule::Until { year: at.year(), month: at.month(), day: at.day() }, Some("mtime")),
+        Some(at) => (
+            YearRule::Until {
+                year: at.year(),
+                month: at.month(),
+                day: at.day(),
+            },
+            Some("mtime"),
+        ),
         None => (unknown(), Some("unknown")),
     }
 }
@@ -107,7 +153,10 @@ fn codec(codec: Codec) -> &'static str {
 
 /// The evidence is incomplete for this.
 fn damaging(problem: &Problem) -> bool {
-    matches!(problem, Problem::Unreadable(_) | Problem::Damaged { .. } | Problem::Unsupported(_))
+    matches!(
+        problem,
+        Problem::Unreadable(_) | Problem::Damaged { .. } | Problem::Unsupported(_)
+    )
 }
 
 /// A problem in words.
@@ -126,9 +175,16 @@ fn words(problem: &Problem) -> String {
 
 /// Fills in what counting brought. A source without a single line of a known program is named as such, and its
 /// lines are ignored rather than unrecognised.
-pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &Rows, strings: &Strings) {
+pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &mut Rows, strings: &Strings) {
     for (rank, (job, row)) in jobs.iter().zip(sources.iter_mut()).enumerate() {
-        let Some(counts) = rows.tally.sources.get(&(rank as u32)) else { continue };
+        let rank = rank as u32;
+        let Some(counts) = rows.tally.sources.get_mut(&rank) else {
+            continue;
+        };
+        if counts.formats.is_empty() {
+            counts.ignored += std::mem::take(&mut counts.unrecognised);
+            rows.tally.shapes.retain(|kind, _| kind.0 != rank);
+        }
         row.lines = counts.lines;
         row.events = counts.events;
         row.ignored = counts.ignored;
@@ -144,13 +200,21 @@ pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &Rows, strings: &
         }
         if row.format.is_none() && row.problem.is_none() && counts.lines > 0 {
             let binary = counts.undecodable * 10 > counts.lines;
-            row.problem = Some(words(if binary { &Problem::Binary } else { &Problem::NotMail }));
+            row.problem = Some(words(if binary {
+                &Problem::Binary
+            } else {
+                &Problem::NotMail
+            }));
         }
     }
 }
 
 fn hosts(counts: &Counts, strings: &Strings) -> Option<String> {
-    let mut names: Vec<String> = counts.hosts.iter().filter_map(|host| strings.text(*host)).collect();
+    let mut names: Vec<String> = counts
+        .hosts
+        .iter()
+        .filter_map(|host| strings.text(*host))
+        .collect();
     names.sort_unstable();
     Some(names.join(", ")).filter(|names| !names.is_empty())
 }

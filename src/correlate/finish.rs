@@ -10,7 +10,7 @@ use super::coverage::Tally;
 use super::rows::{
     Attempt, Head, Login, Message, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
 };
-use super::{Part, links, logins, outcomes, sessions};
+use super::{Part, links, logins, outcomes, refusals, sessions};
 use crate::classify::Class;
 use crate::strings::{Strings, Sym};
 
@@ -122,12 +122,14 @@ pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Ro
     links::tls(&mut part);
     let parents = links::parents(&mut part, strings);
     logins::complete(&mut part, strings);
+    refusals::complete(&mut part, strings);
     let mut rows = outcomes::rows(&mut part, strings, &parents, local_domains);
     rows.sessions = sessions::complete(part.sessions, strings);
     rows.logins = part.logins;
     rows.logins
         .sort_by_key(|login| (login.place, login.success));
     rows.rejections = part.rejections;
+    rows.rejections.sort_by_key(|row| row.place);
     rows.server_events = part.server_events;
     rows.tally = part.tally;
     rows
@@ -164,6 +166,9 @@ fn glue(part: &mut Part) {
         .iter_mut()
         .for_each(|row| row.message = root(row.message));
     part.verdicts
+        .iter_mut()
+        .for_each(|row| row.message = root(row.message));
+    part.rejections
         .iter_mut()
         .for_each(|row| row.message = root(row.message));
     part.notifications

@@ -130,6 +130,9 @@ impl Part {
             Event::SessionEnd { client, end, stage } => {
                 let at = self.session(line, client);
                 self.sessions[at as usize].ended(line, *end, line.sym(stage));
+                if *end == End::Error {
+                    self.broken_off(line, client, stage_of(stage), b"too many errors");
+                }
             }
             Event::TlsFrom {
                 client,
@@ -159,6 +162,9 @@ impl Part {
                 let at = self.session(line, client) as usize;
                 if let Some(end) = end {
                     self.sessions[at].ended(line, *end, Sym::NULL);
+                    if *end == End::Error {
+                        self.broken_off(line, client, stage_of(detail), verdict.as_bytes());
+                    }
                 }
                 let row = Verdict {
                     verdict,
@@ -363,22 +369,25 @@ impl Part {
     }
 
     fn rejected(&mut self, line: &Line, r: &event::Rejection<'_>) {
-        let session = if r.client.ip.is_empty() {
+        let helo = line.sym(r.helo);
+        let protocol = line.sym(r.protocol);
+        let message = if r.queue_id.is_empty() {
+            NONE
+        } else {
+            self.rejected_message(line, r, helo, protocol)
+        };
+        // cleanup, which checks contents, serves no client itself: its line belongs to the message's session.
+        let by_cleanup = r.stage == Stage::Eod && message != NONE;
+        let session = if by_cleanup || r.client.ip.is_empty() {
             NONE
         } else {
             self.session(line, &r.client)
         };
-        let helo = line.sym(r.helo);
-        let protocol = line.sym(r.protocol);
         if session != NONE {
             let open = &mut self.sessions[session as usize];
-            open.rejections += u32::from(matches!(r.action, Action::Reject | Action::Defer));
             open.helo = open.helo.or(helo);
             open.protocol = open.protocol.or(protocol);
             open.auth_user = open.auth_user.or(line.sym(r.auth_user));
-        }
-        if !r.queue_id.is_empty() {
-            self.rejected_message(line, r, helo, protocol);
         }
         let refused = matches!(
             r.action,
@@ -420,6 +429,7 @@ impl Part {
             queue_id: line.sym(r.queue_id),
             dnsbl: line.sym(r.dnsbl),
             session,
+            message,
         });
     }
 
@@ -430,13 +440,14 @@ impl Part {
         r: &event::Rejection<'_>,
         helo: Sym,
         protocol: Sym,
-    ) {
+    ) -> u32 {
         let sender = if r.has_sender {
             line.ctx.strings.intern(r.sender)
         } else {
             Sym::NULL
         };
-        let message = self.touch(line, r.queue_id);
+        let at = self.message(line, r.queue_id);
+        let message = &mut self.messages[at as usize];
         message.helo = message.helo.or(helo);
         message.protocol = message.protocol.or(protocol);
         message.sender = message.sender.or(sender);
@@ -445,6 +456,21 @@ impl Part {
             Action::Discard if r.stage == Stage::Eod => message.discarded = true,
             _ => {}
         }
+        at
+    }
+
+    /// The server broke the session off with a 421: too many errors, a limit of postscreen.
+    fn broken_off(&mut self, line: &Line, client: &Peer<'_>, stage: Stage, text: &[u8]) {
+        self.rejected(
+            line,
+            &event::Rejection {
+                stage,
+                client: *client,
+                reply_code: 421,
+                reply: text,
+                ..Default::default()
+            },
+        );
     }
 
     fn logged_in(&mut self, line: &Line, l: &event::Login<'_>) {
@@ -561,6 +587,20 @@ fn verdict_of(line: &Line, client: &Peer<'_>, detail: &[u8]) -> Verdict {
     }
 }
 
+/// The stage that a word of `too many errors after …` names.
+fn stage_of(word: &[u8]) -> Stage {
+    match word {
+        b"CONNECT" => Stage::Connect,
+        b"HELO" | b"EHLO" | b"STARTTLS" => Stage::Helo,
+        b"AUTH" => Stage::Auth,
+        b"MAIL" => Stage::Mail,
+        b"RCPT" => Stage::Rcpt,
+        b"DATA" | b"BDAT" => Stage::Data,
+        b"END-OF-MESSAGE" => Stage::Eod,
+        _ => Stage::Other,
+    }
+}
+
 fn superuser(message: &mut Message, action: &[u8]) {
     match action {
         b"placed on hold" => message.held = Some(true),
@@ -670,6 +710,8 @@ impl Session {
             commands_total: 0,
             auth_ok: 0,
             auth_total: 0,
+            mail_failed: 0,
+            rcpt_failed: 0,
             messages: 0,
             rejections: 0,
             end: None,
@@ -699,6 +741,8 @@ impl Session {
         self.commands_total = commands.total;
         self.auth_ok = commands.auth_ok;
         self.auth_total = commands.auth_total;
+        self.mail_failed = commands.mail_failed;
+        self.rcpt_failed = commands.rcpt_failed;
     }
 
     fn ended(&mut self, line: &Line, end: End, stage: Sym) {
@@ -724,8 +768,9 @@ impl Session {
         self.commands_total = next.commands_total;
         self.auth_ok = next.auth_ok;
         self.auth_total = next.auth_total;
+        self.mail_failed = next.mail_failed;
+        self.rcpt_failed = next.rcpt_failed;
         self.messages += next.messages;
-        self.rejections += next.rejections;
         self.end = self.end.or(next.end);
         self.end_stage = self.end_stage.or(next.end_stage);
         if next.end.is_some() || next.closed {

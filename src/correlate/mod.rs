@@ -13,6 +13,7 @@ mod fold;
 mod links;
 mod logins;
 mod outcomes;
+mod refusals;
 pub mod rows;
 mod sessions;
 
@@ -91,6 +92,7 @@ impl Part {
         self.rejections
             .extend(rejections.into_iter().map(|r| Rejection {
                 session: session(r.session),
+                message: message(r.message),
                 ..r
             }));
         self.logins.extend(logins.into_iter().map(|l| Login {

@@ -125,8 +125,8 @@ fn message_row(part: &Part, at: u32, link: Link, number: &[u32], strings: &Strin
     }
 }
 
-/// Domains that are given, or else those that were delivered to on this side of the network: by local,
-/// virtual, a pipe, or LMTP.
+/// Domains that are given, or else those that were delivered to on this side of the network (by local,
+/// virtual, a pipe, or LMTP), and those of addresses that an alias of ours replaced.
 fn local_domains(strings: &Strings, given: &[String], attempts: &[Attempt]) -> HashSet<Sym> {
     if !given.is_empty() {
         return given
@@ -141,6 +141,17 @@ fn local_domains(strings: &Strings, given: &[String], attempts: &[Attempt]) -> H
         .filter(|a| a.relay_ip.is_null() || a.transport == lmtp)
         .map(|a| a.recipient_domain)
         .collect();
+    let mut aliased: Vec<Sym> = attempts
+        .iter()
+        .map(|a| a.orig_recipient)
+        .filter(|a| !a.is_null())
+        .collect();
+    aliased.sort_unstable_by_key(|sym| sym.id());
+    aliased.dedup();
+    for address in aliased {
+        let text = strings.text(address).unwrap_or_default();
+        domains.extend(domain(text.as_bytes()).map(|d| strings.intern(&d)));
+    }
     domains.remove(&Sym::NULL);
     domains
 }

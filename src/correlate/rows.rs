@@ -132,6 +132,7 @@ pub struct Rejection {
     pub queue_id: Sym,
     pub dnsbl: Sym,
     pub session: u32,
+    pub message: u32,
 }
 
 /// A stretch of one server process serving one client, or of one client in postscreen.
@@ -164,6 +165,8 @@ pub struct Session {
     pub commands_total: u32,
     pub auth_ok: u32,
     pub auth_total: u32,
+    pub mail_failed: u32,
+    pub rcpt_failed: u32,
     pub messages: u32,
     pub rejections: u32,
     pub end: Option<End>,

@@ -105,6 +105,13 @@ impl Engine {
             return Ok(Answer { result, findings });
         }
         let frame = self.select(query, &params)?;
+        if let (Some(why), 0) = (&query.header.empty, frame.height()) {
+            let result = result(query, &params, Some(why.clone()), Vec::new());
+            return Ok(Answer {
+                result,
+                findings: Vec::new(),
+            });
+        }
         let infos = infos(query);
         let rows = cells::rows(&frame, &infos, self.zone)
             .map_err(|error| self.told(query, None, &error))?;

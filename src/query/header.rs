@@ -25,6 +25,9 @@ pub struct Header {
     /// Controls it speaks to.
     #[serde(default)]
     pub controls: Vec<String>,
+    /// Why a result without rows says nothing; absent where no rows is an answer.
+    #[serde(default)]
+    pub empty: Option<String>,
     /// Rows shown in a report.
     #[serde(default = "default_rows")]
     pub rows: usize,
@@ -85,6 +88,17 @@ pub enum ParamValue {
     Float(f64),
     Bool(bool),
     Text(String),
+}
+
+impl std::fmt::Display for ParamValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Int(value) => value.fmt(f),
+            Self::Float(value) => value.fmt(f),
+            Self::Bool(value) => value.fmt(f),
+            Self::Text(value) => value.fmt(f),
+        }
+    }
 }
 
 impl TryFrom<toml::Value> for ParamValue {

@@ -33,8 +33,11 @@ fn commands(text: &[u8]) -> Commands {
             name => {
                 sum.ok = sum.ok.saturating_add(ok);
                 sum.total = sum.total.saturating_add(total);
-                if name == b"auth" {
-                    (sum.auth_ok, sum.auth_total) = (ok, total);
+                match name {
+                    b"auth" => (sum.auth_ok, sum.auth_total) = (ok, total),
+                    b"mail" => sum.mail_failed = total.saturating_sub(ok),
+                    b"rcpt" => sum.rcpt_failed = total.saturating_sub(ok),
+                    _ => {}
                 }
             }
         }
@@ -74,7 +77,11 @@ pub(super) fn pipelining(text: &[u8]) -> Option<Parsed<'_>> {
     let (stage, rest) = word(rest);
     let (client, rest) = peer(&rest[find(rest, b" from ")? + 6..])?;
     let early = rest.strip_prefix(b": ").unwrap_or_default();
-    event(verdict(client, "pipelining", if early.is_empty() { stage } else { early }))
+    event(verdict(
+        client,
+        "pipelining",
+        if early.is_empty() { stage } else { early },
+    ))
 }
 
 /// What a client did, without a message.
