@@ -54,10 +54,11 @@ fn by_service<'a>(service: &'a [u8], text: &'a [u8]) -> Parsed<'a> {
         (b"lmtp" | b"lda" | b"deliver" | b"sieve" | b"indexer-worker", _) => {
             Parsed::Ignored("dovecot delivery")
         }
-        (b"config" | b"stats" | b"anvil" | b"ssl-params" | b"doveadm" | b"director"
-        | b"replicator" | b"indexer" | b"dict" | b"quota-status" | b"old-stats", _) => {
-            Parsed::Ignored("dovecot service")
-        }
+        (
+            b"config" | b"stats" | b"anvil" | b"ssl-params" | b"doveadm" | b"director"
+            | b"replicator" | b"indexer" | b"dict" | b"quota-status" | b"old-stats",
+            _,
+        ) => Parsed::Ignored("dovecot service"),
         _ => Parsed::Unrecognised,
     }
 }
@@ -90,7 +91,11 @@ fn level(text: &[u8]) -> (Option<Severity>, &[u8]) {
 }
 
 fn server<'a>(severity: Severity, kind: Kind, text: &'a [u8]) -> Parsed<'a> {
-    Parsed::Event(Event::Server { severity, kind, text })
+    Parsed::Event(Event::Server {
+        severity,
+        kind,
+        text,
+    })
 }
 
 /// Start, stop and reload are information, whatever level Dovecot gives them.
@@ -171,7 +176,10 @@ fn client_in_parentheses(text: &[u8]) -> Option<Peer<'_>> {
         let inside = &text[open + 1..];
         let inside = &inside[..memchr(b')', inside)?];
         let ip = inside.split(|b| *b == b',').nth(1)?;
-        is_address(ip).then_some(Peer { ip, ..Peer::default() })
+        is_address(ip).then_some(Peer {
+            ip,
+            ..Peer::default()
+        })
     })
 }
 
@@ -193,7 +201,11 @@ fn login<'a>(service: &'a [u8], severity: Option<Severity>, text: &'a [u8]) -> P
         None => text.split_at(memmem::find(text, b"rip=").unwrap_or(text.len())),
     };
     let said = said.trim_ascii_end().strip_suffix(b":").unwrap_or(said);
-    let mut login = Login { service, attempts: 1, ..fields_of(fields) };
+    let mut login = Login {
+        service,
+        attempts: 1,
+        ..fields_of(fields)
+    };
     if said == b"Login" {
         login.success = true;
         return Parsed::Event(Event::LoggedIn(login));
@@ -212,7 +224,9 @@ fn login<'a>(service: &'a [u8], severity: Option<Severity>, text: &'a [u8]) -> P
 fn failed(said: &[u8]) -> Option<(u32, bool)> {
     const TRIES: &[u8] = b"(auth failed, ";
     if let Some(at) = memmem::find(said, TRIES) {
-        let digits = said[at + TRIES.len()..].split(|b| !b.is_ascii_digit()).next()?;
+        let digits = said[at + TRIES.len()..]
+            .split(|b| !b.is_ascii_digit())
+            .next()?;
         let digits = &digits[..digits.len().min(6)];
         let tries = digits.iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'));
         return Some((tries.max(1), true));
@@ -243,7 +257,10 @@ fn fields_of(text: &[u8]) -> Login<'_> {
     Login {
         user: user.strip_suffix(b">").unwrap_or(user),
         method: &method[..value(method)],
-        client: Peer { ip, ..Peer::default() },
+        client: Peer {
+            ip,
+            ..Peer::default()
+        },
         tls: encrypted(after),
         ..Login::default()
     }
@@ -264,7 +281,13 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Parsed<'_> {
-        Dovecot.parse(&Header { ts: 0, host: b"mx1", program: b"dovecot", pid: 1, text: text.as_bytes() })
+        Dovecot.parse(&Header {
+            ts: 0,
+            host: b"mx1",
+            program: b"dovecot",
+            pid: 1,
+            text: text.as_bytes(),
+        })
     }
 
     fn logged_in(text: &str) -> Login<'_> {
@@ -282,7 +305,10 @@ mod tests {
             service: b"imap",
             user: b"anna@corp.example",
             method: b"PLAIN",
-            client: Peer { ip: b"192.0.2.7", ..Peer::default() },
+            client: Peer {
+                ip: b"192.0.2.7",
+                ..Peer::default()
+            },
             tls: Some(true),
             success: true,
             attempts: 1,
@@ -294,15 +320,42 @@ mod tests {
     #[test]
     fn failures_sum_up_their_attempts() {
         for (text, attempts, credentials) in [
-            ("imap-login: Disconnected (auth failed, 3 attempts in 12 secs): user=<a>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.10, session=<x>", 3, true),
-            ("imap-login: Info: Login aborted: Connection closed (auth failed, 3 attempts in 16 secs) (auth_failed): user=<a>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.10, session=<x>", 3, true),
-            ("pop3-login: Aborted login (auth failed, 1 attempts): user=<a>, method=CRAM-MD5, rip=192.0.2.7, lip=192.0.2.10", 1, true),
-            ("imap-login: Disconnected (proxy dest auth failed): user=<a>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.10", 1, true),
-            ("pop3-login: Aborted login (tried to use disabled plaintext auth): user=<a>, rip=192.0.2.7, lip=192.0.2.10", 1, false),
+            (
+                "imap-login: Disconnected (auth failed, 3 attempts in 12 secs): user=<a>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.10, session=<x>",
+                3,
+                true,
+            ),
+            (
+                "imap-login: Info: Login aborted: Connection closed (auth failed, 3 attempts in 16 secs) (auth_failed): user=<a>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.10, session=<x>",
+                3,
+                true,
+            ),
+            (
+                "pop3-login: Aborted login (auth failed, 1 attempts): user=<a>, method=CRAM-MD5, rip=192.0.2.7, lip=192.0.2.10",
+                1,
+                true,
+            ),
+            (
+                "imap-login: Disconnected (proxy dest auth failed): user=<a>, method=PLAIN, rip=192.0.2.7, lip=192.0.2.10",
+                1,
+                true,
+            ),
+            (
+                "pop3-login: Aborted login (tried to use disabled plaintext auth): user=<a>, rip=192.0.2.7, lip=192.0.2.10",
+                1,
+                false,
+            ),
         ] {
             let login = logged_in(text);
-            assert!(!login.success && login.user == b"a" && login.client.ip == b"192.0.2.7", "{text}");
-            assert_eq!((login.attempts, login.credentials), (attempts, credentials), "{text}");
+            assert!(
+                !login.success && login.user == b"a" && login.client.ip == b"192.0.2.7",
+                "{text}"
+            );
+            assert_eq!(
+                (login.attempts, login.credentials),
+                (attempts, credentials),
+                "{text}"
+            );
             assert_eq!(login.tls, Some(false), "{text}");
         }
     }
@@ -320,14 +373,33 @@ mod tests {
     #[test]
     fn auth_lines_are_verdicts() {
         for (text, verdict) in [
-            ("auth: passwd-file(anna@corp.example,192.0.2.7): Password mismatch", "password-mismatch"),
-            ("auth: passwd-file(root,192.0.2.7,<6rXunFtu493AqJDi>): unknown user", "unknown-user"),
-            ("auth-worker(5787): conn unix:auth-worker (pid=27359,uid=97): auth-worker<55>: pam(w,192.0.2.7): unknown user", "unknown-user"),
-            ("auth(a@corp.example,192.0.2.7,sasl:login)<CvN>: Info: sql: Password mismatch", "password-mismatch"),
-            ("auth-worker(3): pam(w,192.0.2.7): pam_authenticate() failed: Permission denied", "password-mismatch"),
+            (
+                "auth: passwd-file(anna@corp.example,192.0.2.7): Password mismatch",
+                "password-mismatch",
+            ),
+            (
+                "auth: passwd-file(root,192.0.2.7,<6rXunFtu493AqJDi>): unknown user",
+                "unknown-user",
+            ),
+            (
+                "auth-worker(5787): conn unix:auth-worker (pid=27359,uid=97): auth-worker<55>: pam(w,192.0.2.7): unknown user",
+                "unknown-user",
+            ),
+            (
+                "auth(a@corp.example,192.0.2.7,sasl:login)<CvN>: Info: sql: Password mismatch",
+                "password-mismatch",
+            ),
+            (
+                "auth-worker(3): pam(w,192.0.2.7): pam_authenticate() failed: Permission denied",
+                "password-mismatch",
+            ),
         ] {
             match parse(text) {
-                Parsed::Event(Event::Verdict { verdict: found, client, .. }) => {
+                Parsed::Event(Event::Verdict {
+                    verdict: found,
+                    client,
+                    ..
+                }) => {
                     assert_eq!((found, client.ip), (verdict, &b"192.0.2.7"[..]), "{text}");
                 }
                 other => panic!("{text}: {other:?}"),
@@ -338,13 +410,31 @@ mod tests {
     #[test]
     fn the_rest_is_known() {
         for (text, expected) in [
-            ("master: Dovecot v2.3.19.1 (9b53102964) starting up for imap", "Start"),
-            ("master: Warning: Killed with signal 15 (by pid=1 uid=0 code=kill)", "Stop"),
-            ("auth: Error: auth client 0 disconnected with 1 pending requests: EOF", "Error"),
+            (
+                "master: Dovecot v2.3.19.1 (9b53102964) starting up for imap",
+                "Start",
+            ),
+            (
+                "master: Warning: Killed with signal 15 (by pid=1 uid=0 code=kill)",
+                "Stop",
+            ),
+            (
+                "auth: Error: auth client 0 disconnected with 1 pending requests: EOF",
+                "Error",
+            ),
             ("imap(anna): Logged out in=68 out=998", "dovecot session"),
-            ("imap(a)<7><x>: Connection closed (IDLE running for 0.001 secs) in=1 out=2", "dovecot session"),
-            ("lmtp(a@corp.example): x: sieve: msgid=<1@a>: stored mail into mailbox 'INBOX'", "dovecot delivery"),
-            ("imap-login: Disconnected (no auth attempts in 4 secs): user=<>, rip=192.0.2.5, lip=192.0.2.1", "without login"),
+            (
+                "imap(a)<7><x>: Connection closed (IDLE running for 0.001 secs) in=1 out=2",
+                "dovecot session",
+            ),
+            (
+                "lmtp(a@corp.example): x: sieve: msgid=<1@a>: stored mail into mailbox 'INBOX'",
+                "dovecot delivery",
+            ),
+            (
+                "imap-login: Disconnected (no auth attempts in 4 secs): user=<>, rip=192.0.2.5, lip=192.0.2.1",
+                "without login",
+            ),
         ] {
             let found = format!("{:?}", parse(text));
             assert!(found.contains(expected), "{text}: {found}");

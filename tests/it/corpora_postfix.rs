@@ -40,7 +40,14 @@ fn parse<'a>(program: &'a str, text: &'a str) -> Parsed<'a> {
 }
 
 fn parse_bytes<'a>(program: &'a [u8], text: &'a [u8]) -> Parsed<'a> {
-    formats::parse(&Header { ts: 0, host: b"mx1", program, pid: 1, text }).1
+    formats::parse(&Header {
+        ts: 0,
+        host: b"mx1",
+        program,
+        pid: 1,
+        text,
+    })
+    .1
 }
 
 /// Splits program and text off a syslog line: RFC 3164, ISO 8601 or RFC 5424, as far as these files need.
@@ -59,14 +66,21 @@ fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     // One of the corpora lost the colon of its tags.
     let blank = rest.iter().position(|b| *b == b' ')?;
     let tag = &rest[..blank];
-    let end = tag.iter().position(|b| matches!(b, b'[' | b':')).unwrap_or(blank);
+    let end = tag
+        .iter()
+        .position(|b| matches!(b, b'[' | b':'))
+        .unwrap_or(blank);
     Some((&tag[..end], &rest[blank + 1..]))
 }
 
 /// Lines of a file, plain or xz, with program and text.
 fn lines(path: &Path) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let bytes = if path.extension().is_some_and(|ext| ext == "xz") {
-        match std::process::Command::new("xz").arg("-dc").arg(path).output() {
+        match std::process::Command::new("xz")
+            .arg("-dc")
+            .arg(path)
+            .output()
+        {
             Ok(output) if output.status.success() => output.stdout,
             _ => {
                 println!("left out: xz cannot read {}", path.display());
@@ -77,5 +91,9 @@ fn lines(path: &Path) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
         std::fs::read(path).ok()?
     };
     let lines = bytes.split(|b| *b == b'\n').filter_map(split);
-    Some(lines.map(|(program, text)| (program.to_vec(), text.to_vec())).collect())
+    Some(
+        lines
+            .map(|(program, text)| (program.to_vec(), text.to_vec()))
+            .collect(),
+    )
 }

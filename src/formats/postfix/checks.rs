@@ -20,7 +20,9 @@ const CONTEXTS: [(&[u8], &str); 5] = [
 /// A check's action; `warning:` and `info:` only inform and are verdicts. Their detail is the header, as
 /// the text is the rule's and says nothing about the message.
 pub(super) fn check<'a>(queue_id: &'a [u8], verb: &[u8], text: &'a [u8]) -> Option<Parsed<'a>> {
-    let (_, verdict) = CONTEXTS.iter().find(|(context, _)| text.starts_with(context))?;
+    let (_, verdict) = CONTEXTS
+        .iter()
+        .find(|(context, _)| text.starts_with(context))?;
     let (header, client, fields) = frame(text);
     // `milter-header-redirect`, `milter-body-warning`: checks of what a milter added.
     let verb = match verb.strip_prefix(b"milter-") {
@@ -80,7 +82,10 @@ fn client(text: &[u8]) -> Option<(&[u8], Peer<'_>)> {
     let name = &text[from + FROM.len()..];
     let client = match peer(name) {
         Some((client, rest)) if trim_end(rest).is_empty() => client,
-        None if name == b"local" => Peer { name, ..Peer::default() },
+        None if name == b"local" => Peer {
+            name,
+            ..Peer::default()
+        },
         _ => return None,
     };
     Some((trim_end(&text[..from]), client))

@@ -68,7 +68,11 @@ pub(super) fn without_id(text: &[u8]) -> Parsed<'_> {
         || TRACES.iter().any(|prefix| text.starts_with(prefix))
         || is_function(text)
         || is_socket(text);
-    if known { Parsed::Ignored("debug") } else { Parsed::Unrecognised }
+    if known {
+        Parsed::Ignored("debug")
+    } else {
+        Parsed::Unrecognised
+    }
 }
 
 /// `qmgr_active_feed: …`, `unknown_address_tempfail_action = …`: a name of C in front.

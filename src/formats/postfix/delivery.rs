@@ -3,14 +3,22 @@
 
 use super::event;
 use super::fields::{
-    after_quotes, decimal, find, head, integer, is_queue_id, peer, peer_or_name, reply_code, trim_end, word,
+    after_quotes, decimal, find, head, integer, is_queue_id, peer, peer_or_name, reply_code,
+    trim_end, word,
 };
 use crate::event::{Attempt, Event, Parsed, Peer, Status};
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// Fields that may follow an address; anything else after `>, ` is still the address.
 const KEYS: [&[u8]; 9] = [
-    b"relay=", b"orig_to=", b"delay=", b"conn_use=", b"delays=", b"dsn=", b"status=", b"tls=",
+    b"relay=",
+    b"orig_to=",
+    b"delay=",
+    b"conn_use=",
+    b"delays=",
+    b"dsn=",
+    b"status=",
+    b"tls=",
     b"extra=",
 ];
 
@@ -101,7 +109,10 @@ fn delays(value: &[u8]) -> [f64; 4] {
 
 /// Status and reply: `sent (250 2.0.0 Ok: queued as …)`.
 fn finish<'a>(attempt: &mut Attempt<'a>, value: &'a [u8]) {
-    let end = value.iter().position(|b| matches!(b, b' ' | b',')).unwrap_or(value.len());
+    let end = value
+        .iter()
+        .position(|b| matches!(b, b' ' | b','))
+        .unwrap_or(value.len());
     attempt.status_text = &value[..end];
     let reply = value[end..].trim_ascii_start();
     attempt.reply = match reply.strip_prefix(b"(") {
@@ -191,21 +202,31 @@ pub(super) fn trouble<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed<'
         b"TLS is required",
         b"SASL authentication failed",
     ];
-    let relay = match BEFORE_PEER.iter().find_map(|prefix| text.strip_prefix(*prefix)) {
+    let relay = match BEFORE_PEER
+        .iter()
+        .find_map(|prefix| text.strip_prefix(*prefix))
+    {
         // `connect to subsystem private/rewrite` is of `-v`.
         Some(rest) if rest.starts_with(b"subsystem ") => return None,
         Some(rest) => relay(rest),
         None if ALONE.iter().any(|prefix| text.starts_with(prefix)) => Peer::default(),
         None => return None,
     };
-    event(Event::RelayTrouble { queue_id, relay, text })
+    event(Event::RelayTrouble {
+        queue_id,
+        relay,
+        text,
+    })
 }
 
 /// The peer, with the port that old versions write at the end: `connect to a[ip]: refused (port 25)`.
 fn relay(text: &[u8]) -> Peer<'_> {
     let Some((mut relay, rest)) = peer(text) else {
         let (name, _) = word(text);
-        return Peer { name: name.strip_suffix(b":").unwrap_or(name), ..Peer::default() };
+        return Peer {
+            name: name.strip_suffix(b":").unwrap_or(name),
+            ..Peer::default()
+        };
     };
     if relay.port == 0 {
         relay.port = trim_end(rest)

@@ -108,7 +108,11 @@ pub(super) fn peer(text: &[u8]) -> Option<(Peer<'_>, &[u8])> {
     let close = open + memchr(b']', &window[open..])?;
     let inside = &text[open + 1..close];
     let (port, rest) = port(&text[close + 1..]);
-    let mut peer = Peer { name, port, ..Peer::default() };
+    let mut peer = Peer {
+        name,
+        port,
+        ..Peer::default()
+    };
     match inside {
         b"unknown" => {}
         path if memchr(b'/', path).is_some() => peer.socket = path,
@@ -125,7 +129,10 @@ fn port(text: &[u8]) -> (u16, &[u8]) {
     if let Some(rest) = after.strip_prefix(b"unknown") {
         return (0, rest);
     }
-    let digits = head(after, 5).iter().take_while(|b| b.is_ascii_digit()).count();
+    let digits = head(after, 5)
+        .iter()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     match u16::try_from(integer(&after[..digits]).unwrap_or(u64::MAX)) {
         Ok(port) => (port, &after[digits..]),
         Err(_) => (0, text),
@@ -134,7 +141,13 @@ fn port(text: &[u8]) -> (u16, &[u8]) {
 
 /// A peer, or a word that names one without an address (`local`, `none`, a pipe's name).
 pub(super) fn peer_or_name(text: &[u8]) -> Peer<'_> {
-    peer(text).map_or(Peer { name: text, ..Peer::default() }, |(peer, _)| peer)
+    peer(text).map_or(
+        Peer {
+            name: text,
+            ..Peer::default()
+        },
+        |(peer, _)| peer,
+    )
 }
 
 /// A whole number; nothing when there are other bytes in it, or too many.

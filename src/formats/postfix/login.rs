@@ -1,7 +1,7 @@
 //! SASL failures of smtpd. A success is a field of `client=` and belongs to [`super::smtpd`].
 
 use super::event;
-use super::fields::{head, has, word};
+use super::fields::{has, head, word};
 use crate::event::{Event, Login, Parsed, Peer};
 use memchr::memmem;
 
@@ -40,7 +40,9 @@ pub(super) fn failure<'a>(client: Peer<'a>, text: &'a [u8]) -> Option<Parsed<'a>
         tls: None,
         success: false,
         failure,
-        credentials: !OF_THE_SERVER.iter().any(|words| has(head(failure, 200), words)),
+        credentials: !OF_THE_SERVER
+            .iter()
+            .any(|words| has(head(failure, 200), words)),
         attempts: 1,
     }))
 }

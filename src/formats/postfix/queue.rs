@@ -16,7 +16,11 @@ pub(super) fn message_id<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parse
         Some(cut) if memchr(b'>', cut).is_none() => cut,
         _ => unbracket(value),
     };
-    event(Event::MessageId { queue_id, message_id, resent })
+    event(Event::MessageId {
+        queue_id,
+        message_id,
+        resent,
+    })
 }
 
 /// qmgr `from=<…>, size=…, nrcpt=… (queue active)` or `from=<…>, status=expired, returned to sender`.
@@ -37,7 +41,12 @@ pub(super) fn queued<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed<'a
             nrcpt = u32::try_from(integer(value)?).ok()?;
         }
     }
-    event(Event::Queued { queue_id, sender, size, nrcpt })
+    event(Event::Queued {
+        queue_id,
+        sender,
+        size,
+        nrcpt,
+    })
 }
 
 fn sender(value: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -54,7 +63,11 @@ fn expired<'a>(queue_id: &'a [u8], sender: &'a [u8], status: &'a [u8]) -> Option
     if !forced && !status.starts_with(b"expired") {
         return None;
     }
-    event(Event::Expired { queue_id, sender, forced })
+    event(Event::Expired {
+        queue_id,
+        sender,
+        forced,
+    })
 }
 
 /// qmgr or postsuper `removed`.
@@ -62,7 +75,10 @@ pub(super) fn removed<'a>(hint: Hint, queue_id: &'a [u8], text: &'a [u8]) -> Opt
     if trim_end(text) != b"removed" {
         return None;
     }
-    event(Event::Removed { queue_id, by_admin: hint == Hint::Postsuper })
+    event(Event::Removed {
+        queue_id,
+        by_admin: hint == Hint::Postsuper,
+    })
 }
 
 /// postsuper's actions on one message.
@@ -91,7 +107,12 @@ pub(super) fn notified<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed<
         .iter()
         .find_map(|(prefix, notice)| Some((*notice, rest.strip_prefix(*prefix)?)))?;
     let new_queue_id = Some(trim_end(new)).filter(|id| is_queue_id(id))?;
-    event(Event::Notified { queue_id, notice, to, new_queue_id })
+    event(Event::Notified {
+        queue_id,
+        notice,
+        to,
+        new_queue_id,
+    })
 }
 
 /// pickup `uid=102 from=<…>`, after `postsuper -r` with ` orig_id=…`.
@@ -106,13 +127,22 @@ pub(super) fn picked_up<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed
         },
         None => (value, &b""[..]),
     };
-    event(Event::PickedUp { queue_id, uid, sender: unbracket(sender), orig_id })
+    event(Event::PickedUp {
+        queue_id,
+        uid,
+        sender: unbracket(sender),
+        orig_id,
+    })
 }
 
 /// What else is said about one message and reaches no table, or the server's.
 pub(super) fn other(text: &[u8]) -> Option<Parsed<'_>> {
     if text.starts_with(b"status=deferred (bounce failed)") {
-        return event(Event::Server { severity: Severity::Warning, kind: Kind::Queue, text });
+        return event(Event::Server {
+            severity: Severity::Warning,
+            kind: Kind::Queue,
+            text,
+        });
     }
     if text.starts_with(b"skipped, still being delivered") {
         return Some(Parsed::Ignored("still being delivered"));

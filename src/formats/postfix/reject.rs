@@ -44,7 +44,11 @@ pub(super) fn transaction<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Pars
         return Some(check);
     }
     let says_only = matches!(verb, b"proxy-accept" | b"permit");
-    let action = if says_only { Action::Other } else { action(verb)? };
+    let action = if says_only {
+        Action::Other
+    } else {
+        action(verb)?
+    };
     let (command, client, reply) = frame(rest)?;
     let (reply, fields) = trailer::split(reply);
     let (reply_code, dsn, reply) = code_and_dsn(reply);
@@ -52,7 +56,11 @@ pub(super) fn transaction<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Pars
         return event(Event::Verdict {
             queue_id,
             client,
-            verdict: if verb == b"permit" { "permit" } else { "proxy-accept" },
+            verdict: if verb == b"permit" {
+                "permit"
+            } else {
+                "proxy-accept"
+            },
             score: None,
             detail: reply,
             sender: fields.sender,
@@ -79,7 +87,9 @@ pub(super) fn transaction<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Pars
 
 /// Splits `RCPT from name[ip]: reply`; a before-queue filter's lines have no client: `END-OF-MESSAGE: reply`.
 fn frame(text: &[u8]) -> Option<(&[u8], Peer<'_>, &[u8])> {
-    let end = head(text, 40).iter().position(|b| matches!(b, b' ' | b':'))?;
+    let end = head(text, 40)
+        .iter()
+        .position(|b| matches!(b, b' ' | b':'))?;
     let (command, rest) = text.split_at(end);
     if !command.iter().all(|b| b.is_ascii_uppercase() || *b == b'-') {
         return None;
@@ -89,7 +99,11 @@ fn frame(text: &[u8]) -> Option<(&[u8], Peer<'_>, &[u8])> {
             let (client, rest) = peer(rest)?;
             Some((command, client, trim_start(rest.strip_prefix(b":")?)))
         }
-        None => Some((command, Peer::default(), trim_start(rest.strip_prefix(b":")?))),
+        None => Some((
+            command,
+            Peer::default(),
+            trim_start(rest.strip_prefix(b":")?),
+        )),
     }
 }
 
@@ -117,5 +131,9 @@ pub(super) fn etrn(text: &[u8]) -> Option<Parsed<'_>> {
     }
     let from = memchr::memmem::rfind(request, b" from ")?;
     let (client, _) = peer(trim_end(&request[from + 6..]))?;
-    event(Event::Rejected(Rejection { client, reply: &request[..from], ..Rejection::default() }))
+    event(Event::Rejected(Rejection {
+        client,
+        reply: &request[..from],
+        ..Rejection::default()
+    }))
 }

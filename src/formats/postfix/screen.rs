@@ -69,13 +69,43 @@ const TESTS: [Test; 17] = [
     (b"DNSBL rank ", "dnsbl", At::For, None),
     (b"HANGUP ", "hangup", At::From, Some(End::Lost)),
     (b"COMMAND PIPELINING from ", "pipelining", At::Next, None),
-    (b"COMMAND COUNT LIMIT from ", "command-count-limit", At::Next, Some(End::Error)),
-    (b"COMMAND LENGTH LIMIT from ", "command-length-limit", At::Next, Some(End::Error)),
-    (b"COMMAND TIME LIMIT from ", "command-time-limit", At::Next, Some(End::Timeout)),
-    (b"NON-SMTP COMMAND from ", "non-smtp-command", At::Next, None),
+    (
+        b"COMMAND COUNT LIMIT from ",
+        "command-count-limit",
+        At::Next,
+        Some(End::Error),
+    ),
+    (
+        b"COMMAND LENGTH LIMIT from ",
+        "command-length-limit",
+        At::Next,
+        Some(End::Error),
+    ),
+    (
+        b"COMMAND TIME LIMIT from ",
+        "command-time-limit",
+        At::Next,
+        Some(End::Timeout),
+    ),
+    (
+        b"NON-SMTP COMMAND from ",
+        "non-smtp-command",
+        At::Next,
+        None,
+    ),
     (b"BARE NEWLINE from ", "bare-newline", At::Next, None),
-    (b"DATA without valid RCPT from ", "data-without-recipient", At::Next, None),
-    (b"BDAT without valid RCPT from ", "data-without-recipient", At::Next, None),
+    (
+        b"DATA without valid RCPT from ",
+        "data-without-recipient",
+        At::Next,
+        None,
+    ),
+    (
+        b"BDAT without valid RCPT from ",
+        "data-without-recipient",
+        At::Next,
+        None,
+    ),
     (b"BLACKLISTED ", "denylisted", At::Next, None),
     (b"DENYLISTED ", "denylisted", At::Next, None),
     (b"WHITELIST VETO ", "allowlist-veto", At::Next, None),
@@ -94,8 +124,16 @@ pub(super) fn tested(text: &[u8]) -> Option<Parsed<'_>> {
         At::From => peer(&rest[find(rest, b" from ")? + 6..])?,
         At::For => peer(&rest[find(rest, b" for ")? + 5..])?,
     };
-    let score = matches!(at, At::For).then(|| decimal(word(rest).0)).filter(|s| !s.is_nan());
-    event(Event::ScreenTest { client, verdict, score, detail: detail(after), end })
+    let score = matches!(at, At::For)
+        .then(|| decimal(word(rest).0))
+        .filter(|s| !s.is_nan());
+    event(Event::ScreenTest {
+        client,
+        verdict,
+        score,
+        detail: detail(after),
+        end,
+    })
 }
 
 /// What the client sent too early, or where it stood: the text after the client.
@@ -108,6 +146,9 @@ fn detail(text: &[u8]) -> &[u8] {
 pub(super) fn listed(text: &[u8]) -> Option<Parsed<'_>> {
     let (ip, rest) = word(text.strip_prefix(b"addr ")?);
     let detail = rest.strip_prefix(b" listed by domain ")?;
-    let client = Peer { ip, ..Peer::default() };
+    let client = Peer {
+        ip,
+        ..Peer::default()
+    };
     event(super::smtpd::verdict(client, "dnsbl", detail))
 }

@@ -43,7 +43,11 @@ fn about_client(text: &[u8]) -> Option<Parsed<'_>> {
 fn hostname_mismatch(text: &[u8]) -> Option<Parsed<'_>> {
     let (name, rest) = split(text, b" does not resolve to address ")?;
     let (ip, detail) = split(rest, b": ").unwrap_or((trim_end(rest), b""));
-    let client = Peer { name, ip, ..Peer::default() };
+    let client = Peer {
+        name,
+        ip,
+        ..Peer::default()
+    };
     event(smtpd::verdict(client, "hostname-mismatch", detail))
 }
 
@@ -57,9 +61,16 @@ fn unlisted_address(text: &[u8]) -> Option<Parsed<'_>> {
     }
     let (name, detail) = match rest.strip_prefix(b"hostname ") {
         Some(rest) => split(rest, b" verification failed: ")?,
-        None => (trim_end(rest.strip_prefix(b"address not listed for hostname ")?), &b""[..]),
+        None => (
+            trim_end(rest.strip_prefix(b"address not listed for hostname ")?),
+            &b""[..],
+        ),
     };
-    let client = Peer { name, ip, ..Peer::default() };
+    let client = Peer {
+        name,
+        ip,
+        ..Peer::default()
+    };
     event(smtpd::verdict(client, "hostname-mismatch", detail))
 }
 
@@ -82,27 +93,75 @@ fn illegal_address(text: &[u8]) -> Option<Parsed<'_>> {
 /// Fixed beginnings of what is worth a row, with what they are about.
 const STATES: [(&[u8], Severity, Kind); 24] = [
     (b"daemon started -- ", Severity::Info, Kind::Start),
-    (b"starting the Postfix mail system", Severity::Info, Kind::Start),
+    (
+        b"starting the Postfix mail system",
+        Severity::Info,
+        Kind::Start,
+    ),
     (b"terminating on signal", Severity::Info, Kind::Stop),
-    (b"stopping the Postfix mail system", Severity::Info, Kind::Stop),
-    (b"aborting the Postfix mail system", Severity::Info, Kind::Stop),
-    (b"waiting for the Postfix mail system", Severity::Info, Kind::Stop),
+    (
+        b"stopping the Postfix mail system",
+        Severity::Info,
+        Kind::Stop,
+    ),
+    (
+        b"aborting the Postfix mail system",
+        Severity::Info,
+        Kind::Stop,
+    ),
+    (
+        b"waiting for the Postfix mail system",
+        Severity::Info,
+        Kind::Stop,
+    ),
     (b"stopping postlogd", Severity::Info, Kind::Stop),
     (b"reload ", Severity::Info, Kind::Reload),
-    (b"refreshing the Postfix mail system", Severity::Info, Kind::Reload),
-    (b"the Postfix mail system is running", Severity::Info, Kind::Other),
-    (b"the Postfix mail system is not running", Severity::Info, Kind::Other),
-    (b"Postfix is running with backwards-compatible", Severity::Info, Kind::Config),
-    (b"Postfix is using backwards-compatible", Severity::Info, Kind::Config),
-    (b"using backwards-compatible default", Severity::Info, Kind::Config),
+    (
+        b"refreshing the Postfix mail system",
+        Severity::Info,
+        Kind::Reload,
+    ),
+    (
+        b"the Postfix mail system is running",
+        Severity::Info,
+        Kind::Other,
+    ),
+    (
+        b"the Postfix mail system is not running",
+        Severity::Info,
+        Kind::Other,
+    ),
+    (
+        b"Postfix is running with backwards-compatible",
+        Severity::Info,
+        Kind::Config,
+    ),
+    (
+        b"Postfix is using backwards-compatible",
+        Severity::Info,
+        Kind::Config,
+    ),
+    (
+        b"using backwards-compatible default",
+        Severity::Info,
+        Kind::Config,
+    ),
     (b"table ", Severity::Info, Kind::Config),
     (b"restarting ", Severity::Info, Kind::Config),
     (b"statistics: max connection ", Severity::Info, Kind::Limit),
     (b"statistics: max message rate", Severity::Info, Kind::Limit),
     (b"entering STRESS mode", Severity::Warning, Kind::Limit),
     (b"leaving STRESS mode", Severity::Info, Kind::Limit),
-    (b"certificate verification failed for ", Severity::Warning, Kind::Tls),
-    (b"cannot load Certificate Authority data", Severity::Warning, Kind::Tls),
+    (
+        b"certificate verification failed for ",
+        Severity::Warning,
+        Kind::Tls,
+    ),
+    (
+        b"cannot load Certificate Authority data",
+        Severity::Warning,
+        Kind::Tls,
+    ),
     (b"unable to dlopen ", Severity::Warning, Kind::Config),
     (b"looking for plugins in ", Severity::Warning, Kind::Config),
 ];
@@ -150,7 +209,11 @@ pub(super) fn line(text: &[u8]) -> Parsed<'_> {
         }
     }
     if let Some((_, severity, kind)) = STATES.iter().find(|(prefix, ..)| text.starts_with(prefix)) {
-        return Parsed::Event(Event::Server { severity: *severity, kind: *kind, text });
+        return Parsed::Event(Event::Server {
+            severity: *severity,
+            kind: *kind,
+            text,
+        });
     }
     match KNOWN.iter().find(|(prefix, _)| text.starts_with(prefix)) {
         Some((_, why)) => Parsed::Ignored(why),
@@ -163,49 +226,118 @@ const KINDS: [(Kind, &[&[u8]]); 9] = [
     (
         Kind::Resource,
         &[
-            b"queue file size limit", b"free space", b"system storage", b"No space left",
-            b"ile too large", b"ile too big", b"emory", b"Too many open files", b"quota",
+            b"queue file size limit",
+            b"free space",
+            b"system storage",
+            b"No space left",
+            b"ile too large",
+            b"ile too big",
+            b"emory",
+            b"Too many open files",
+            b"quota",
             b"size limit exceeded",
         ],
     ),
-    (Kind::Limit, &[b"limit exceeded", b"process limit", b"too many", b"STRESS"]),
+    (
+        Kind::Limit,
+        &[b"limit exceeded", b"process limit", b"too many", b"STRESS"],
+    ),
     (
         Kind::Dns,
         &[
-            b"RBL lookup error", b"Name service error", b"MX host", b"MX record", b"NS host",
-            b"DNS", b"dnsblog", b"hostname", b"domain name", b"dns_lookup", b"mailer loop",
+            b"RBL lookup error",
+            b"Name service error",
+            b"MX host",
+            b"MX record",
+            b"NS host",
+            b"DNS",
+            b"dnsblog",
+            b"hostname",
+            b"domain name",
+            b"dns_lookup",
+            b"mailer loop",
         ],
     ),
     (
         Kind::Tls,
-        &[b"TLS", b"SSL", b"certificate", b" cert", b"DANE", b"network_biopair", b"tlsmgr"],
+        &[
+            b"TLS",
+            b"SSL",
+            b"certificate",
+            b" cert",
+            b"DANE",
+            b"network_biopair",
+            b"tlsmgr",
+        ],
     ),
     (
         Kind::Filter,
-        &[b"ilter", b"policy", b"problem talking to server", b"with proxy", b"to proxy"],
+        &[
+            b"ilter",
+            b"policy",
+            b"problem talking to server",
+            b"with proxy",
+            b"to proxy",
+        ],
     ),
     (
         Kind::Lookup,
         &[
-            b"dict_", b"mysql", b"pgsql", b"ldap", b"LDAP", b"lookup", b"proxymap", b"hash:",
-            b"btree:", b"lmdb:", b"table", b"database", b" map ", b".db", b"_maps",
+            b"dict_",
+            b"mysql",
+            b"pgsql",
+            b"ldap",
+            b"LDAP",
+            b"lookup",
+            b"proxymap",
+            b"hash:",
+            b"btree:",
+            b"lmdb:",
+            b"table",
+            b"database",
+            b" map ",
+            b".db",
+            b"_maps",
         ],
     ),
     (
         Kind::Config,
         &[
-            b"config", b"parameter", b"main.cf", b"master.cf", b"command startup", b"usage",
-            b"unknown command", b"nsupported", b"unknown service", b"inet_interfaces",
-            b"startup failed", b"already running", b"not running", b"integrity check",
-            b"initialization failure", b"already in use", b"symlink", b"_lifetime", b"Servname",
-            b"not owned by", b"group or other writable",
+            b"config",
+            b"parameter",
+            b"main.cf",
+            b"master.cf",
+            b"command startup",
+            b"usage",
+            b"unknown command",
+            b"nsupported",
+            b"unknown service",
+            b"inet_interfaces",
+            b"startup failed",
+            b"already running",
+            b"not running",
+            b"integrity check",
+            b"initialization failure",
+            b"already in use",
+            b"symlink",
+            b"_lifetime",
+            b"Servname",
+            b"not owned by",
+            b"group or other writable",
         ],
     ),
     (
         Kind::Queue,
         &[
-            b"queue", b"corrupt", b"active ", b"maildrop", b"cleanup", b"bounce", b"defer",
-            b"transport", b"mail_stream",
+            b"queue",
+            b"corrupt",
+            b"active ",
+            b"maildrop",
+            b"cleanup",
+            b"bounce",
+            b"defer",
+            b"transport",
+            b"mail_stream",
         ],
     ),
     (Kind::Filter, &[b"connect to "]),
@@ -217,5 +349,9 @@ fn of_kind(severity: Severity, text: &[u8]) -> Event<'_> {
         .iter()
         .find(|(_, needles)| needles.iter().any(|needle| has(words, needle)))
         .map_or(Kind::Other, |(kind, _)| *kind);
-    Event::Server { severity, kind, text }
+    Event::Server {
+        severity,
+        kind,
+        text,
+    }
 }

@@ -74,7 +74,11 @@ pub(super) fn pipelining(text: &[u8]) -> Option<Parsed<'_>> {
     let (stage, rest) = word(rest);
     let (client, rest) = peer(&rest[find(rest, b" from ")? + 6..])?;
     let early = rest.strip_prefix(b": ").unwrap_or_default();
-    event(verdict(client, "pipelining", if early.is_empty() { stage } else { early }))
+    event(verdict(
+        client,
+        "pipelining",
+        if early.is_empty() { stage } else { early },
+    ))
 }
 
 /// What a client did, without a message.

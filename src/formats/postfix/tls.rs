@@ -30,7 +30,13 @@ pub(super) fn established(text: &[u8]) -> Option<Parsed<'_>> {
         Some(rest) => (&b""[..], rest),
         None => {
             let (trust, rest) = word(fields::head(text, 64));
-            (trust, text[trust.len()..].get(1..)?.strip_prefix(SHAPE).filter(|_| !rest.is_empty())?)
+            (
+                trust,
+                text[trust.len()..]
+                    .get(1..)?
+                    .strip_prefix(SHAPE)
+                    .filter(|_| !rest.is_empty())?,
+            )
         }
     };
     let rest = rest
@@ -39,18 +45,33 @@ pub(super) fn established(text: &[u8]) -> Option<Parsed<'_>> {
     if let Some(rest) = rest.strip_prefix(b"from ") {
         let (client, rest) = named_peer(rest);
         let (version, cipher) = version_and_cipher(rest);
-        return event(Event::TlsFrom { client, version, cipher });
+        return event(Event::TlsFrom {
+            client,
+            version,
+            cipher,
+        });
     }
     let (relay, rest) = named_peer(rest.strip_prefix(b"to ")?);
     let (version, cipher) = version_and_cipher(rest);
-    event(Event::TlsTo { relay, trust, version, cipher })
+    event(Event::TlsTo {
+        relay,
+        trust,
+        version,
+        cipher,
+    })
 }
 
 /// A peer; before Postfix 2.5 only its name.
 fn named_peer(text: &[u8]) -> (Peer<'_>, &[u8]) {
     peer(text).unwrap_or_else(|| {
         let end = find(text, b": ").unwrap_or(text.len());
-        (Peer { name: &text[..end], ..Peer::default() }, &text[end..])
+        (
+            Peer {
+                name: &text[..end],
+                ..Peer::default()
+            },
+            &text[end..],
+        )
     })
 }
 

@@ -123,7 +123,11 @@ fn quoted_length(reply: &[u8], trailer: &Trailer<'_>) -> usize {
     let quoted = &reply[open + 1..];
     [trailer.helo, trailer.sender, trailer.recipient]
         .into_iter()
-        .filter(|value| quoted.strip_prefix(*value).is_some_and(|after| after.starts_with(b">")))
+        .filter(|value| {
+            quoted
+                .strip_prefix(*value)
+                .is_some_and(|after| after.starts_with(b">"))
+        })
         .map(|value| value.len() + 1)
         .max()
         .unwrap_or(0)

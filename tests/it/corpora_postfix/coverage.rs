@@ -36,14 +36,24 @@ fn count(lines: &[(Vec<u8>, Vec<u8>)]) -> Count {
 }
 
 fn shape(program: &[u8], text: &[u8]) -> String {
-    let masked = text.iter().take(60).map(|b| if b.is_ascii_digit() { b'0' } else { *b });
+    let masked = text
+        .iter()
+        .take(60)
+        .map(|b| if b.is_ascii_digit() { b'0' } else { *b });
     let masked: Vec<u8> = masked.collect();
-    format!("{} {}", String::from_utf8_lossy(program), String::from_utf8_lossy(&masked))
+    format!(
+        "{} {}",
+        String::from_utf8_lossy(program),
+        String::from_utf8_lossy(&masked)
+    )
 }
 
 fn report(path: &str, count: &Count) {
     let unknown = count.unrecognised();
-    println!("{path}: {} events, {} ignored, {unknown} unrecognised", count.events, count.ignored);
+    println!(
+        "{path}: {} events, {} ignored, {unknown} unrecognised",
+        count.events, count.ignored
+    );
     for (shape, lines) in count.shapes.iter().take(20) {
         println!("  {lines:5} {shape}");
     }
@@ -51,13 +61,19 @@ fn report(path: &str, count: &Count) {
 
 /// Captures of the lab.
 fn captures() -> Vec<PathBuf> {
-    ["mail.log", "mail.iso.log", "mail.5424.log", "long-ids.mail.log", "shapes.log"]
-        .iter()
-        .filter_map(|name| {
-            let folder = "lab/captures/postfix";
-            shared(&format!("{folder}/{name}.xz")).or_else(|| shared(&format!("{folder}/{name}")))
-        })
-        .collect()
+    [
+        "mail.log",
+        "mail.iso.log",
+        "mail.5424.log",
+        "long-ids.mail.log",
+        "shapes.log",
+    ]
+    .iter()
+    .filter_map(|name| {
+        let folder = "lab/captures/postfix";
+        shared(&format!("{folder}/{name}.xz")).or_else(|| shared(&format!("{folder}/{name}")))
+    })
+    .collect()
 }
 
 #[test]
@@ -172,7 +188,9 @@ fn exception(full: &Parsed<'_>, bare: &Parsed<'_>) -> Option<&'static str> {
         }
         (
             Parsed::Event(Event::Removed { by_admin: true, .. }),
-            Parsed::Event(Event::Removed { by_admin: false, .. }),
+            Parsed::Event(Event::Removed {
+                by_admin: false, ..
+            }),
         ) => Some("removed by postsuper looks like removed by qmgr"),
         _ => None,
     }

@@ -28,7 +28,11 @@ fn text(bytes: &[u8]) -> String {
 
 /// A peer as Postfix writes it.
 fn joined(peer: &Peer<'_>) -> String {
-    let inside = if peer.socket.is_empty() { peer.ip } else { peer.socket };
+    let inside = if peer.socket.is_empty() {
+        peer.ip
+    } else {
+        peer.socket
+    };
     let mut joined = text(peer.name);
     if !inside.is_empty() {
         joined += &format!("[{}]", text(inside));
@@ -47,8 +51,20 @@ fn peer(flat: &mut Flat, keys: [&'static str; 5], peer: &Peer<'_>) {
     flat.insert(keys[4], text(peer.socket));
 }
 
-const CLIENT: [&str; 5] = ["client", "client.name", "client.ip", "client.port", "client.socket"];
-const RELAY: [&str; 5] = ["relay", "relay.name", "relay.ip", "relay.port", "relay.socket"];
+const CLIENT: [&str; 5] = [
+    "client",
+    "client.name",
+    "client.ip",
+    "client.port",
+    "client.socket",
+];
+const RELAY: [&str; 5] = [
+    "relay",
+    "relay.name",
+    "relay.ip",
+    "relay.port",
+    "relay.socket",
+];
 
 fn event_fields(flat: &mut Flat, event: &Event<'_>) {
     let debug = format!("{event:?}");
@@ -57,7 +73,9 @@ fn event_fields(flat: &mut Flat, event: &Event<'_>) {
     match event {
         Event::Attempted(attempt) => attempt_fields(flat, attempt),
         Event::Rejected(rejection) => rejection_fields(flat, rejection),
-        Event::Connect { client } | Event::ScreenConnect { client } | Event::ScreenDisconnect { client } => {
+        Event::Connect { client }
+        | Event::ScreenConnect { client }
+        | Event::ScreenDisconnect { client } => {
             peer(flat, CLIENT, client);
         }
         Event::Disconnect { client, commands } => {
@@ -73,12 +91,21 @@ fn event_fields(flat: &mut Flat, event: &Event<'_>) {
             flat.insert("end", format!("{end:?}"));
             flat.insert("stage", text(stage));
         }
-        Event::TlsFrom { client, version, cipher } => {
+        Event::TlsFrom {
+            client,
+            version,
+            cipher,
+        } => {
             peer(flat, CLIENT, client);
             flat.insert("version", text(version));
             flat.insert("cipher", text(cipher));
         }
-        Event::TlsTo { relay, trust, version, cipher } => {
+        Event::TlsTo {
+            relay,
+            trust,
+            version,
+            cipher,
+        } => {
             peer(flat, RELAY, relay);
             flat.insert("trust", text(trust));
             flat.insert("version", text(version));
@@ -92,7 +119,13 @@ fn event_fields(flat: &mut Flat, event: &Event<'_>) {
             peer(flat, CLIENT, client);
             flat.insert("how", (*how).into());
         }
-        Event::ScreenTest { client, verdict, score, detail, .. } => {
+        Event::ScreenTest {
+            client,
+            verdict,
+            score,
+            detail,
+            ..
+        } => {
             peer(flat, CLIENT, client);
             flat.insert("verdict", (*verdict).into());
             flat.insert("score", score.map_or(String::new(), |s| s.to_string()));
@@ -104,7 +137,15 @@ fn event_fields(flat: &mut Flat, event: &Event<'_>) {
 
 fn message_fields(flat: &mut Flat, event: &Event<'_>) {
     match event {
-        Event::Received { queue_id, client, auth_method, auth_user, auth_sender, orig_queue_id, orig_client } => {
+        Event::Received {
+            queue_id,
+            client,
+            auth_method,
+            auth_user,
+            auth_sender,
+            orig_queue_id,
+            orig_client,
+        } => {
             flat.insert("queue_id", text(queue_id));
             peer(flat, CLIENT, client);
             flat.insert("auth_method", text(auth_method));
@@ -113,27 +154,48 @@ fn message_fields(flat: &mut Flat, event: &Event<'_>) {
             flat.insert("orig_queue_id", text(orig_queue_id));
             flat.insert("orig_client", joined(orig_client));
         }
-        Event::PickedUp { queue_id, uid, sender, orig_id } => {
+        Event::PickedUp {
+            queue_id,
+            uid,
+            sender,
+            orig_id,
+        } => {
             flat.insert("queue_id", text(queue_id));
             flat.insert("uid", uid.to_string());
             flat.insert("sender", text(sender));
             flat.insert("orig_id", text(orig_id));
         }
-        Event::MessageId { queue_id, message_id, resent } => {
+        Event::MessageId {
+            queue_id,
+            message_id,
+            resent,
+        } => {
             flat.insert("queue_id", text(queue_id));
             flat.insert("message_id", text(message_id));
             flat.insert("resent", resent.to_string());
         }
-        Event::Queued { queue_id, sender, size, nrcpt } => {
+        Event::Queued {
+            queue_id,
+            sender,
+            size,
+            nrcpt,
+        } => {
             flat.insert("queue_id", text(queue_id));
             flat.insert("sender", text(sender));
             flat.insert("size", size.to_string());
             flat.insert("nrcpt", nrcpt.to_string());
         }
-        Event::Expired { queue_id, sender, forced } => {
+        Event::Expired {
+            queue_id,
+            sender,
+            forced,
+        } => {
             flat.insert("queue_id", text(queue_id));
             flat.insert("sender", text(sender));
-            flat.insert("status", if *forced { "force-expired" } else { "expired" }.into());
+            flat.insert(
+                "status",
+                if *forced { "force-expired" } else { "expired" }.into(),
+            );
         }
         Event::Removed { queue_id, by_admin } => {
             flat.insert("queue_id", text(queue_id));
@@ -144,7 +206,12 @@ fn message_fields(flat: &mut Flat, event: &Event<'_>) {
             flat.insert("queue_id", text(queue_id));
             flat.insert("action", text(action));
         }
-        Event::Notified { queue_id, notice, to, new_queue_id } => {
+        Event::Notified {
+            queue_id,
+            notice,
+            to,
+            new_queue_id,
+        } => {
             flat.insert("queue_id", text(queue_id));
             flat.insert("notice", format!("{notice:?}"));
             flat.insert("to", text(to));
@@ -156,7 +223,11 @@ fn message_fields(flat: &mut Flat, event: &Event<'_>) {
 
 fn other_fields(flat: &mut Flat, event: &Event<'_>) {
     match event {
-        Event::RelayTrouble { queue_id, relay, text: said } => {
+        Event::RelayTrouble {
+            queue_id,
+            relay,
+            text: said,
+        } => {
             flat.insert("queue_id", text(queue_id));
             peer(flat, RELAY, relay);
             flat.insert("text", text(said));
@@ -167,7 +238,15 @@ fn other_fields(flat: &mut Flat, event: &Event<'_>) {
             flat.insert("auth_user", text(login.user));
             flat.insert("text", text(login.failure));
         }
-        Event::Verdict { queue_id, client, verdict, detail, sender, recipient, .. } => {
+        Event::Verdict {
+            queue_id,
+            client,
+            verdict,
+            detail,
+            sender,
+            recipient,
+            ..
+        } => {
             flat.insert("queue_id", text(queue_id));
             peer(flat, CLIENT, client);
             flat.insert("verdict", (*verdict).into());
@@ -175,7 +254,11 @@ fn other_fields(flat: &mut Flat, event: &Event<'_>) {
             flat.insert("sender", text(sender));
             flat.insert("recipient", text(recipient));
         }
-        Event::Server { severity, kind, text: said } => {
+        Event::Server {
+            severity,
+            kind,
+            text: said,
+        } => {
             flat.insert("severity", format!("{severity:?}").to_lowercase());
             flat.insert("about", format!("{kind:?}"));
             flat.insert("text", text(said));

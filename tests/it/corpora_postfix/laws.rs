@@ -78,9 +78,25 @@ fn every_cut_of_every_seed_is_read() {
 #[test]
 fn long_lines_take_time_in_proportion() {
     let repeated = [
-        ">, ", "; from=<", "; from=<a> to=<b> proto=ESMTP helo=<c", " from ", "<", ": ", "[", "](",
-        "(a,1.1.1.1", ", sasl_", ", rip=", "\"\\", "queued as ", " from a[192.0.2.1]; from=<a>",
-        "; proto=", "> ", "(auth failed, ", ",", ">                    ",
+        ">, ",
+        "; from=<",
+        "; from=<a> to=<b> proto=ESMTP helo=<c",
+        " from ",
+        "<",
+        ": ",
+        "[",
+        "](",
+        "(a,1.1.1.1",
+        ", sasl_",
+        ", rip=",
+        "\"\\",
+        "queued as ",
+        " from a[192.0.2.1]; from=<a>",
+        "; proto=",
+        "> ",
+        "(auth failed, ",
+        ",",
+        ">                    ",
     ];
     let heads = SEEDS.iter().flat_map(|seed| {
         [0, 12, 30, seed.len() / 2, seed.len()].map(|end| &seed[..end.min(seed.len())])
@@ -92,7 +108,10 @@ fn long_lines_take_time_in_proportion() {
             let start = Instant::now();
             all_programs(&line);
             // A quadratic scan of 64 KiB takes seconds in a test build.
-            assert!(start.elapsed() < Duration::from_millis(250), "{head} + {part} …");
+            assert!(
+                start.elapsed() < Duration::from_millis(250),
+                "{head} + {part} …"
+            );
         }
     }
 }

@@ -10,25 +10,70 @@ const NOT_CARRIED: &[(&str, &str)] = &[
     ("postfix_tls_key_exchange", "no column asks for it"),
     ("postfix_tls_server_signature", "no column asks for it"),
     ("postfix_tls_server_signature_size", "no column asks for it"),
-    ("postfix_tls_server_signature_curve", "no column asks for it"),
+    (
+        "postfix_tls_server_signature_curve",
+        "no column asks for it",
+    ),
     ("postfix_tls_server_digest", "no column asks for it"),
-    ("postfix_tls_security_level", "tls= of an attempt is read over; the TLS line has the facts"),
-    ("postfix_tls_downgrade_level", "see postfix_tls_security_level"),
-    ("postfix_tls_policy_undecided", "see postfix_tls_security_level"),
+    (
+        "postfix_tls_security_level",
+        "tls= of an attempt is read over; the TLS line has the facts",
+    ),
+    (
+        "postfix_tls_downgrade_level",
+        "see postfix_tls_security_level",
+    ),
+    (
+        "postfix_tls_policy_undecided",
+        "see postfix_tls_security_level",
+    ),
     ("postfix_requiretls", "see postfix_tls_security_level"),
-    ("postfix_requiretls_policy_undecided", "see postfix_tls_security_level"),
-    ("postfix_requiretls_policy_violation", "see postfix_tls_security_level"),
-    ("postfix_requiretls_downgrade_level", "see postfix_tls_security_level"),
-    ("postfix_server_ip", "our own address: no column asks for it"),
+    (
+        "postfix_requiretls_policy_undecided",
+        "see postfix_tls_security_level",
+    ),
+    (
+        "postfix_requiretls_policy_violation",
+        "see postfix_tls_security_level",
+    ),
+    (
+        "postfix_requiretls_downgrade_level",
+        "see postfix_tls_security_level",
+    ),
+    (
+        "postfix_server_ip",
+        "our own address: no column asks for it",
+    ),
     ("postfix_server_port", "our own port: no column asks for it"),
-    ("postfix_postscreen_violation_time", "part of the text, no column"),
-    ("postfix_postscreen_cache_retained", "cache clean-ups are ignored lines"),
-    ("postfix_postscreen_cache_dropped", "cache clean-ups are ignored lines"),
-    ("postfix_verify_cleanup_type", "cache clean-ups are ignored lines"),
-    ("postfix_verify_cache_retained", "cache clean-ups are ignored lines"),
-    ("postfix_verify_cache_dropped", "cache clean-ups are ignored lines"),
+    (
+        "postfix_postscreen_violation_time",
+        "part of the text, no column",
+    ),
+    (
+        "postfix_postscreen_cache_retained",
+        "cache clean-ups are ignored lines",
+    ),
+    (
+        "postfix_postscreen_cache_dropped",
+        "cache clean-ups are ignored lines",
+    ),
+    (
+        "postfix_verify_cleanup_type",
+        "cache clean-ups are ignored lines",
+    ),
+    (
+        "postfix_verify_cache_retained",
+        "cache clean-ups are ignored lines",
+    ),
+    (
+        "postfix_verify_cache_dropped",
+        "cache clean-ups are ignored lines",
+    ),
     ("postfix_anvil_cache_size", "ignored as statistics"),
-    ("postfix_anvil_timestamp", "inside the text of a server event"),
+    (
+        "postfix_anvil_timestamp",
+        "inside the text of a server event",
+    ),
     ("postfix_scache_hits", "ignored as statistics"),
     ("postfix_scache_miss", "ignored as statistics"),
     ("postfix_scache_success", "ignored as statistics"),
@@ -36,44 +81,166 @@ const NOT_CARRIED: &[(&str, &str)] = &[
     ("postfix_scache_domains", "ignored as statistics"),
     ("postfix_scache_addresses", "ignored as statistics"),
     ("postfix_scache_connection", "ignored as statistics"),
-    ("postfix_postsuper_summary_action", "the lines per message are counted, not the summary"),
-    ("postfix_postsuper_summary_count", "the lines per message are counted, not the summary"),
+    (
+        "postfix_postsuper_summary_action",
+        "the lines per message are counted, not the summary",
+    ),
+    (
+        "postfix_postsuper_summary_count",
+        "the lines per message are counted, not the summary",
+    ),
     ("postfix_pix_workaround", "nothing went wrong: ignored"),
-    ("postfix_discarded_ehlo_keywords", "nothing went wrong: ignored"),
+    (
+        "postfix_discarded_ehlo_keywords",
+        "nothing went wrong: ignored",
+    ),
     ("tls", "see postfix_tls_security_level"),
-    ("postfix_prepend_type", "the action of a check: its text is the reply"),
-    ("postfix_prepend_trigger", "the header that a check acted on: its text is the reply"),
-    ("postfix_client_ip_unknown", "[unknown] is no address: empty"),
+    (
+        "postfix_prepend_type",
+        "the action of a check: its text is the reply",
+    ),
+    (
+        "postfix_prepend_trigger",
+        "the header that a check acted on: its text is the reply",
+    ),
+    (
+        "postfix_client_ip_unknown",
+        "[unknown] is no address: empty",
+    ),
 ];
 
 /// What differs in one case: (case, their field, why).
 const DECISIONS: &[(&str, &str, &str)] = &[
-    ("cleanup_0003", "postfix_milter_message", "the header that a check acted on: its text is the reply"),
-    ("cleanup_0006", "postfix_message_level", "a check's verdict on a message, not the server's state"),
-    ("cleanup_0007", "postfix_message_level", "a check's verdict on a message, not the server's state"),
-    ("cleanup_0008", "postfix_message_level", "a check's verdict on a message, not the server's state"),
-    ("cleanup_0012", "postfix_queueid", "a server event: the queue ID stays in the text"),
-    ("smtpd_0015", "postfix_smtp_stage", "what the client sent too early is worth more than when"),
-    ("qmgr_0006", "postfix_queueid", "the line is ignored: it says that nothing happened"),
-    ("qmgr_0006", "postfix_message", "the line is ignored: it says that nothing happened"),
-    ("smtp_0031", "postfix_relay_hostname", "PIX workarounds are ignored"),
-    ("smtp_0031", "postfix_relay_ip", "PIX workarounds are ignored"),
-    ("smtp_0031", "postfix_relay_port", "PIX workarounds are ignored"),
-    ("smtp_0027", "postfix_relay_hostname", "a server event: the text names the relay"),
-    ("smtp_0027", "postfix_relay_ip", "a server event: the text names the relay"),
-    ("smtp_0027", "postfix_relay_port", "a server event: the text names the relay"),
-    ("smtp_0028", "postfix_relay_hostname", "a server event: the text names the relay"),
-    ("smtp_0028", "postfix_relay_ip", "a server event: the text names the relay"),
-    ("smtp_0028", "postfix_relay_port", "a server event: the text names the relay"),
-    ("smtpd_0006", "postfix_message_level", "a verdict on the client, not the server's state"),
-    ("smtpd_0006", "postfix_message", "a verdict: name and address are fields"),
-    ("smtpd_0029", "postfix_message", "a failed login: mechanism and reason are fields"),
-    ("smtpd_0010", "postfix_tls_trustlevel", "inbound trust says nothing without client certificates"),
-    ("smtpd_0037", "postfix_tls_trustlevel", "inbound trust says nothing without client certificates"),
-    ("tlsproxy_0001", "postfix_client_ip", "postscreen logs the same session"),
-    ("tlsproxy_0001", "postfix_client_port", "postscreen logs the same session"),
-    ("tlsproxy_0002", "postfix_client_ip", "postscreen logs the same session"),
-    ("tlsproxy_0002", "postfix_client_port", "postscreen logs the same session"),
+    (
+        "cleanup_0003",
+        "postfix_milter_message",
+        "the header that a check acted on: its text is the reply",
+    ),
+    (
+        "cleanup_0006",
+        "postfix_message_level",
+        "a check's verdict on a message, not the server's state",
+    ),
+    (
+        "cleanup_0007",
+        "postfix_message_level",
+        "a check's verdict on a message, not the server's state",
+    ),
+    (
+        "cleanup_0008",
+        "postfix_message_level",
+        "a check's verdict on a message, not the server's state",
+    ),
+    (
+        "cleanup_0012",
+        "postfix_queueid",
+        "a server event: the queue ID stays in the text",
+    ),
+    (
+        "smtpd_0015",
+        "postfix_smtp_stage",
+        "what the client sent too early is worth more than when",
+    ),
+    (
+        "qmgr_0006",
+        "postfix_queueid",
+        "the line is ignored: it says that nothing happened",
+    ),
+    (
+        "qmgr_0006",
+        "postfix_message",
+        "the line is ignored: it says that nothing happened",
+    ),
+    (
+        "smtp_0031",
+        "postfix_relay_hostname",
+        "PIX workarounds are ignored",
+    ),
+    (
+        "smtp_0031",
+        "postfix_relay_ip",
+        "PIX workarounds are ignored",
+    ),
+    (
+        "smtp_0031",
+        "postfix_relay_port",
+        "PIX workarounds are ignored",
+    ),
+    (
+        "smtp_0027",
+        "postfix_relay_hostname",
+        "a server event: the text names the relay",
+    ),
+    (
+        "smtp_0027",
+        "postfix_relay_ip",
+        "a server event: the text names the relay",
+    ),
+    (
+        "smtp_0027",
+        "postfix_relay_port",
+        "a server event: the text names the relay",
+    ),
+    (
+        "smtp_0028",
+        "postfix_relay_hostname",
+        "a server event: the text names the relay",
+    ),
+    (
+        "smtp_0028",
+        "postfix_relay_ip",
+        "a server event: the text names the relay",
+    ),
+    (
+        "smtp_0028",
+        "postfix_relay_port",
+        "a server event: the text names the relay",
+    ),
+    (
+        "smtpd_0006",
+        "postfix_message_level",
+        "a verdict on the client, not the server's state",
+    ),
+    (
+        "smtpd_0006",
+        "postfix_message",
+        "a verdict: name and address are fields",
+    ),
+    (
+        "smtpd_0029",
+        "postfix_message",
+        "a failed login: mechanism and reason are fields",
+    ),
+    (
+        "smtpd_0010",
+        "postfix_tls_trustlevel",
+        "inbound trust says nothing without client certificates",
+    ),
+    (
+        "smtpd_0037",
+        "postfix_tls_trustlevel",
+        "inbound trust says nothing without client certificates",
+    ),
+    (
+        "tlsproxy_0001",
+        "postfix_client_ip",
+        "postscreen logs the same session",
+    ),
+    (
+        "tlsproxy_0001",
+        "postfix_client_port",
+        "postscreen logs the same session",
+    ),
+    (
+        "tlsproxy_0002",
+        "postfix_client_ip",
+        "postscreen logs the same session",
+    ),
+    (
+        "tlsproxy_0002",
+        "postfix_client_port",
+        "postscreen logs the same session",
+    ),
 ];
 
 /// Their field → ours, and whether theirs may be a part of ours (they cut a text into pieces).
@@ -116,7 +283,11 @@ const FIELDS: &[(&str, &[&str], bool)] = &[
     ("postfix_tls_error", &["text"], true),
     ("postfix_smtp_lostconn_data", &["text", "end", "kind"], true),
     ("postfix_smtp_lostconn_reason", &["text"], true),
-    ("postfix_smtpd_lostconn_data", &["end", "kind", "text"], true),
+    (
+        "postfix_smtpd_lostconn_data",
+        &["end", "kind", "text"],
+        true,
+    ),
     ("postfix_postscreen_access", &["how", "verdict"], true),
     ("postfix_postscreen_violation", &["verdict"], true),
     ("postfix_postscreen_dnsbl_rank", &["score"], false),
@@ -209,23 +380,46 @@ fn every_difference_is_a_decision() {
     let mut compared = 0;
     for case in &cases {
         let line = whole_line(case);
-        let program = format!("postfix/{}", case.name.rsplit_once('_').map_or("", |(p, _)| p));
-        let ours = flat(&parse(&program.replace("postfix/tls_features", "postfix/smtp"), &line));
+        let program = format!(
+            "postfix/{}",
+            case.name.rsplit_once('_').map_or("", |(p, _)| p)
+        );
+        let ours = flat(&parse(
+            &program.replace("postfix/tls_features", "postfix/smtp"),
+            &line,
+        ));
         for (field, value) in expanded(&case.expected) {
             compared += 1;
             if agrees(&ours, &field, &value) || NOT_CARRIED.iter().any(|(f, _)| *f == field) {
                 continue;
             }
-            match DECISIONS.iter().find(|(c, f, _)| *c == case.name && *f == field) {
+            match DECISIONS
+                .iter()
+                .find(|(c, f, _)| *c == case.name && *f == field)
+            {
                 Some(decision) => used.extend([(decision.0, decision.1)]),
                 None => differences.push(format!("{} {field}={value:?}: {ours:?}", case.name)),
             }
         }
     }
-    let unused: Vec<_> = DECISIONS.iter().filter(|d| !used.contains(&(d.0, d.1))).collect();
-    println!("whyscream: {} cases, {compared} fields, {} decisions", cases.len(), used.len());
-    assert!(differences.is_empty(), "undecided:\n{}", differences.join("\n"));
-    assert!(unused.is_empty(), "decisions without a difference: {unused:?}");
+    let unused: Vec<_> = DECISIONS
+        .iter()
+        .filter(|d| !used.contains(&(d.0, d.1)))
+        .collect();
+    println!(
+        "whyscream: {} cases, {compared} fields, {} decisions",
+        cases.len(),
+        used.len()
+    );
+    assert!(
+        differences.is_empty(),
+        "undecided:\n{}",
+        differences.join("\n")
+    );
+    assert!(
+        unused.is_empty(),
+        "decisions without a difference: {unused:?}"
+    );
 }
 
 fn cases(folder: &std::path::Path) -> Vec<Case> {
@@ -241,7 +435,10 @@ fn case(path: &std::path::Path) -> Case {
     let text = std::fs::read_to_string(path).unwrap();
     let mut data = String::new();
     let mut expected = Vec::new();
-    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+    for line in text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+    {
         let Some((key, value)) = line.split_once(':') else {
             continue;
         };
@@ -253,7 +450,11 @@ fn case(path: &std::path::Path) -> Case {
         }
     }
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    Case { name, data, expected }
+    Case {
+        name,
+        data,
+        expected,
+    }
 }
 
 /// A scalar of YAML: plain, or in double quotes with escapes.
@@ -280,7 +481,9 @@ fn whole_line(case: &Case) -> String {
     let data = &case.data;
     match case.name.rsplit_once('_').map_or("", |(p, _)| p) {
         "command_counter_data" => format!("disconnect from a.example[192.0.2.1] {data}"),
-        "delays" => format!("8D1E2F3A: to=<a@example.com>, relay=local, delays={data}, status=sent (ok)"),
+        "delays" => {
+            format!("8D1E2F3A: to=<a@example.com>, relay=local, delays={data}, status=sent (ok)")
+        }
         "relay" => format!("8D1E2F3A: to=<a@example.com>, relay={data}, delay=1, status=sent (ok)"),
         _ => data.clone(),
     }
@@ -291,7 +494,9 @@ fn expanded(expected: &[(String, String)]) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (field, value) in expected {
         if field == "postfix_command_counter_data" {
-            let total = value.rsplit_once("commands=").map_or("", |(_, total)| total);
+            let total = value
+                .rsplit_once("commands=")
+                .map_or("", |(_, total)| total);
             all.push(("commands".to_owned(), total.to_owned()));
             continue;
         }
@@ -334,7 +539,10 @@ const NO_FIELD: &[(&str, &str)] = &[
     ("proto", "a verdict has no protocol"),
     ("helo", "a verdict has no HELO name"),
     ("postfix_proxy_status_code", "a verdict has its text only"),
-    ("postfix_proxy_status_code_enhanced", "a verdict has its text only"),
+    (
+        "postfix_proxy_status_code_enhanced",
+        "a verdict has its text only",
+    ),
 ];
 
 fn agrees(ours: &Flat, field: &str, value: &str) -> bool {
@@ -358,7 +566,9 @@ fn agrees(ours: &Flat, field: &str, value: &str) -> bool {
     names.iter().filter_map(|name| ours.get(name)).any(|ours| {
         ours == value
             || (*part && holds(ours, value))
-            || WORDS.iter().any(|(theirs, word)| *theirs == value && word == ours)
+            || WORDS
+                .iter()
+                .any(|(theirs, word)| *theirs == value && word == ours)
     })
 }
 
@@ -366,7 +576,11 @@ fn agrees(ours: &Flat, field: &str, value: &str) -> bool {
 fn holds(ours: &str, value: &str) -> bool {
     let bare = value.splitn(3, ' ').nth(2).unwrap_or(value);
     // A check's message goes on with the client, which is a field of ours.
-    let header = value.rsplit_once(" from ").map_or(value, |(header, _)| header);
-    let milter = value.strip_suffix(ours).is_some_and(|before| before.starts_with("END-OF-MESSAGE "));
+    let header = value
+        .rsplit_once(" from ")
+        .map_or(value, |(header, _)| header);
+    let milter = value
+        .strip_suffix(ours)
+        .is_some_and(|before| before.starts_with("END-OF-MESSAGE "));
     ours.contains(value) || (!bare.is_empty() && ours == bare) || ours == header || milter
 }
