@@ -1,6 +1,8 @@
 //! Postfix lines of the lab and of others' test suites: what they expect, we find; what differs is decided
 //! here, in words. Left out, and said so, where the shared folder is not there.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 #[path = "corpora_postfix/coverage.rs"]
 mod coverage;
 #[path = "corpora_postfix/flat.rs"]

@@ -115,7 +115,9 @@ fn without_id<'a>(hint: Hint, text: &'a [u8]) -> Parsed<'a> {
         Some(b'd') => smtpd::disconnect(text),
         Some(b'w') => server::warning(text),
         Some(b'N') => match text.strip_prefix(b"NOQUEUE: ") {
-            Some(rest) => reject::transaction(b"", rest).or_else(|| smtpd::unqueued(rest)),
+            Some(rest) => reject::transaction(b"", rest)
+                .or_else(|| smtpd::unqueued(rest))
+                .or_else(|| smtpd::session_end(rest)),
             None => screen::tested(text),
         },
         Some(b'C' | b'D' | b'P' | b'W' | b'A' | b'H' | b'B') => {

@@ -105,13 +105,13 @@ fn long_lines_take_time_in_proportion() {
         for part in repeated {
             let mut line = head.as_bytes().to_vec();
             line.extend(part.as_bytes().iter().cycle().take(64 << 10));
-            let start = Instant::now();
-            all_programs(&line);
-            // A quadratic scan of 64 KiB takes seconds in a test build.
-            assert!(
-                start.elapsed() < Duration::from_millis(250),
-                "{head} + {part} …"
-            );
+            // A quadratic scan of 64 KiB takes seconds in a test build; a busy machine may take one.
+            let quick = (0..3).any(|_| {
+                let start = Instant::now();
+                all_programs(&line);
+                start.elapsed() < Duration::from_millis(300)
+            });
+            assert!(quick, "{head} + {part} …");
         }
     }
 }
