@@ -147,7 +147,9 @@ fn auth<'a>(text: &'a [u8], context: &'a [u8], message: &'a [u8]) -> Parsed<'a> 
         (b"ser not known", "unknown-user"),
         (b"pam_authenticate() failed", "password-mismatch"),
     ];
-    let detail = text.strip_prefix(b": ").unwrap_or(text);
+    // A worker's process id, `(5787): `, is no part of it.
+    let pid = memmem::find(&text[..text.len().min(16)], b"): ").map_or(0, |at| at + 1);
+    let detail = text[pid..].strip_prefix(b": ").unwrap_or(text);
     let after = memmem::find(detail, b"): ").map_or(message, |at| &detail[at + 3..]);
     let reason = REASONS
         .iter()
@@ -196,10 +198,11 @@ fn login<'a>(service: &'a [u8], severity: Option<Severity>, text: &'a [u8]) -> P
     if let Some(severity) = severity.filter(|s| *s != Severity::Info) {
         return complaint(severity, text);
     }
-    let (said, fields) = match memmem::find(text, b"user=<") {
-        Some(at) => text.split_at(at),
-        None => text.split_at(memmem::find(text, b"rip=").unwrap_or(text.len())),
-    };
+    const FIRST_FIELDS: [&[u8]; 3] = [b"user=<", b"method=", b"rip="];
+    let fields = FIRST_FIELDS
+        .iter()
+        .find_map(|field| memmem::find(text, field));
+    let (said, fields) = text.split_at(fields.unwrap_or(text.len()));
     let said = said.trim_ascii_end().strip_suffix(b":").unwrap_or(said);
     let mut login = Login {
         service,

@@ -6,7 +6,7 @@ use super::fields::{code_and_dsn, peer, trim_end, trim_start};
 use super::trailer::Trailer;
 use super::{event, reject, trailer};
 use crate::event::{Event, Parsed, Peer, Rejection, Stage};
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 /// What was checked, with our word for it.
 const CONTEXTS: [(&[u8], &str); 5] = [
@@ -24,6 +24,11 @@ pub(super) fn check<'a>(queue_id: &'a [u8], verb: &[u8], text: &'a [u8]) -> Opti
         .iter()
         .find(|(context, _)| text.starts_with(context))?;
     let (header, client, fields) = frame(text);
+    // `milter-header-redirect`, `milter-body-warning`: checks of what a milter added.
+    let verb = match verb.strip_prefix(b"milter-") {
+        Some(verb) => &verb[memchr(b'-', verb).map_or(0, |hyphen| hyphen + 1)..],
+        None => verb,
+    };
     if matches!(verb, b"warning" | b"info") {
         return event(Event::Verdict {
             queue_id,

@@ -3,7 +3,7 @@
 use super::fields::{has, head, word};
 use crate::event::Parsed;
 
-const TRACES: [&[u8]; 41] = [
+const TRACES: [&[u8]; 48] = [
     b"send attr ",
     b"input attribute ",
     b"> ",
@@ -45,6 +45,13 @@ const TRACES: [&[u8]; 41] = [
     b"looking up session ",
     b"trigger ",
     b"watchdog_",
+    b"master disconnect -- exiting",
+    b"host name lookup methods: ",
+    b"pref ",
+    b"lookup ",
+    b"begin ",
+    b"end ",
+    b"connecting to ",
 ];
 
 /// A line about one message that no one else read.

@@ -10,7 +10,7 @@ use crate::event::{Attempt, Event, Parsed, Peer, Status};
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// Fields that may follow an address; anything else after `>, ` is still the address.
-const KEYS: [&[u8]; 9] = [
+const KEYS: [&[u8]; 8] = [
     b"relay=",
     b"orig_to=",
     b"delay=",
@@ -19,7 +19,6 @@ const KEYS: [&[u8]; 9] = [
     b"dsn=",
     b"status=",
     b"tls=",
-    b"extra=",
 ];
 
 /// `to=<…>, orig_to=<…>, relay=…, conn_use=…, delay=…, delays=…, tls=…, dsn=…, status=WORD (reply)`.

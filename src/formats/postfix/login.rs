@@ -1,4 +1,4 @@
-//! SASL failures of smtpd. A success is a field of `client=` and belongs to [`super::smtpd`].
+//! SASL failures of smtpd. A success is a field of `client=` and belongs to `smtpd`.
 
 use super::event;
 use super::fields::{has, head, word};

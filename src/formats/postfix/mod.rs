@@ -2,13 +2,13 @@
 //!
 //! A line is known by the shape of its text, not by the daemon that wrote it: rsyslog's RFC 5424 template
 //! cuts `postfix/smtpd` to `postfix`, and multi-instance set-ups rename everything but the text. The
-//! program name only decides where two daemons write the same text ([`Hint`]). Nearly every line starts
+//! program name only decides where two daemons write the same text (`Hint`). Nearly every line starts
 //! with a queue ID or with one of a few words, so both cases are one look at the first bytes.
 //!
-//! Who reads what: [`smtpd`] sessions, [`reject`] and [`checks`] refusals (their common ending in
-//! [`trailer`]), [`login`] SASL failures, [`screen`] postscreen and its helpers, [`queue`] the life of a
-//! message, [`delivery`] attempts, [`tls`] handshakes, [`server`] what the server says about itself,
-//! [`debug`] what `-v` adds. [`fields`] holds what they share.
+//! Who reads what: `smtpd` sessions, `reject` and `checks` refusals (their common ending in
+//! `trailer`), `login` SASL failures, `screen` postscreen and its helpers, `queue` the life of a
+//! message, `delivery` attempts, `tls` handshakes, `server` what the server says about itself,
+//! `debug` what `-v` adds. `fields` holds what they share.
 //!
 //! Much of a line is written by strangers. Fields are therefore taken from the frame that Postfix itself
 //! wrote, left to right or right to left, and never searched for in the text between.
@@ -115,7 +115,9 @@ fn without_id<'a>(hint: Hint, text: &'a [u8]) -> Parsed<'a> {
         Some(b'd') => smtpd::disconnect(text),
         Some(b'w') => server::warning(text),
         Some(b'N') => match text.strip_prefix(b"NOQUEUE: ") {
-            Some(rest) => reject::transaction(b"", rest),
+            Some(rest) => reject::transaction(b"", rest)
+                .or_else(|| smtpd::unqueued(rest))
+                .or_else(|| smtpd::session_end(rest)),
             None => screen::tested(text),
         },
         Some(b'C' | b'D' | b'P' | b'W' | b'A' | b'H' | b'B') => {

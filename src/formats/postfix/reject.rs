@@ -37,7 +37,7 @@ pub(super) fn stage(command: &[u8]) -> Stage {
 
 /// `VERB: STAGE from PEER: REPLY; FIELDS`, or a header or body check under the same verbs.
 pub(super) fn transaction<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed<'a>> {
-    let colon = memchr(b':', head(text, 20))?;
+    let colon = memchr(b':', head(text, 32))?;
     let verb = &text[..colon];
     let rest = trim_start(&text[colon + 1..]);
     if let Some(check) = checks::check(queue_id, verb, rest) {

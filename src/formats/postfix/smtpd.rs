@@ -2,7 +2,7 @@
 
 use super::event;
 use super::fields::{self, find, integer, peer, unbracket, word};
-use crate::event::{Commands, End, Event, Parsed, Peer};
+use crate::event::{Commands, End, Event, Login, Parsed, Peer};
 use memchr::memchr;
 
 /// `connect from name[ip]`.
@@ -106,15 +106,14 @@ struct Received<'a> {
     orig_client: Peer<'a>,
 }
 
-/// `client=name[ip], sasl_method=PLAIN, sasl_username=…, orig_queue_id=…`, in any order after the client.
-pub(super) fn received<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed<'a>> {
+/// Reads `client=name[ip], sasl_method=PLAIN, sasl_username=…, orig_queue_id=…`, in any order after the client.
+fn client_fields(text: &[u8]) -> Option<(Peer<'_>, Received<'_>)> {
     let (client, mut rest) = peer(text.strip_prefix(b"client=")?)?;
     let mut found = Received::default();
     while let Some(fields) = rest.strip_prefix(b", ") {
         let equals = memchr(b'=', fields)?;
         let (key, value) = (&fields[..equals], &fields[equals + 1..]);
-        let end = value_end(value);
-        let (value, after) = value.split_at(end);
+        let (value, after) = value.split_at(value_end(value));
         match key {
             b"sasl_method" => found.auth_method = value,
             b"sasl_username" => found.auth_user = value,
@@ -125,6 +124,12 @@ pub(super) fn received<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed<
         }
         rest = after;
     }
+    Some((client, found))
+}
+
+/// `QID: client=…`: a message begins.
+pub(super) fn received<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed<'a>> {
+    let (client, found) = client_fields(text)?;
     event(Event::Received {
         queue_id,
         client,
@@ -134,6 +139,23 @@ pub(super) fn received<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed<
         orig_queue_id: found.orig_queue_id,
         orig_client: found.orig_client,
     })
+}
+
+/// `NOQUEUE: client=…`: a before-queue filter gets this message, so no message of ours begins. Who logged
+/// in to send it is said nowhere else.
+pub(super) fn unqueued(text: &[u8]) -> Option<Parsed<'_>> {
+    let (client, found) = client_fields(text)?;
+    if found.auth_method.is_empty() {
+        return Some(Parsed::Ignored("client of a before-queue filter"));
+    }
+    event(Event::LoggedIn(Login {
+        user: found.auth_user,
+        method: found.auth_method,
+        client,
+        success: true,
+        attempts: 1,
+        ..Login::default()
+    }))
 }
 
 /// A value ends at `, ` before a field that Postfix may write there; user names may contain commas.

@@ -1,7 +1,7 @@
 //! The ending of refusals: `; from=<…> to=<…> proto=ESMTP helo=<…>`, with commas in postscreen's.
 //!
 //! Sender, recipient and HELO name are the client's words, and so may be the text in front of them: any
-//! of them can hold something that looks like this ending. See [`split`] for which one is believed.
+//! of them can hold something that looks like this ending. See `split` for which one is believed.
 
 use super::fields::{after_quotes, head, trim_end, trim_start};
 use memchr::{memchr, memchr_iter};
