@@ -1,4 +1,5 @@
 //! mtaudit
+pub mod classify;
 pub mod event;
 pub mod formats;
 pub mod report;
