@@ -9,8 +9,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
 use super::Question;
 use super::text::{Plain, Reply, Speaker, Stage};
 
-/// Most patterns of the file: their state lies on the stack.
-pub const PATTERNS: usize = 1024;
+/// Most patterns of several literals: their state lies on the stack.
+pub const SEQUENCES: usize = 256;
 
 /// Whose words a rule is about (`at` in the file).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -27,6 +27,8 @@ pub enum Scope {
     Agent,
     /// Our server's, about a client.
     Rejection,
+    /// Our server's or our delivery agent's.
+    Own,
 }
 
 impl Scope {
@@ -37,6 +39,7 @@ impl Scope {
             Scope::Remote => matches!(speaker, Speaker::Remote | Speaker::Near),
             Scope::Agent => speaker == Speaker::Agent,
             Scope::Rejection => speaker == Speaker::Server,
+            Scope::Own => matches!(speaker, Speaker::Server | Speaker::Agent),
         }
     }
 }
@@ -83,6 +86,42 @@ pub struct Pattern {
     pub literals: Vec<Literal>,
 }
 
+impl Pattern {
+    /// One literal needs no state.
+    pub fn is_sequence(&self) -> bool {
+        self.literals.len() > 1
+    }
+}
+
+/// A literal's place in a pattern.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    rule: usize,
+    /// Must end at a word's end.
+    whole: bool,
+    /// Of a sequence: its slot, the place in it, and whether it is the last.
+    step: Option<(usize, u8, bool)>,
+}
+
+/// How far each sequence has come in one text.
+struct Progress {
+    next: [u8; SEQUENCES],
+    from: [u16; SEQUENCES],
+}
+
+impl Progress {
+    /// Takes the step if it is the next and begins behind the one before; true when it was the last.
+    fn step(&mut self, (slot, place, last): (usize, u8, bool), start: usize, end: usize) -> bool {
+        let due = self.next[slot] == place && start >= usize::from(self.from[slot]);
+        if due {
+            self.next[slot] += 1;
+            // The text is at most `text::LIMIT` bytes, so its offsets fit.
+            self.from[slot] = end as u16;
+        }
+        due && last
+    }
+}
+
 /// What decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
@@ -118,28 +157,30 @@ pub struct Engine {
     automaton: AhoCorasick,
     rules: Vec<Rule>,
     codes: Vec<Rule>,
-    patterns: Vec<Pattern>,
-    /// For each distinct literal text: which patterns it belongs to, and at which place.
-    uses: Vec<Vec<(u16, u8)>>,
+    /// For each distinct literal text: which patterns it belongs to.
+    uses: Vec<Vec<Use>>,
     fixed: Fixed,
 }
 
 impl Engine {
-    /// Compiles what the checks have accepted: at most [`PATTERNS`] patterns, none empty.
-    pub fn new(rules: Vec<Rule>, codes: Vec<Rule>, patterns: Vec<Pattern>, fixed: Fixed) -> Result<Engine, BuildError> {
+    /// Compiles what the checks have accepted: at most [`SEQUENCES`] sequences, no empty pattern.
+    pub fn new(rules: Vec<Rule>, codes: Vec<Rule>, patterns: &[Pattern], fixed: Fixed) -> Result<Engine, BuildError> {
         let mut texts: Vec<&str> = patterns.iter().flat_map(|p| &p.literals).map(|l| l.text.as_str()).collect();
         texts.sort_unstable();
         texts.dedup();
         let mut uses = vec![Vec::new(); texts.len()];
-        for (number, pattern) in patterns.iter().enumerate().take(PATTERNS) {
+        let mut slots = 0..SEQUENCES;
+        for pattern in patterns {
+            let slot = if pattern.is_sequence() { slots.next() } else { None };
             for (place, literal) in pattern.literals.iter().enumerate() {
+                let step = slot.map(|slot| (slot, place as u8, place + 1 == pattern.literals.len()));
                 if let Ok(at) = texts.binary_search(&literal.text.as_str()) {
-                    uses[at].push((number as u16, place as u8));
+                    uses[at].push(Use { rule: pattern.rule, whole: literal.whole, step });
                 }
             }
         }
         let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(&texts)?;
-        Ok(Engine { automaton, rules, codes, patterns, uses, fixed })
+        Ok(Engine { automaton, rules, codes, uses, fixed })
     }
 
     /// Text before enhanced code before basic code; age only where none of them tells.
@@ -168,27 +209,19 @@ impl Engine {
 
     /// The first rule in file order that holds.
     fn first_rule(&self, text: &[u8], reply: &Reply) -> Option<usize> {
-        let mut next = [0u8; PATTERNS];
-        let mut from = [0u16; PATTERNS];
+        let mut progress = Progress { next: [0; SEQUENCES], from: [0; SEQUENCES] };
         let mut best = self.rules.len();
         for hit in self.automaton.find_overlapping_iter(text) {
             if !starts_word(text, hit.start()) {
                 continue;
             }
-            for &(number, place) in &self.uses[hit.pattern().as_usize()] {
-                let slot = usize::from(number);
-                let pattern = &self.patterns[slot];
-                if pattern.rule >= best || next[slot] != place || hit.start() < usize::from(from[slot]) {
+            for used in &self.uses[hit.pattern().as_usize()] {
+                if used.rule >= best || used.whole && inside_word(text, hit.end()) {
                     continue;
                 }
-                if pattern.literals[usize::from(place)].whole && inside_word(text, hit.end()) {
-                    continue;
-                }
-                // The text is at most `text::LIMIT` bytes, so its offsets fit.
-                from[slot] = hit.end() as u16;
-                next[slot] += 1;
-                if usize::from(next[slot]) == pattern.literals.len() && self.rules[pattern.rule].holds(reply) {
-                    best = pattern.rule;
+                let complete = used.step.is_none_or(|step| progress.step(step, hit.start(), hit.end()));
+                if complete && self.rules[used.rule].holds(reply) {
+                    best = used.rule;
                 }
             }
         }

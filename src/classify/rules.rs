@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::engine::{Answer, Decided, Engine, Fixed, Literal, PATTERNS, Pattern, Rule, Scope};
-use super::text::{LIMIT, Stage};
+use super::engine::{Answer, Decided, Engine, Fixed, Literal, Pattern, Rule, SEQUENCES, Scope};
+use super::text::{LIMIT, OWN_WORDS, Stage};
 use super::{At, Question, REASONS, position};
 
 const FILE: &str = include_str!("reasons.toml");
@@ -140,7 +140,7 @@ fn compile(file: &File) -> Result<Engine, aho_corasick::BuildError> {
     let reason = |name: &str| position(name).unwrap_or(REASONS.len() - 1);
     let rules = file.rule.iter().map(|r| rule(reason(&r.reason), r.at, &r.codes, &r.dsn, r.stage)).collect();
     let codes = file.code.iter().map(|r| rule(reason(&r.reason), r.at, &r.codes, &r.dsn, r.stage)).collect();
-    let patterns = (file.rule.iter().enumerate())
+    let patterns: Vec<Pattern> = (file.rule.iter().enumerate())
         .flat_map(|(number, entry)| {
             entry.patterns.iter().map(move |words| Pattern { rule: number, literals: words.list().iter().map(|w| literal(w)).collect() })
         })
@@ -154,7 +154,7 @@ fn compile(file: &File) -> Result<Engine, aho_corasick::BuildError> {
             (reason("remote-config"), reason("local-config")),
         ],
     };
-    Engine::new(rules, codes, patterns, fixed)
+    Engine::new(rules, codes, &patterns, fixed)
 }
 
 fn rule(reason: usize, at: Scope, codes: &[u16], dsn: &[String], stage: Option<Stage>) -> Rule {
@@ -195,9 +195,10 @@ fn malformed(file: &File) -> Vec<Problem> {
             }
         }
     }
-    let patterns: usize = file.rule.iter().map(|r| r.patterns.len()).sum();
-    if patterns > PATTERNS {
-        problems.push(Problem::new("the file", format!("{patterns} patterns"), format!("at most {PATTERNS}; raise engine::PATTERNS")));
+    let sequences = file.rule.iter().flat_map(|r| &r.patterns).filter(|w| w.list().len() > 1).count();
+    if sequences > SEQUENCES {
+        let what = format!("{sequences} patterns of several literals");
+        problems.push(Problem::new("the file", what, format!("at most {SEQUENCES}; raise engine::SEQUENCES")));
     }
     problems
 }
@@ -230,7 +231,7 @@ fn missing(file: &File) -> Vec<Problem> {
 
 /// A question about a text from the file.
 fn question(text: &str, at: Scope) -> Question<'_> {
-    let at = if at == Scope::Rejection { At::Rejection } else { At::Delivery };
+    let at = if matches!(at, Scope::Rejection | Scope::Own) { At::Rejection } else { At::Delivery };
     Question { reply: text.as_bytes(), reply_code: 0, dsn: b"", at, status_expired: false }
 }
 
@@ -271,11 +272,15 @@ fn shadowed(file: &File, engine: &Engine) -> Vec<Problem> {
     problems
 }
 
-/// A reply with a rule's words that fulfils its conditions.
+/// A reply with a rule's words, as they were before normalisation, that fulfils its conditions.
 fn synthetic(words: &str, entry: &RuleEntry) -> String {
+    let mut words = words.replace("url:", "https://");
+    for own in OWN_WORDS {
+        words = words.replace(&own.to_ascii_lowercase(), own);
+    }
     let dsn = entry.dsn.first().map_or(String::new(), |d| if d.matches('.').count() == 2 { format!("{d} ") } else { format!("5.{d} ") });
     let code = entry.codes.first().copied().or((!dsn.is_empty()).then_some(550));
-    let spoken = code.map_or(words.to_string(), |code| format!("{code} {dsn}{words}"));
+    let spoken = code.map_or(words.clone(), |code| format!("{code} {dsn}{words}"));
     framed(&spoken, entry.at, entry.stage)
 }
 

@@ -282,7 +282,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// First labels of dotted words that are Microsoft's or Mimecast's own, not names of hosts.
-const OWN_WORDS: [&[u8]; 5] = [b"RESOLVER.", b"STOREDRV.", b"SMTPSEND.", b"ROUTING.", b"MCSpamSignature."];
+pub const OWN_WORDS: [&str; 5] = ["RESOLVER.", "STOREDRV.", "SMTPSEND.", "ROUTING.", "MCSpamSignature."];
 
 /// Two or more labels of letters, digits, hyphens: `mx1.virus.example`, `1.2.3.4`, `www.virus.example/x`.
 fn is_host(token: &[u8]) -> bool {
@@ -290,6 +290,6 @@ fn is_host(token: &[u8]) -> bool {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let label = |l: &[u8]| !l.is_empty() && l.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     memchr::memchr(b'.', name).is_some()
-        && !OWN_WORDS.iter().any(|w| name.starts_with(w))
+        && !OWN_WORDS.iter().any(|w| name.starts_with(w.as_bytes()))
         && name.split(|b| *b == b'.').all(label)
 }
