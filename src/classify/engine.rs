@@ -7,7 +7,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
 
 use super::Question;
-use super::text::{Plain, Reply, Speaker, Stage};
+use super::text::{Plain, Reply, Speaker, Stage, is_word};
 
 /// Most patterns of several literals: their state lies on the stack.
 pub const SEQUENCES: usize = 256;
@@ -227,10 +227,6 @@ impl Engine {
         }
         (best < self.rules.len()).then_some(best)
     }
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80
 }
 
 /// Not in the middle of a word.

@@ -73,9 +73,13 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// `host NAME[IP] said: …`, `host NAME[IP] refused to talk to me: …`, or the agent's own words.
+/// `host NAME[IP] said: …`, `host NAME[IP] refused to talk to me: …`, OpenSMTPD's LMTP agent, or the
+/// agent's own words.
 fn delivery(text: &[u8]) -> Reply<'_> {
     let text = text.strip_prefix(b"delivery temporarily suspended: ").unwrap_or(text);
+    if let Some(at) = memmem::find(&text[..text.len().min(QUOTED)], b"LMTP server error: ") {
+        return answered(&text[at + b"LMTP server error: ".len()..], Speaker::Near);
+    }
     if text.starts_with(b"host ") {
         for verb in [&b" said: "[..], b" refused to talk to me: "] {
             if let Some(at) = memmem::find(&text[..text.len().min(QUOTED)], verb) {
@@ -190,6 +194,15 @@ impl Plain {
         }
     }
 
+    /// A run of bytes, in lower case.
+    fn extend(&mut self, run: &[u8]) {
+        if let Some(slot) = self.bytes.get_mut(self.len..self.len + run.len()) {
+            slot.copy_from_slice(run);
+            slot.make_ascii_lowercase();
+            self.len += run.len();
+        }
+    }
+
     fn blank(&mut self) {
         if self.len > 0 && self.bytes[self.len - 1] != b' ' {
             self.push(b' ');
@@ -237,16 +250,16 @@ impl Plain {
         if memchr::memchr(b'@', token).is_some() {
             self.push(b'@');
         } else if !is_host(token) {
-            token.iter().for_each(|b| self.push(*b));
+            self.extend(token);
         }
         &rest[end..]
     }
 
     /// A URL keeps its host: `openspf.org` tells, `?id=virus@example.com` must not.
     fn url<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
-        b"url:".iter().for_each(|b| self.push(*b));
+        self.extend(b"url:");
         let host = rest.iter().position(|b| !is_token(*b) || *b == b'/').unwrap_or(rest.len());
-        rest[..host].iter().for_each(|b| self.push(*b));
+        self.extend(&rest[..host]);
         let end = rest.iter().position(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b')' | b'>' | b'"' | b'\\'));
         &rest[end.unwrap_or(rest.len())..]
     }
@@ -256,7 +269,7 @@ impl Plain {
 fn blank(rest: &[u8]) -> Option<usize> {
     match rest {
         [b'\\', b'n' | b'r', ..] => Some(2),
-        [0..=b' ' | 127, ..] => Some(1),
+        [byte, ..] if KIND[usize::from(*byte)] & BLANK != 0 => Some(1),
         _ => None,
     }
 }
@@ -272,13 +285,33 @@ fn repeated_code(rest: &[u8], code: &[u8]) -> Option<usize> {
     Some((4 + enhanced(after).len()).min(rest.len()))
 }
 
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80
+const WORD: u8 = 1;
+const TOKEN: u8 = 2;
+const BLANK: u8 = 4;
+
+/// What each byte is: of a word; of an address or host name inside a sentence; white or control.
+static KIND: [u8; 256] = {
+    let mut kind = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kind[byte] = match byte as u8 {
+            0..=b' ' | 127 => BLANK,
+            b if b.is_ascii_alphanumeric() || b >= 0x80 => WORD | TOKEN,
+            b'.' | b'-' | b'_' | b'@' | b'+' | b'=' | b'%' | b'~' | b'#' | b'&' | b'!' | b'/' | b'\'' => TOKEN,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kind
+};
+
+/// Letters, digits, and whatever is not ASCII.
+pub fn is_word(byte: u8) -> bool {
+    KIND[usize::from(byte)] & WORD != 0
 }
 
-/// Bytes of addresses and host names inside a sentence.
 fn is_token(byte: u8) -> bool {
-    is_word(byte) || b".-_@+='%~#&!/".contains(&byte)
+    KIND[usize::from(byte)] & TOKEN != 0
 }
 
 /// First labels of dotted words that are Microsoft's or Mimecast's own, not names of hosts.
@@ -286,6 +319,9 @@ pub const OWN_WORDS: [&str; 5] = ["RESOLVER.", "STOREDRV.", "SMTPSEND.", "ROUTIN
 
 /// Two or more labels of letters, digits, hyphens: `mx1.virus.example`, `1.2.3.4`, `www.virus.example/x`.
 fn is_host(token: &[u8]) -> bool {
+    if memchr::memchr(b'.', token).is_none() {
+        return false;
+    }
     let name = token.split(|b| *b == b'/').next().unwrap_or_default();
     let name = name.strip_suffix(b".").unwrap_or(name);
     let label = |l: &[u8]| !l.is_empty() && l.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
