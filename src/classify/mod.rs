@@ -2,13 +2,15 @@
 //!
 //! Every unsuccessful delivery attempt and every rejection gets a coarse `cause` and a fine `reason`, in
 //! the words of [`REASONS`]. The words that replies are recognised by are data, in `reasons.toml` beside
-//! this file: [`rules`] reads and checks it, [`text`] takes the frame and all that strangers wrote
-//! (addresses, host names, URLs) off a reply, [`engine`] finds every pattern in one pass. To teach it a
-//! new reply, add a rule with an example to `reasons.toml`; the tests say what is wrong with it.
+//! this file: [`rules`] reads it, [`mod@check`] says what is wrong with it, [`text`] takes the frame and
+//! all that strangers wrote (addresses, host names, URLs) off a reply, [`engine`] finds every pattern in
+//! one pass. To teach it a new reply, add a rule with an example to `reasons.toml`; the tests say what
+//! is wrong with it.
 //!
 //! The text decides before the enhanced status code, and that before the basic code, because providers
 //! use 5.7.1 for everything. Correlation fills the columns `cause` and `reason` from here.
 
+mod check;
 mod engine;
 mod rules;
 mod text;
@@ -16,7 +18,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use rules::{Problem, check};
+pub use check::{Problem, check};
 
 /// Who refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,46 +60,154 @@ pub struct Class {
 /// the design names, and it is what half of all bots are refused for.
 pub const REASONS: &[(&str, &str, &str)] = &[
     ("address", "user-unknown", "The mailbox does not exist."),
-    ("address", "mailbox-inactive", "The mailbox exists and takes no mail: disabled, suspended, locked."),
+    (
+        "address",
+        "mailbox-inactive",
+        "The mailbox exists and takes no mail: disabled, suspended, locked.",
+    ),
     ("address", "moved", "The mailbox has moved."),
     ("address", "mailbox-full", "The mailbox is over its quota."),
-    ("address", "bad-sender", "The sender's address or domain does not exist, or cannot be answered."),
+    (
+        "address",
+        "bad-sender",
+        "The sender's address or domain does not exist, or cannot be answered.",
+    ),
     ("dns", "nxdomain", "The domain or host name does not exist."),
-    ("dns", "no-mx", "The domain exists and has no usable mail server."),
-    ("dns", "null-mx", "The domain declares that it takes no mail (RFC 7505)."),
+    (
+        "dns",
+        "no-mx",
+        "The domain exists and has no usable mail server.",
+    ),
+    (
+        "dns",
+        "null-mx",
+        "The domain declares that it takes no mail (RFC 7505).",
+    ),
     ("dns", "servfail", "The name server gave no usable answer."),
-    ("dns", "dns-timeout", "The name server did not answer in time."),
-    ("network", "timeout", "No connection, or no answer, in time."),
+    (
+        "dns",
+        "dns-timeout",
+        "The name server did not answer in time.",
+    ),
+    (
+        "network",
+        "timeout",
+        "No connection, or no answer, in time.",
+    ),
     ("network", "refused", "The connection was refused."),
     ("network", "unreachable", "No route to the host or network."),
     ("network", "reset", "The connection was reset."),
-    ("network", "lost", "The other side closed the connection in the middle."),
-    ("tls", "tls", "Encryption or certificate: required and absent, or failed."),
-    ("policy", "spf", "SPF: the client may not send for that domain."),
+    (
+        "network",
+        "lost",
+        "The other side closed the connection in the middle.",
+    ),
+    (
+        "tls",
+        "tls",
+        "Encryption or certificate: required and absent, or failed.",
+    ),
+    (
+        "policy",
+        "spf",
+        "SPF: the client may not send for that domain.",
+    ),
     ("policy", "dkim", "DKIM: no valid signature."),
-    ("policy", "dmarc", "DMARC, or several sender checks at once."),
-    ("policy", "ptr", "The client's address has no, or no matching, host name."),
-    ("policy", "helo", "The client's HELO name is not acceptable."),
-    ("policy", "greylist", "Told to come back later, on first sight."),
-    ("policy", "protocol", "The dialogue broke the rules of SMTP."),
-    ("policy", "other", "A rule of the server, access tables included, that names no reason above."),
-    ("reputation", "blocklist", "The client's address or a domain is on a block list or in bad repute."),
-    ("reputation", "rate-limit", "Too many messages or recipients in a time or session."),
+    (
+        "policy",
+        "dmarc",
+        "DMARC, or several sender checks at once.",
+    ),
+    (
+        "policy",
+        "ptr",
+        "The client's address has no, or no matching, host name.",
+    ),
+    (
+        "policy",
+        "helo",
+        "The client's HELO name is not acceptable.",
+    ),
+    (
+        "policy",
+        "greylist",
+        "Told to come back later, on first sight.",
+    ),
+    (
+        "policy",
+        "protocol",
+        "The dialogue broke the rules of SMTP.",
+    ),
+    (
+        "policy",
+        "other",
+        "A rule of the server, access tables included, that names no reason above.",
+    ),
+    (
+        "reputation",
+        "blocklist",
+        "The client's address or a domain is on a block list or in bad repute.",
+    ),
+    (
+        "reputation",
+        "rate-limit",
+        "Too many messages or recipients in a time or session.",
+    ),
     ("reputation", "connection-limit", "Too many connections."),
     ("content", "spam", "The content was judged unsolicited."),
     ("content", "virus", "The content was judged malicious."),
     ("content", "size", "The message is too large."),
-    ("content", "attachment", "A kind of attachment that is not allowed."),
-    ("content", "format", "The message is malformed, or in a form that the server cannot take."),
-    ("relay", "relay-denied", "The server does not take mail for that domain from this client."),
+    (
+        "content",
+        "attachment",
+        "A kind of attachment that is not allowed.",
+    ),
+    (
+        "content",
+        "format",
+        "The message is malformed, or in a form that the server cannot take.",
+    ),
+    (
+        "relay",
+        "relay-denied",
+        "The server does not take mail for that domain from this client.",
+    ),
     ("loop", "loop", "The message goes in circles."),
-    ("auth", "auth", "Login is required, failed, or is not for this sender."),
-    ("remote", "remote-temporary", "Temporary trouble of the other server."),
-    ("remote", "remote-full", "The other server is out of space or memory."),
-    ("remote", "remote-config", "The other server is not set up, or refuses service as a whole."),
-    ("local", "local-config", "Our own configuration, or a command or directory of ours."),
-    ("local", "local-resource", "Our own disk, memory, tables or processes."),
-    ("local", "filter-down", "Our own filter, milter or policy service."),
+    (
+        "auth",
+        "auth",
+        "Login is required, failed, or is not for this sender.",
+    ),
+    (
+        "remote",
+        "remote-temporary",
+        "Temporary trouble of the other server.",
+    ),
+    (
+        "remote",
+        "remote-full",
+        "The other server is out of space or memory.",
+    ),
+    (
+        "remote",
+        "remote-config",
+        "The other server is not set up, or refuses service as a whole.",
+    ),
+    (
+        "local",
+        "local-config",
+        "Our own configuration, or a command or directory of ours.",
+    ),
+    (
+        "local",
+        "local-resource",
+        "Our own disk, memory, tables or processes.",
+    ),
+    (
+        "local",
+        "filter-down",
+        "Our own filter, milter or policy service.",
+    ),
     ("expired", "expired", "Given up after too many tries."),
     ("undetermined", "undetermined", "Nothing in the line tells."),
 ];

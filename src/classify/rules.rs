@@ -1,97 +1,67 @@
-//! `reasons.toml`: reading it, and what can be wrong with it.
-//!
-//! [`check`] is the regime that keeps the file honest: every reason is of the taxonomy and has a rule,
-//! every rule has an example that it decides itself, no pattern stands twice, and none is shadowed by
-//! an earlier rule with another answer. A test runs it on the embedded file.
+//! `reasons.toml`: its form, and how it becomes the engine. What may be wrong with it is in
+//! [`mod@super::check`].
 
-use std::collections::HashMap;
-use std::fmt;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::engine::{Answer, Decided, Engine, Fixed, Literal, Pattern, Rule, SEQUENCES, Scope};
-use super::text::{LIMIT, OWN_WORDS, Stage};
-use super::{At, Question, REASONS, position};
+use super::check::{Problem, before};
+use super::engine::{Engine, Fixed, Literal, Pattern, Rule, Scope};
+use super::text::Stage;
+use super::{REASONS, position};
 
-const FILE: &str = include_str!("reasons.toml");
-
-/// Reasons that the engine concludes without a rule.
-const WITHOUT_RULE: [&str; 1] = ["undetermined"];
-
-/// Something wrong with the file of rules, where, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Which table: `rule 12 (mailbox-full)`, `code 3`, or the file.
-    pub place: String,
-    /// What is wrong.
-    pub what: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "reasons.toml: {}: {}\n  hint: {}", self.place, self.what, self.hint)
-    }
-}
-
-impl Problem {
-    fn new(place: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Problem {
-        Problem { place: place.into(), what: what.into(), hint: hint.into() }
-    }
-}
+pub(super) const FILE: &str = include_str!("reasons.toml");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    rule: Vec<RuleEntry>,
-    code: Vec<CodeEntry>,
+pub(super) struct File {
+    pub(super) rule: Vec<RuleEntry>,
+    pub(super) code: Vec<CodeEntry>,
 }
 
 /// A rule on the text.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RuleEntry {
-    reason: String,
-    from: String,
+pub(super) struct RuleEntry {
+    pub(super) reason: String,
+    pub(super) from: String,
     #[serde(rename = "match")]
-    patterns: Vec<Words>,
-    examples: Vec<String>,
+    pub(super) patterns: Vec<Words>,
+    pub(super) examples: Vec<String>,
     #[serde(default)]
-    at: Scope,
+    pub(super) at: Scope,
     #[serde(default)]
-    codes: Vec<u16>,
+    pub(super) codes: Vec<u16>,
     #[serde(default)]
-    dsn: Vec<String>,
-    stage: Option<Stage>,
+    pub(super) dsn: Vec<String>,
+    pub(super) stage: Option<Stage>,
 }
 
 /// A rule on the codes alone.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CodeEntry {
-    reason: String,
-    from: String,
+pub(super) struct CodeEntry {
+    pub(super) reason: String,
+    pub(super) from: String,
     #[serde(default)]
-    at: Scope,
+    pub(super) at: Scope,
     #[serde(default)]
-    codes: Vec<u16>,
+    pub(super) codes: Vec<u16>,
     #[serde(default)]
-    dsn: Vec<String>,
-    stage: Option<Stage>,
+    pub(super) dsn: Vec<String>,
+    pub(super) stage: Option<Stage>,
 }
 
 /// One literal, or several in order.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Words {
+pub(super) enum Words {
     One(String),
     Several(Vec<String>),
 }
 
 impl Words {
-    fn list(&self) -> &[String] {
+    pub(super) fn list(&self) -> &[String] {
         match self {
             Words::One(word) => std::slice::from_ref(word),
             Words::Several(words) => words,
@@ -100,7 +70,7 @@ impl Words {
 }
 
 impl RuleEntry {
-    fn place(&self, number: usize) -> String {
+    pub(super) fn place(&self, number: usize) -> String {
         format!("rule {} ({}: {})", number + 1, self.reason, self.from)
     }
 }
@@ -109,40 +79,53 @@ impl RuleEntry {
 pub(super) fn embedded() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     // The file is part of the binary; the test `the_rules_are_sound` runs the same code on it.
-    ENGINE.get_or_init(|| load(FILE).expect("the embedded reasons.toml is checked by a test").1)
+    ENGINE.get_or_init(|| {
+        load(FILE)
+            .expect("the embedded reasons.toml is checked by a test")
+            .1
+    })
 }
 
-/// Everything wrong with a file of rules; empty when it is sound.
-pub fn check(toml: &str) -> Vec<Problem> {
-    match load(toml) {
-        Err(problems) => problems,
-        Ok((file, engine)) => [missing(&file), examples(&file, &engine), shadowed(&file, &engine)].concat(),
-    }
-}
-
-/// Checks the embedded file.
-#[cfg(test)]
-pub(super) fn check_embedded() -> Vec<Problem> {
-    check(FILE)
-}
-
-fn load(toml: &str) -> Result<(File, Engine), Vec<Problem>> {
-    let file: File = toml::from_str(toml).map_err(|e| vec![Problem::new("the file", e.to_string(), "correct the TOML at that line")])?;
-    let problems = [unknown(&file), malformed(&file), duplicates(&file)].concat();
+pub(super) fn load(toml: &str) -> Result<(File, Engine), Vec<Problem>> {
+    let file: File = toml::from_str(toml).map_err(|e| {
+        vec![Problem::new(
+            "the file",
+            e.to_string(),
+            "correct the TOML at that line",
+        )]
+    })?;
+    let problems = before(&file);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let engine = compile(&file).map_err(|e| vec![Problem::new("the file", e.to_string(), "fewer or shorter patterns")])?;
+    let engine = compile(&file).map_err(|e| {
+        vec![Problem::new(
+            "the file",
+            e.to_string(),
+            "fewer or shorter patterns",
+        )]
+    })?;
     Ok((file, engine))
 }
 
 fn compile(file: &File) -> Result<Engine, aho_corasick::BuildError> {
     let reason = |name: &str| position(name).unwrap_or(REASONS.len() - 1);
-    let rules = file.rule.iter().map(|r| rule(reason(&r.reason), r.at, &r.codes, &r.dsn, r.stage)).collect();
-    let codes = file.code.iter().map(|r| rule(reason(&r.reason), r.at, &r.codes, &r.dsn, r.stage)).collect();
+    let rules = file
+        .rule
+        .iter()
+        .map(|r| rule(reason(&r.reason), r.at, &r.codes, &r.dsn, r.stage))
+        .collect();
+    let codes = file
+        .code
+        .iter()
+        .map(|r| rule(reason(&r.reason), r.at, &r.codes, &r.dsn, r.stage))
+        .collect();
     let patterns: Vec<Pattern> = (file.rule.iter().enumerate())
         .flat_map(|(number, entry)| {
-            entry.patterns.iter().map(move |words| Pattern { rule: number, literals: words.list().iter().map(|w| literal(w)).collect() })
+            entry.patterns.iter().map(move |words| Pattern {
+                rule: number,
+                literals: words.list().iter().map(|w| literal(w)).collect(),
+            })
         })
         .collect();
     let fixed = Fixed {
@@ -158,169 +141,25 @@ fn compile(file: &File) -> Result<Engine, aho_corasick::BuildError> {
 }
 
 fn rule(reason: usize, at: Scope, codes: &[u16], dsn: &[String], stage: Option<Stage>) -> Rule {
-    Rule { reason, at, codes: codes.to_vec(), dsn: dsn.to_vec(), stage }
+    Rule {
+        reason,
+        at,
+        codes: codes.to_vec(),
+        dsn: dsn.to_vec(),
+        stage,
+    }
 }
 
 /// `word|` ends at a word's end.
-fn literal(word: &str) -> Literal {
+pub(super) fn literal(word: &str) -> Literal {
     match word.strip_suffix('|') {
-        Some(text) => Literal { text: text.to_string(), whole: true },
-        None => Literal { text: word.to_string(), whole: false },
-    }
-}
-
-/// Reasons that the taxonomy does not have.
-fn unknown(file: &File) -> Vec<Problem> {
-    let rules = file.rule.iter().enumerate().map(|(n, r)| (r.place(n), &r.reason));
-    let codes = file.code.iter().enumerate().map(|(n, r)| (format!("code {} ({})", n + 1, r.from), &r.reason));
-    rules
-        .chain(codes)
-        .filter(|(_, reason)| position(reason).is_none())
-        .map(|(place, reason)| Problem::new(place, format!("no reason `{reason}`"), "take a word of classify::REASONS, or add it there"))
-        .collect()
-}
-
-/// Patterns that cannot match normalised text.
-fn malformed(file: &File) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (number, entry) in file.rule.iter().enumerate() {
-        let mut say = |what: String, hint: &str| problems.push(Problem::new(entry.place(number), what, hint));
-        if entry.patterns.is_empty() {
-            say("no pattern".into(), "give `match` at least one literal");
-        }
-        for word in entry.patterns.iter().flat_map(Words::list) {
-            let text = literal(word).text;
-            if text.trim().is_empty() || text.bytes().any(|b| b.is_ascii_uppercase()) || text.contains("  ") {
-                say(format!("pattern {word:?} can never match"), "lower case, single blanks, not empty");
-            }
-        }
-    }
-    let sequences = file.rule.iter().flat_map(|r| &r.patterns).filter(|w| w.list().len() > 1).count();
-    if sequences > SEQUENCES {
-        let what = format!("{sequences} patterns of several literals");
-        problems.push(Problem::new("the file", what, format!("at most {SEQUENCES}; raise engine::SEQUENCES")));
-    }
-    problems
-}
-
-/// The same pattern under the same conditions in two places.
-fn duplicates(file: &File) -> Vec<Problem> {
-    let mut seen = HashMap::new();
-    let mut problems = Vec::new();
-    for (number, entry) in file.rule.iter().enumerate() {
-        for words in &entry.patterns {
-            let key = (words.list().join("\0"), format!("{:?} {:?} {:?} {:?}", entry.at, entry.codes, entry.dsn, entry.stage));
-            if let Some(first) = seen.insert(key, number) {
-                let what = format!("pattern {:?} is already in rule {}", words.list(), first + 1);
-                problems.push(Problem::new(entry.place(number), what, "keep one of them"));
-            }
-        }
-    }
-    problems
-}
-
-/// Reasons of the taxonomy that nothing leads to.
-fn missing(file: &File) -> Vec<Problem> {
-    let used = |name: &str| file.rule.iter().any(|r| r.reason == name);
-    REASONS
-        .iter()
-        .filter(|(_, name, _)| !WITHOUT_RULE.contains(name) && !used(name))
-        .map(|(_, name, _)| Problem::new("the file", format!("no rule for reason `{name}`"), "add a [[rule]] with an example"))
-        .collect()
-}
-
-/// A question about a text from the file.
-fn question(text: &str, at: Scope) -> Question<'_> {
-    let at = if matches!(at, Scope::Rejection | Scope::Own) { At::Rejection } else { At::Delivery };
-    Question { reply: text.as_bytes(), reply_code: 0, dsn: b"", at, status_expired: false }
-}
-
-/// Each rule must decide each of its examples itself.
-fn examples(file: &File, engine: &Engine) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (number, entry) in file.rule.iter().enumerate() {
-        if entry.examples.is_empty() {
-            problems.push(Problem::new(entry.place(number), "no example", "add a reply that only this rule decides"));
-        }
-        for text in &entry.examples {
-            let answer = engine.answer(&question(text, entry.at));
-            if answer.decided != Decided::Text(number) {
-                let hint = "move this rule up, or narrow the other one";
-                problems.push(Problem::new(entry.place(number), format!("example {text:?} is decided by {}", name(file, answer)), hint));
-            }
-        }
-    }
-    problems
-}
-
-/// Each pattern, and each code, must be able to decide for its reason.
-fn shadowed(file: &File, engine: &Engine) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (number, entry) in file.rule.iter().enumerate() {
-        for words in &entry.patterns {
-            let literals: Vec<String> = words.list().iter().map(|w| literal(w).text).collect();
-            let text = synthetic(&literals.join(" … "), entry);
-            let answer = engine.answer(&question(&text, entry.at));
-            let reason = REASONS[answer.reason].1;
-            if text.len() <= LIMIT && reason != entry.reason {
-                let what = format!("pattern {literals:?} is decided by {}", name(file, answer));
-                problems.push(Problem::new(entry.place(number), what, "move this rule up, or drop the pattern"));
-            }
-        }
-    }
-    problems.extend(shadowed_codes(file, engine));
-    problems
-}
-
-/// A reply with a rule's words, as they were before normalisation, that fulfils its conditions.
-fn synthetic(words: &str, entry: &RuleEntry) -> String {
-    let mut words = words.replace("url:", "https://");
-    for own in OWN_WORDS {
-        words = words.replace(&own.to_ascii_lowercase(), own);
-    }
-    let dsn = entry.dsn.first().map_or(String::new(), |d| if d.matches('.').count() == 2 { format!("{d} ") } else { format!("5.{d} ") });
-    let code = entry.codes.first().copied().or((!dsn.is_empty()).then_some(550));
-    let spoken = code.map_or(words.clone(), |code| format!("{code} {dsn}{words}"));
-    framed(&spoken, entry.at, entry.stage)
-}
-
-/// In the frame of a delivery where the conditions ask for one.
-fn framed(spoken: &str, at: Scope, stage: Option<Stage>) -> String {
-    let command = match stage {
-        None if at != Scope::Remote => return spoken.to_string(),
-        None => "EHLO",
-        Some(Stage::Mail) => "MAIL FROM",
-        Some(Stage::Rcpt) => "RCPT TO",
-        Some(Stage::Data) => "DATA",
-    };
-    format!("host mx.example.com[192.0.2.1] said: {spoken} (in reply to {command} command)")
-}
-
-fn shadowed_codes(file: &File, engine: &Engine) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (number, entry) in file.code.iter().enumerate() {
-        let class = |dsn: &String| if dsn.matches('.').count() == 2 { dsn.clone() } else { format!("5.{dsn}") };
-        let dsns = entry.dsn.iter().map(|d| (entry.codes.first().copied().unwrap_or(599), class(d)));
-        let codes = entry.codes.iter().map(|c| (*c, entry.dsn.first().map_or(String::new(), class)));
-        for (code, dsn) in dsns.chain(codes) {
-            let text = framed("", entry.at, entry.stage);
-            let asked = Question { reply_code: code, dsn: dsn.as_bytes(), ..question(&text, entry.at) };
-            let answer = engine.answer(&asked);
-            if REASONS[answer.reason].1 != entry.reason {
-                let what = format!("code {code} {dsn:?} is decided by {}", name(file, answer));
-                problems.push(Problem::new(format!("code {} ({})", number + 1, entry.from), what, "move this entry up"));
-            }
-        }
-    }
-    problems
-}
-
-/// What decided, for people.
-fn name(file: &File, answer: Answer) -> String {
-    match answer.decided {
-        Decided::Text(number) => file.rule[number].place(number),
-        Decided::Code(number) => format!("code {} ({}: {})", number + 1, file.code[number].reason, file.code[number].from),
-        Decided::Age => "the attempt's age".to_string(),
-        Decided::Nothing => "nothing".to_string(),
+        Some(text) => Literal {
+            text: text.to_string(),
+            whole: true,
+        },
+        None => Literal {
+            text: word.to_string(),
+            whole: false,
+        },
     }
 }

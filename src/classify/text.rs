@@ -63,22 +63,41 @@ impl<'a> Reply<'a> {
             At::Delivery => delivery(text),
         };
         let (code, dsn) = codes(reply.text);
-        reply.code = if question.reply_code == 0 { code } else { question.reply_code };
-        reply.dsn = if question.dsn.is_empty() { dsn } else { question.dsn };
+        reply.code = if question.reply_code == 0 {
+            code
+        } else {
+            question.reply_code
+        };
+        reply.dsn = if question.dsn.is_empty() {
+            dsn
+        } else {
+            question.dsn
+        };
         reply
     }
 
     fn spoken(text: &'a [u8], speaker: Speaker, stage: Option<Stage>) -> Reply<'a> {
-        Reply { text, speaker, stage, code: 0, dsn: b"" }
+        Reply {
+            text,
+            speaker,
+            stage,
+            code: 0,
+            dsn: b"",
+        }
     }
 }
 
 /// `host NAME[IP] said: …`, `host NAME[IP] refused to talk to me: …`, OpenSMTPD's LMTP agent, or the
 /// agent's own words.
 fn delivery(text: &[u8]) -> Reply<'_> {
-    let text = text.strip_prefix(b"delivery temporarily suspended: ").unwrap_or(text);
-    if let Some(at) = memmem::find(&text[..text.len().min(QUOTED)], b"LMTP server error: ") {
-        return answered(&text[at + b"LMTP server error: ".len()..], Speaker::Near);
+    let text = text
+        .strip_prefix(b"delivery temporarily suspended: ")
+        .unwrap_or(text);
+    if text.starts_with(b"Error (") {
+        let word = b"LMTP server error: ";
+        if let Some(at) = memmem::find(&text[..text.len().min(QUOTED)], word) {
+            return answered(&text[at + word.len()..], Speaker::Near);
+        }
     }
     if text.starts_with(b"host ") {
         for verb in [&b" said: "[..], b" refused to talk to me: "] {
@@ -87,7 +106,11 @@ fn delivery(text: &[u8]) -> Reply<'_> {
             }
         }
     }
-    let speaker = if codes(text).0 == 0 { Speaker::Agent } else { Speaker::Remote };
+    let speaker = if codes(text).0 == 0 {
+        Speaker::Agent
+    } else {
+        Speaker::Remote
+    };
     Reply::spoken(text, speaker, None)
 }
 
@@ -112,7 +135,9 @@ fn answered(text: &[u8], speaker: Speaker) -> Reply<'_> {
 /// A loopback address or a socket is a hop on this machine.
 fn hop(host: &[u8]) -> Speaker {
     let address = memchr::memchr(b'[', host).map_or(&b""[..], |at| &host[at + 1..]);
-    let near = address.starts_with(b"127.") || address.starts_with(b"::1]") || memchr::memchr(b'/', address).is_some();
+    let near = address.starts_with(b"127.")
+        || address.starts_with(b"::1]")
+        || memchr::memchr(b'/', address).is_some();
     if near { Speaker::Near } else { Speaker::Remote }
 }
 
@@ -135,7 +160,10 @@ fn basic(text: &[u8]) -> Option<u16> {
 
 /// `5.7.1` at the start of a text, up to its last digit (RFC 3463).
 fn enhanced(text: &[u8]) -> &[u8] {
-    let end = text.iter().position(|b| !b.is_ascii_digit() && *b != b'.').unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|b| !b.is_ascii_digit() && *b != b'.')
+        .unwrap_or(text.len());
     let code = &text[..end];
     let dots = code.iter().filter(|b| **b == b'.').count();
     let good = dots == 2 && end <= 9 && matches!(code, [b'2' | b'4' | b'5', b'.', .., b'0'..=b'9']);
@@ -151,9 +179,15 @@ pub struct Plain {
 impl Plain {
     /// See the module's head.
     pub fn of(reply: &Reply) -> Plain {
-        let mut plain = Plain { bytes: [0; LIMIT], len: 0 };
+        let mut plain = Plain {
+            bytes: [0; LIMIT],
+            len: 0,
+        };
         let mut rest = reply.text;
-        let code = rest.get(..3).filter(|_| basic(rest).is_some()).unwrap_or_default();
+        let code = rest
+            .get(..3)
+            .filter(|_| basic(rest).is_some())
+            .unwrap_or_default();
         while let Some(&byte) = rest.first() {
             rest = plain.step(byte, rest, code);
         }
@@ -213,7 +247,10 @@ impl Plain {
     fn bracketed(&mut self, rest: &[u8]) -> Option<usize> {
         let window = &rest[..rest.len().min(QUOTED)];
         let from = match window.get(1) {
-            Some(b'"') => window[2..].iter().position(|b| *b == b'"').map_or(1, |at| at + 2),
+            Some(b'"') => window[2..]
+                .iter()
+                .position(|b| *b == b'"')
+                .map_or(1, |at| at + 2),
             _ => 1,
         };
         let end = memchr::memchr(b'>', &window[from..]).map(|at| from + at)?;
@@ -242,7 +279,10 @@ impl Plain {
             self.blank();
             return &rest[skip..];
         }
-        let end = rest.iter().position(|b| !is_token(*b)).unwrap_or(rest.len());
+        let end = rest
+            .iter()
+            .position(|b| !is_token(*b))
+            .unwrap_or(rest.len());
         let token = &rest[..end];
         if rest[end..].starts_with(b"://") {
             return self.url(&rest[end + 3..]);
@@ -258,9 +298,14 @@ impl Plain {
     /// A URL keeps its host: `openspf.org` tells, `?id=virus@example.com` must not.
     fn url<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         self.extend(b"url:");
-        let host = rest.iter().position(|b| !is_token(*b) || *b == b'/').unwrap_or(rest.len());
+        let host = rest
+            .iter()
+            .position(|b| !is_token(*b) || *b == b'/')
+            .unwrap_or(rest.len());
         self.extend(&rest[..host]);
-        let end = rest.iter().position(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b')' | b'>' | b'"' | b'\\'));
+        let end = rest
+            .iter()
+            .position(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b')' | b'>' | b'"' | b'\\'));
         &rest[end.unwrap_or(rest.len())..]
     }
 }
@@ -297,7 +342,8 @@ static KIND: [u8; 256] = {
         kind[byte] = match byte as u8 {
             0..=b' ' | 127 => BLANK,
             b if b.is_ascii_alphanumeric() || b >= 0x80 => WORD | TOKEN,
-            b'.' | b'-' | b'_' | b'@' | b'+' | b'=' | b'%' | b'~' | b'#' | b'&' | b'!' | b'/' | b'\'' => TOKEN,
+            b'.' | b'-' | b'_' | b'@' | b'+' | b'=' | b'%' | b'~' | b'#' | b'&' | b'!' | b'/'
+            | b'\'' => TOKEN,
             _ => 0,
         };
         byte += 1;
@@ -315,7 +361,13 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// First labels of dotted words that are Microsoft's or Mimecast's own, not names of hosts.
-pub const OWN_WORDS: [&str; 5] = ["RESOLVER.", "STOREDRV.", "SMTPSEND.", "ROUTING.", "MCSpamSignature."];
+pub const OWN_WORDS: [&str; 5] = [
+    "RESOLVER.",
+    "STOREDRV.",
+    "SMTPSEND.",
+    "ROUTING.",
+    "MCSpamSignature.",
+];
 
 /// Two or more labels of letters, digits, hyphens: `mx1.virus.example`, `1.2.3.4`, `www.virus.example/x`.
 fn is_host(token: &[u8]) -> bool {
@@ -324,7 +376,11 @@ fn is_host(token: &[u8]) -> bool {
     }
     let name = token.split(|b| *b == b'/').next().unwrap_or_default();
     let name = name.strip_suffix(b".").unwrap_or(name);
-    let label = |l: &[u8]| !l.is_empty() && l.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let label = |l: &[u8]| {
+        !l.is_empty()
+            && l.iter()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
     memchr::memchr(b'.', name).is_some()
         && !OWN_WORDS.iter().any(|w| name.starts_with(w.as_bytes()))
         && name.split(|b| *b == b'.').all(label)
