@@ -1,8 +1,5 @@
 //! mtaudit
 pub mod classify;
-pub mod cli;
-pub mod commands;
-pub mod correlate;
 pub mod event;
 pub mod formats;
 pub mod query;
