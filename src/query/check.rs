@@ -147,7 +147,7 @@ fn empty(query: &Query, tables: &[Table]) -> Result<(), Error> {
     engine.missing(query)?;
     let frame = engine.select(query, &params)?;
     for (index, rule) in query.header.findings.iter().enumerate() {
-        let line = line_of(&query.text, "[[findings]]", index);
+        let line = line_of(&query.text, "findings", index);
         let told = |error| engine.told(query, line, &error);
         if findings::matches(&frame, &params, rule)
             .map_err(told)?
@@ -185,6 +185,11 @@ fn words(query: &Query, wrong: &mut Vec<String>) {
     );
     must(!header.tables.is_empty(), "no tables");
     must(header.rows > 0, "rows = 0 shows nothing");
+    let empty = header.empty.as_deref();
+    must(
+        empty.is_none_or(|reason| !reason.is_empty() && !reason.ends_with('.')),
+        "`empty` is part of a sentence: no full stop",
+    );
     for need in &header.needs {
         must(
             !need.missing.trim().is_empty(),

@@ -98,16 +98,15 @@ impl Engine {
 
     fn answer(&self, query: &Query, overrides: &Overrides) -> Result<Answer, Error> {
         let params = Params::new(query, overrides)?;
-        let missing = self.missing(query)?;
-        if missing.is_some() {
-            let result = result(query, &params, missing, Vec::new());
-            let findings = Vec::new();
-            return Ok(Answer { result, findings });
+        if let Some(reason) = self.missing(query)? {
+            return Ok(not_assessable(query, &params, reason));
         }
         let frame = self.select(query, &params)?;
-        let infos = infos(query);
-        let rows = cells::rows(&frame, &infos, self.zone)
-            .map_err(|error| self.told(query, None, &error))?;
+        if let (0, Some(reason)) = (frame.height(), &query.header.empty) {
+            return Ok(not_assessable(query, &params, reason.clone()));
+        }
+        let told = |error| self.told(query, None, &error);
+        let rows = cells::rows(&frame, &infos(query), self.zone).map_err(told)?;
         let findings = findings::conclude(self, query, &params, &frame, &rows)?;
         let result = result(query, &params, None, rows);
         Ok(Answer { result, findings })
@@ -117,7 +116,7 @@ impl Engine {
     pub(super) fn missing(&self, query: &Query) -> Result<Option<String>, Error> {
         let mut reasons: Vec<&str> = Vec::new();
         for (index, need) in query.header.needs.iter().enumerate() {
-            let line = line_of(&query.text, "[[needs]]", index);
+            let line = line_of(&query.text, "needs", index);
             let met = match self.table(&need.table) {
                 Some(frame) => {
                     meets(frame, need).map_err(|error| self.told(query, line, &error))?
@@ -139,7 +138,7 @@ impl Engine {
             None => Ok(frame),
             Some(said) => {
                 let error = Error::new(said).hint("declare `[[columns]]` as the SELECT gives them");
-                Err(error.at(&query.file, line_of(&query.text, "[[columns]]", 0)))
+                Err(error.at(&query.file, line_of(&query.text, "columns", 0)))
             }
         }
     }
@@ -196,7 +195,7 @@ impl Engine {
                 format!("add `{name}` to `tables` in the front matter")
             }
             Some(name) => suggest(name, self.tables.iter().map(|(name, _)| *name)),
-            None => "columns of the tables are listed in src/tables/schema.rs".to_owned(),
+            None => String::new(),
         };
         error.hint(hint).at(&query.file, line)
     }
@@ -259,6 +258,13 @@ fn guessed(name: &str, found: &DataType) -> ColumnInfo {
         kind: cells::guess(name, found),
         unit: String::new(),
         about: String::new(),
+    }
+}
+
+fn not_assessable(query: &Query, params: &Params, reason: String) -> Answer {
+    Answer {
+        result: result(query, params, Some(reason), Vec::new()),
+        findings: Vec::new(),
     }
 }
 

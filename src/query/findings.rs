@@ -180,7 +180,7 @@ impl Run<'_> {
     }
 
     fn line(&self, index: usize) -> Option<usize> {
-        line_of(&self.query.text, "[[findings]]", index)
+        line_of(&self.query.text, "findings", index)
     }
 
     fn told(&self, index: usize, error: &polars::prelude::PolarsError) -> Error {
