@@ -5,9 +5,12 @@
 //! queries run side by side.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono_tz::Tz;
-use polars::prelude::{AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsResult};
+use polars::prelude::{
+    AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsError, PolarsResult,
+};
 use polars::sql::{SQLContext, sql_expr};
 use rayon::prelude::*;
 
@@ -76,6 +79,10 @@ impl Engine {
 
     /// Runs SQL given by hand over all tables.
     pub fn sql(&self, text: &str) -> Result<ResultTable, Error> {
+        if let Some(verb) = writes(text) {
+            let error = Error::new(format!("`{verb}` is not possible: evidence is read only"));
+            return Err(error.hint("write a SELECT"));
+        }
         let context = SQLContext::new();
         for (name, frame) in &self.tables {
             context.register(name, frame.clone().lazy());
@@ -182,12 +189,7 @@ impl Engine {
     }
 
     /// The engine's error with the query's file and a remedy.
-    pub(super) fn told(
-        &self,
-        query: &Query,
-        line: Option<usize>,
-        error: &polars::prelude::PolarsError,
-    ) -> Error {
+    pub(super) fn told(&self, query: &Query, line: Option<usize>, error: &PolarsError) -> Error {
         let error = Error::from_polars(error);
         let hint = match relation(&error.message) {
             Some("params") => "`params` exists when the front matter has `[params.…]`".to_owned(),
@@ -201,9 +203,25 @@ impl Engine {
     }
 }
 
-/// Parses, plans and runs.
+/// Parses, plans and runs. Where polars panics (an overflow, a case it left out), that is an error like others:
+/// the context is dropped, and the tables cannot be changed.
 fn collect(mut context: SQLContext, sql: &str) -> PolarsResult<DataFrame> {
-    context.execute(sql)?.collect()
+    let run = AssertUnwindSafe(move || context.execute(sql)?.collect());
+    catch_unwind(run)
+        .unwrap_or_else(|_| Err(PolarsError::ComputeError("polars cannot run this".into())))
+}
+
+/// The statement's first word, when it would change tables.
+fn writes(sql: &str) -> Option<&str> {
+    let code = sql
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    let word = code.flat_map(str::split_whitespace).next()?;
+    let known = ["CREATE", "DELETE", "DROP", "INSERT", "TRUNCATE", "UPDATE"];
+    known
+        .iter()
+        .any(|verb| word.eq_ignore_ascii_case(verb))
+        .then_some(word)
 }
 
 /// The table that the engine did not find, from its message.

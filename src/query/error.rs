@@ -32,10 +32,12 @@ impl Error {
         }
     }
 
-    /// The same with a remedy; an empty one is none.
+    /// The same with a remedy; an empty one changes nothing.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        self.hint = Some(hint.into())
+            .filter(|hint| !hint.is_empty())
+            .or(self.hint);
         self
     }
 
@@ -50,6 +52,9 @@ impl Error {
     /// First line of what the engine says, shortened, with the line of the SQL when it names one.
     pub fn from_polars(error: &PolarsError) -> Self {
         let text = error.to_string();
+        if let Some(error) = no_column(&text) {
+            return error;
+        }
         let first = text.lines().find(|line| !line.trim().is_empty());
         let message: String = first
             .unwrap_or("the engine failed")
@@ -62,6 +67,17 @@ impl Error {
             ..Self::new(message.trim())
         }
     }
+}
+
+/// The engine names every column there is; the nearest one is of more use.
+fn no_column(text: &str) -> Option<Error> {
+    let (_, rest) = text.split_once("unable to find column \"")?;
+    let (name, rest) = rest.split_once("\"; valid columns: [")?;
+    let (valid, _) = rest.split_once(']')?;
+    let valid = valid.split(", ").map(|quoted| quoted.trim_matches('"'));
+    let name: String = name.chars().take(MESSAGE_CHARS).collect();
+    let hint = suggest(&name, valid);
+    Some(Error::new(format!("no column `{name}`")).hint(hint))
 }
 
 /// The number behind `Line: ` in a parser's message.
@@ -180,6 +196,17 @@ mod tests {
             "known: `title` and `limits`"
         );
         assert_eq!(suggest("x", []), "");
+    }
+
+    #[test]
+    fn an_unknown_column_has_its_neighbour() {
+        let text =
+            "unable to find column \"clientip\"; valid columns: [\"client_ip\", \"line\"]\n\nplan";
+        let error = Error::from_polars(&PolarsError::ColumnNotFound(text.into()));
+        assert_eq!(
+            error.to_string(),
+            "no column `clientip` (hint: did you mean `client_ip`?)"
+        );
     }
 
     #[test]
