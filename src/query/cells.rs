@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn times_are_shown_in_the_zone() {
-        let at = Series::new("ts".into(), [1_795_455_412_000_000i64]);
+        let at = Series::new("ts".into(), [1_795_459_012_000_000i64]);
         let at = at
             .cast(&DataType::Datetime(TimeUnit::Microseconds, None))
             .unwrap();
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn fractions_and_other_units_of_time() {
-        let at = Series::new("ts".into(), [1_795_455_412_500i64]);
+        let at = Series::new("ts".into(), [1_795_459_012_500i64]);
         let at = at
             .cast(&DataType::Datetime(TimeUnit::Milliseconds, None))
             .unwrap();

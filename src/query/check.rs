@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::{Column, DataFrame, DataType, IdxCa, TimeUnit};
+use polars::prelude::{Column, DataFrame, DataType, IdxCa, PolarsError, TimeUnit};
 use polars::sql::extract_table_identifiers;
 
 use super::engine::{Answer, Engine, infos};
@@ -24,10 +24,15 @@ pub type Frames = Vec<(&'static str, DataFrame)>;
 
 /// Everything that is wrong with `query`, given the tables there are; empty when nothing is.
 pub fn check(query: &Query, tables: &[Table]) -> Vec<String> {
+    check_with(query, empty_frames(tables))
+}
+
+/// The same with tables of the caller's making, which need no rows: their types are what counts.
+pub fn check_with(query: &Query, frames: Frames) -> Vec<String> {
     let mut wrong = Vec::new();
     words(query, &mut wrong);
     columns(query, &mut wrong);
-    table_list(query, tables, &mut wrong);
+    table_list(query, &frames, &mut wrong);
     params(query, &mut wrong);
     for (index, rule) in query.header.findings.iter().enumerate() {
         let found = rule_words(query, rule);
@@ -43,9 +48,7 @@ pub fn check(query: &Query, tables: &[Table]) -> Vec<String> {
     if !ends_ordered(&query.sql) {
         wrong.push("the SELECT has no ORDER BY".to_owned());
     }
-    if let Err(error) = empty(query, tables) {
-        wrong.push(error.to_string());
-    }
+    wrong.extend(all_runs(query, frames).err().map(|error| error.to_string()));
     wrong
 }
 
@@ -140,25 +143,44 @@ fn first_difference(want: &[String], have: &[String]) -> Option<String> {
     Some(format!("shuffled rows give {have} instead of {want}"))
 }
 
-/// Runs everything that the file holds on tables without rows.
-fn empty(query: &Query, tables: &[Table]) -> Result<(), Error> {
-    let engine = Engine::new(empty_frames(tables), chrono_tz::UTC);
+/// Runs everything that the file holds: needs, SELECT, conditions and evidence.
+fn all_runs(query: &Query, frames: Frames) -> Result<(), Error> {
+    let engine = Engine::new(frames, chrono_tz::UTC);
     let params = Params::new(query, &Overrides::new())?;
     engine.missing(query)?;
     let frame = engine.select(query, &params)?;
     for (index, rule) in query.header.findings.iter().enumerate() {
-        let line = line_of(&query.text, "[[findings]]", index);
-        let told = |error| engine.told(query, line, &error);
-        if findings::matches(&frame, &params, rule)
-            .map_err(told)?
-            .is_none()
-        {
-            return Err(Error::new("`when` is no condition").at(&query.file, line));
-        }
-        let Some(sql) = &rule.evidence else { continue };
-        let lines = engine.frame(query, &params, sql, line)?;
-        findings::triples(None, &lines).map_err(told)?;
-        findings::join(&frame, &[], &lines, &rule.keys).map_err(told)?;
+        let line = line_of(&query.text, "findings", index);
+        rule_runs(&engine, query, &params, &frame, rule)
+            .map_err(|error| error.at(&query.file, line))?;
+    }
+    Ok(())
+}
+
+fn rule_runs(
+    engine: &Engine,
+    query: &Query,
+    params: &Params,
+    frame: &DataFrame,
+    rule: &Rule,
+) -> Result<(), Error> {
+    let told = |error: PolarsError| Error::from_polars(&error);
+    if findings::matches(frame, params, rule)
+        .map_err(told)?
+        .is_none()
+    {
+        return Err(Error::new("`when` is no condition"));
+    }
+    let Some(sql) = &rule.evidence else {
+        return Ok(());
+    };
+    let lines = engine.frame(query, params, sql, None)?;
+    if let Some(said) = findings::lacks(rule, &lines) {
+        return Err(Error::new(said));
+    }
+    findings::triples(None, &lines).map_err(told)?;
+    if !rule.keys.is_empty() {
+        findings::join(frame, &[], &lines, &rule.keys).map_err(told)?;
     }
     Ok(())
 }
@@ -185,6 +207,11 @@ fn words(query: &Query, wrong: &mut Vec<String>) {
     );
     must(!header.tables.is_empty(), "no tables");
     must(header.rows > 0, "rows = 0 shows nothing");
+    let empty = header.empty.as_deref();
+    must(
+        empty.is_none_or(|reason| !reason.is_empty() && !reason.ends_with('.')),
+        "`empty` is part of a sentence: no full stop",
+    );
     for need in &header.needs {
         must(
             !need.missing.trim().is_empty(),
@@ -219,7 +246,7 @@ fn columns(query: &Query, wrong: &mut Vec<String>) {
 }
 
 /// `tables` is exactly what the SQL and the evidence read.
-fn table_list(query: &Query, tables: &[Table], wrong: &mut Vec<String>) {
+fn table_list(query: &Query, frames: &Frames, wrong: &mut Vec<String>) {
     let evidence = query
         .header
         .findings
@@ -230,7 +257,7 @@ fn table_list(query: &Query, tables: &[Table], wrong: &mut Vec<String>) {
         // SQL that does not parse is reported when it is run.
         read.extend(extract_table_identifiers(sql, false, true).unwrap_or_default());
     }
-    read.retain(|name| tables.iter().any(|table| table.name == name));
+    read.retain(|name| frames.iter().any(|(known, _)| known == name));
     let declared: BTreeSet<String> = query.header.tables.iter().cloned().collect();
     let undeclared = read
         .difference(&declared)

@@ -5,9 +5,12 @@
 //! queries run side by side.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono_tz::Tz;
-use polars::prelude::{AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsResult};
+use polars::prelude::{
+    AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsError, PolarsResult,
+};
 use polars::sql::{SQLContext, sql_expr};
 use rayon::prelude::*;
 
@@ -76,6 +79,10 @@ impl Engine {
 
     /// Runs SQL given by hand over all tables.
     pub fn sql(&self, text: &str) -> Result<ResultTable, Error> {
+        if let Some(verb) = writes(text) {
+            let error = Error::new(format!("`{verb}` is not possible: evidence is read only"));
+            return Err(error.hint("write a SELECT"));
+        }
         let context = SQLContext::new();
         for (name, frame) in &self.tables {
             context.register(name, frame.clone().lazy());
@@ -98,23 +105,15 @@ impl Engine {
 
     fn answer(&self, query: &Query, overrides: &Overrides) -> Result<Answer, Error> {
         let params = Params::new(query, overrides)?;
-        let missing = self.missing(query)?;
-        if missing.is_some() {
-            let result = result(query, &params, missing, Vec::new());
-            let findings = Vec::new();
-            return Ok(Answer { result, findings });
+        if let Some(reason) = self.missing(query)? {
+            return Ok(not_assessable(query, &params, reason));
         }
         let frame = self.select(query, &params)?;
-        if let (Some(why), 0) = (&query.header.empty, frame.height()) {
-            let result = result(query, &params, Some(why.clone()), Vec::new());
-            return Ok(Answer {
-                result,
-                findings: Vec::new(),
-            });
+        if let (0, Some(reason)) = (frame.height(), &query.header.empty) {
+            return Ok(not_assessable(query, &params, reason.clone()));
         }
-        let infos = infos(query);
-        let rows = cells::rows(&frame, &infos, self.zone)
-            .map_err(|error| self.told(query, None, &error))?;
+        let told = |error| self.told(query, None, &error);
+        let rows = cells::rows(&frame, &infos(query), self.zone).map_err(told)?;
         let findings = findings::conclude(self, query, &params, &frame, &rows)?;
         let result = result(query, &params, None, rows);
         Ok(Answer { result, findings })
@@ -124,7 +123,7 @@ impl Engine {
     pub(super) fn missing(&self, query: &Query) -> Result<Option<String>, Error> {
         let mut reasons: Vec<&str> = Vec::new();
         for (index, need) in query.header.needs.iter().enumerate() {
-            let line = line_of(&query.text, "[[needs]]", index);
+            let line = line_of(&query.text, "needs", index);
             let met = match self.table(&need.table) {
                 Some(frame) => {
                     meets(frame, need).map_err(|error| self.told(query, line, &error))?
@@ -146,7 +145,7 @@ impl Engine {
             None => Ok(frame),
             Some(said) => {
                 let error = Error::new(said).hint("declare `[[columns]]` as the SELECT gives them");
-                Err(error.at(&query.file, line_of(&query.text, "[[columns]]", 0)))
+                Err(error.at(&query.file, line_of(&query.text, "columns", 0)))
             }
         }
     }
@@ -190,12 +189,7 @@ impl Engine {
     }
 
     /// The engine's error with the query's file and a remedy.
-    pub(super) fn told(
-        &self,
-        query: &Query,
-        line: Option<usize>,
-        error: &polars::prelude::PolarsError,
-    ) -> Error {
+    pub(super) fn told(&self, query: &Query, line: Option<usize>, error: &PolarsError) -> Error {
         let error = Error::from_polars(error);
         let hint = match relation(&error.message) {
             Some("params") => "`params` exists when the front matter has `[params.…]`".to_owned(),
@@ -203,15 +197,31 @@ impl Engine {
                 format!("add `{name}` to `tables` in the front matter")
             }
             Some(name) => suggest(name, self.tables.iter().map(|(name, _)| *name)),
-            None => "columns of the tables are listed in src/tables/schema.rs".to_owned(),
+            None => String::new(),
         };
         error.hint(hint).at(&query.file, line)
     }
 }
 
-/// Parses, plans and runs.
+/// Parses, plans and runs. Where polars panics (an overflow, a case it left out), that is an error like others:
+/// the context is dropped, and the tables cannot be changed.
 fn collect(mut context: SQLContext, sql: &str) -> PolarsResult<DataFrame> {
-    context.execute(sql)?.collect()
+    let run = AssertUnwindSafe(move || context.execute(sql)?.collect());
+    catch_unwind(run)
+        .unwrap_or_else(|_| Err(PolarsError::ComputeError("polars cannot run this".into())))
+}
+
+/// The statement's first word, when it would change tables.
+fn writes(sql: &str) -> Option<&str> {
+    let code = sql
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    let word = code.flat_map(str::split_whitespace).next()?;
+    let known = ["CREATE", "DELETE", "DROP", "INSERT", "TRUNCATE", "UPDATE"];
+    known
+        .iter()
+        .any(|verb| word.eq_ignore_ascii_case(verb))
+        .then_some(word)
 }
 
 /// The table that the engine did not find, from its message.
@@ -266,6 +276,13 @@ fn guessed(name: &str, found: &DataType) -> ColumnInfo {
         kind: cells::guess(name, found),
         unit: String::new(),
         about: String::new(),
+    }
+}
+
+fn not_assessable(query: &Query, params: &Params, reason: String) -> Answer {
+    Answer {
+        result: result(query, params, Some(reason), Vec::new()),
+        findings: Vec::new(),
     }
 }
 

@@ -32,10 +32,12 @@ impl Error {
         }
     }
 
-    /// The same with a remedy; an empty one is none.
+    /// The same with a remedy; an empty one changes nothing.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        self.hint = Some(hint.into())
+            .filter(|hint| !hint.is_empty())
+            .or(self.hint);
         self
     }
 
@@ -50,6 +52,9 @@ impl Error {
     /// First line of what the engine says, shortened, with the line of the SQL when it names one.
     pub fn from_polars(error: &PolarsError) -> Self {
         let text = error.to_string();
+        if let Some(error) = no_column(&text) {
+            return error;
+        }
         let first = text.lines().find(|line| !line.trim().is_empty());
         let message: String = first
             .unwrap_or("the engine failed")
@@ -62,6 +67,17 @@ impl Error {
             ..Self::new(message.trim())
         }
     }
+}
+
+/// The engine names every column there is; the nearest one is of more use.
+fn no_column(text: &str) -> Option<Error> {
+    let (_, rest) = text.split_once("unable to find column \"")?;
+    let (name, rest) = rest.split_once("\"; valid columns: [")?;
+    let (valid, _) = rest.split_once(']')?;
+    let valid = valid.split(", ").map(|quoted| quoted.trim_matches('"'));
+    let name: String = name.chars().take(MESSAGE_CHARS).collect();
+    let hint = suggest(&name, valid);
+    Some(Error::new(format!("no column `{name}`")).hint(hint))
 }
 
 /// The number behind `Line: ` in a parser's message.
@@ -127,21 +143,24 @@ pub fn list(names: &[&str], last: &str) -> String {
     }
 }
 
-/// Levenshtein distance. Words longer than any name of ours are cut first: they come from a command line.
+/// Edits between two words: insertions, deletions, changes, and swaps of neighbours. Words longer than any name
+/// of ours are cut first, as they come from a command line.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) =
         (a.chars().take(80).collect(), b.chars().take(80).collect());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    rows[0] = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        rows[i][0] = i;
+        for j in 1..=b.len() {
+            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            rows[i][j] = change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                rows[i][j] = rows[i][j].min(rows[i - 2][j - 2] + 1);
+            }
         }
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -162,6 +181,7 @@ mod tests {
     fn distance_counts_edits() {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("titel", "title"), 1);
         assert_eq!(distance("same", "same"), 0);
     }
 
@@ -176,6 +196,17 @@ mod tests {
             "known: `title` and `limits`"
         );
         assert_eq!(suggest("x", []), "");
+    }
+
+    #[test]
+    fn an_unknown_column_has_its_neighbour() {
+        let text =
+            "unable to find column \"clientip\"; valid columns: [\"client_ip\", \"line\"]\n\nplan";
+        let error = Error::from_polars(&PolarsError::ColumnNotFound(text.into()));
+        assert_eq!(
+            error.to_string(),
+            "no column `clientip` (hint: did you mean `client_ip`?)"
+        );
     }
 
     #[test]

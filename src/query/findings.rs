@@ -7,7 +7,7 @@ use polars::sql::sql_expr;
 
 use super::cells::is_text;
 use super::engine::Engine;
-use super::error::Error;
+use super::error::{Error, list};
 use super::header::{Rule, line_of};
 use super::library::Query;
 use super::params::Params;
@@ -149,6 +149,9 @@ impl Run<'_> {
         let found = self
             .engine
             .frame(self.query, self.params, sql, self.line(index))?;
+        if let Some(said) = lacks(rule, &found) {
+            return Err(Error::new(said).at(&self.query.file, self.line(index)));
+        }
         let told = |error| self.told(index, &error);
         if rule.keys.is_empty() {
             let lines = triples(None, &found).map_err(told)?;
@@ -180,7 +183,7 @@ impl Run<'_> {
     }
 
     fn line(&self, index: usize) -> Option<usize> {
-        line_of(&self.query.text, "[[findings]]", index)
+        line_of(&self.query.text, "findings", index)
     }
 
     fn told(&self, index: usize, error: &polars::prelude::PolarsError) -> Error {
@@ -228,6 +231,18 @@ pub(super) fn matches(
         DataType::Null => Ok(Some(vec![false; rows])),
         _ => Ok(None),
     }
+}
+
+/// What the evidence should have given and has not.
+pub(super) fn lacks(rule: &Rule, found: &DataFrame) -> Option<String> {
+    let wanted = rule
+        .keys
+        .iter()
+        .map(String::as_str)
+        .chain(["source", "line"]);
+    let missing: Vec<&str> = wanted.filter(|name| found.column(name).is_err()).collect();
+    let missing = Some(missing).filter(|missing| !missing.is_empty())?;
+    Some(format!("the evidence lacks {}", list(&missing, "and")))
 }
 
 /// The evidence that has the keys of the rows `shown`, with [`FINDING`] for the place of the row among them.

@@ -41,7 +41,7 @@ pub fn plain(value: f64) -> String {
     if value.fract() == 0.0 && size < 1e15 {
         return count(value as i64);
     }
-    if size >= 1e15 || size < 1e-9 {
+    if !(1e-9..1e15).contains(&size) {
         return format!("{value:e}");
     }
     let decimals = if size >= 1.0 {

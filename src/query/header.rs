@@ -34,6 +34,9 @@ pub struct Header {
     /// What the logs must hold for it to be assessable.
     #[serde(default)]
     pub needs: Vec<Need>,
+    /// Why it is not assessable when the SELECT gives no row; without it, no row is an answer.
+    #[serde(default)]
+    pub empty: Option<String>,
     /// Parameters by name.
     #[serde(default)]
     pub params: BTreeMap<String, ParamSpec>,
@@ -216,17 +219,17 @@ pub fn body(text: &str) -> &str {
     text[header..].trim()
 }
 
-/// Line of the `n`th heading `heading` (from 0) in the front matter, for errors found later.
-pub fn line_of(text: &str, heading: &str, n: usize) -> Option<usize> {
-    let is_heading = |line: &str| {
-        line.strip_prefix("--")
-            .is_some_and(|rest| rest.trim() == heading)
+/// Line of the `n`th `[[key]]` (from 0) in the front matter, or of `key = [`; for errors found later.
+pub fn line_of(text: &str, key: &str, n: usize) -> Option<usize> {
+    let header = text.lines().map_while(|line| line.strip_prefix("--"));
+    let header: Vec<&str> = header.map(str::trim).collect();
+    let heading = format!("[[{key}]]");
+    let mut headings = (0..header.len()).filter(|&line| header[line] == heading);
+    let inline = || {
+        let is_key = |line: &&str| line.split('=').next().map(str::trim) == Some(key);
+        header.iter().position(is_key)
     };
-    let mut found = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| is_heading(line));
-    found.nth(n).map(|(index, _)| index + 1)
+    headings.nth(n).or_else(inline).map(|index| index + 1)
 }
 
 /// A TOML error in our words: line, first line of the message, and what is allowed.
@@ -288,7 +291,8 @@ SELECT client_ip FROM logins
         assert_eq!(header.findings[0].severity, Severity::High);
         assert_eq!(header.findings[0].limit, 5);
         assert_eq!(body(GOOD), "SELECT client_ip FROM logins");
-        assert_eq!(line_of(GOOD, "[[findings]]", 0), Some(16));
+        assert_eq!(line_of(GOOD, "limits", 0), Some(4));
+        assert_eq!(line_of(GOOD, "findings", 0), Some(16));
     }
 
     fn error(from: &str, to: &str) -> String {

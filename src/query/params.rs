@@ -10,6 +10,9 @@ use super::header::{ParamSpec, ParamValue};
 use super::library::Query;
 use crate::report::Param;
 
+/// The unit of parameters that are fractions of one.
+const SHARE: &str = "share";
+
 /// What the user set: `name` for every query that has it, `query.name` for one.
 pub type Overrides = BTreeMap<String, String>;
 
@@ -135,10 +138,23 @@ fn finite(text: &str) -> Option<f64> {
 fn show(name: &str, spec: &ParamSpec, value: &ParamValue, changed: bool) -> Param {
     Param {
         name: name.to_owned(),
-        value: plain(value),
-        unit: spec.unit.clone(),
+        value: shown(value, &spec.unit),
+        // `5 %` says what it is.
+        unit: Some(&spec.unit)
+            .filter(|unit| *unit != SHARE)
+            .cloned()
+            .unwrap_or_default(),
         source: spec.source.clone(),
         changed,
+    }
+}
+
+/// Shares as per cent, everything else as it is.
+fn shown(value: &ParamValue, unit: &str) -> String {
+    match value {
+        // Ten decimals: what 100 times a decimal fraction adds in binary is not shown.
+        ParamValue::Float(value) if unit == SHARE => format!("{} %", (value * 1e12).round() / 1e10),
+        value => plain(value),
     }
 }
 
@@ -203,6 +219,8 @@ SELECT 1
             ("1,000", "tries", false)
         );
         assert_eq!(params.get("ratio").unwrap().value, "0.05");
+        assert_eq!(shown(&ParamValue::Float(0.07), SHARE), "7 %");
+        assert_eq!(shown(&ParamValue::Float(0.0005), SHARE), "0.05 %");
     }
 
     #[test]
