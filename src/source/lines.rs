@@ -175,7 +175,7 @@ mod tests {
         for noise in [
             &b"\0\0\0\n"[..],
             b"\x01",
-            b"N\0o\0v\0 \02\03\0\n",
+            b"N\0o\0v\0 \0x\0\n",
             b"\x7fELF\x02\x01\x01\0\0",
         ] {
             assert!(looks_binary(noise), "{noise:?}");

@@ -292,7 +292,7 @@ fn a_head_holds_whole_lines() {
     let log = noise(300_000);
     for bytes in [log.clone(), gzip(&log), zstd(&log)] {
         fs::write(&file, bytes).unwrap();
-        let head = &discover(&[file.clone()])[0].head;
+        let head = &discover(std::slice::from_ref(&file))[0].head;
         assert!(head.len() > 60_000 && head.len() <= 65_536 && head.ends_with(b"\n"));
         assert!(log.starts_with(head));
     }
