@@ -6,12 +6,13 @@
 //! line and the clock, so blocks can be parsed on any number of threads.
 
 mod clock;
+mod stamp;
 
 use memchr::{memchr, memrchr};
 
 use crate::event::Header;
-use clock::Minute;
 pub use clock::{Cache, Clock, YearRule};
+use stamp::Minute;
 
 /// How a line writes its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +59,7 @@ pub fn has_year(line: &[u8]) -> Option<bool> {
 
 fn probe(line: &[u8]) -> Option<(Layout, Minute)> {
     let (version_1, rest) = priority(unframed(line));
-    let minute = Minute::read(rest).filter(|minute| clock::has_tail(rest, minute))?;
+    let minute = Minute::read(rest).filter(|minute| stamp::has_tail(rest, minute))?;
     Some((
         if version_1 {
             Layout::Rfc5424
