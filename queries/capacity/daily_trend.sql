@@ -1,0 +1,149 @@
+-- title    = "Day by day, and where it is heading"
+-- question = "How much mail came each day, and is it growing?"
+-- tables   = ["messages", "rejections", "sessions"]
+-- limits   = "The trend rests on complete days (the first and last day are left out), is the median of the slopes between all pairs of days, at most the last 366, and knows no seasons. Its 95 % interval holds when days do not depend on each other, which mail only roughly keeps."
+-- controls = ["ISO/IEC 27001 A.8.6"]
+-- rows     = 31
+-- columns  = [
+--   { name = "day", kind = "date", about = "calendar day in the report's time zone" },
+--   { name = "complete", kind = "flag", about = "the logs begin before this day and end after it" },
+--   { name = "accepted", kind = "count", about = "messages taken in, each once" },
+--   { name = "accepted_all_hops", kind = "count", about = "queue entries, re-injected and forwarded copies included" },
+--   { name = "bytes", kind = "bytes", about = "size of the accepted messages, each once" },
+--   { name = "rejections", kind = "count", about = "commands refused during SMTP; null when the logs hold neither connections nor refusals" },
+--   { name = "sessions", kind = "count", about = "inbound connections; null when none is logged" },
+--   { name = "days", kind = "count", about = "complete days in the trend (the same on every row)" },
+--   { name = "trend_30_days", kind = "number", unit = "messages a day", about = "change of the daily volume in 30 days (the same on every row)" },
+--   { name = "trend_low", kind = "number", unit = "messages a day", about = "lower end of its 95 % interval" },
+--   { name = "trend_high", kind = "number", unit = "messages a day", about = "upper end of its 95 % interval" },
+--   { name = "median_day", kind = "number", unit = "messages", about = "messages on the median complete day" },
+--   { name = "trend_share", kind = "share", about = "change in 30 days / median day" },
+--   { name = "last_day", kind = "flag", about = "the last day in the logs" },
+-- ]
+--
+-- [[needs]]
+-- table   = "messages"
+-- where   = "received_ts IS NOT NULL"
+-- missing = "the logs hold no accepted message with its time"
+--
+-- [params.min_days]
+-- default = 28
+-- unit    = "days"
+-- source  = "mtaudit: four weeks, so that every weekday counts equally"
+-- about   = "complete days below which no trend is given"
+--
+-- [params.growth]
+-- default = 0.20
+-- unit    = "share in 30 days"
+-- source  = "mtaudit"
+-- about   = "change in 30 days from which it is pointed out"
+--
+-- [chart]
+-- kind  = "columns"
+-- x     = "day"
+-- y     = ["accepted"]
+-- label = "messages a day"
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "last_day AND trend_share >= growth AND trend_low > 0"
+-- sentence   = "Mail is growing: the daily volume rises by {trend_30_days} messages in 30 days, {trend_share} of a usual day ({days} complete days, usual day {median_day} messages, 95 % interval {trend_low} to {trend_high})."
+-- thresholds = ["growth", "min_days"]
+-- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
+-- keys       = []
+--
+-- [[findings]]
+-- severity   = "info"
+-- when       = "last_day AND trend_share <= -growth AND trend_high < 0"
+-- sentence   = "Mail is declining: the daily volume changes by {trend_30_days} messages in 30 days, {trend_share} of a usual day ({days} complete days, usual day {median_day} messages, 95 % interval {trend_low} to {trend_high})."
+-- thresholds = ["growth", "min_days"]
+-- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
+-- keys       = []
+WITH events AS (
+    SELECT day, 'message' AS kind, origin NOT IN ('reinjected', 'forwarded') AS once, size
+    FROM messages
+    WHERE day IS NOT NULL
+    UNION ALL
+    SELECT day, CASE WHEN action IN ('reject', 'defer') THEN 'rejection' ELSE 'other' END AS kind, FALSE AS once, CAST(NULL AS BIGINT) AS size
+    FROM rejections
+    WHERE day IS NOT NULL
+    UNION ALL
+    SELECT day, 'session' AS kind, FALSE AS once, CAST(NULL AS BIGINT) AS size
+    FROM sessions
+    WHERE day IS NOT NULL
+), counted AS (
+    SELECT day,
+           CAST(COUNT(*) FILTER (WHERE once) AS BIGINT) AS accepted,
+           CAST(COUNT(*) FILTER (WHERE kind = 'message') AS BIGINT) AS accepted_all_hops,
+           SUM(size) FILTER (WHERE once) AS bytes,
+           CAST(COUNT(*) FILTER (WHERE kind = 'rejection') AS BIGINT) AS rejections,
+           CAST(COUNT(*) FILTER (WHERE kind IN ('rejection', 'other')) AS BIGINT) AS refusal_lines,
+           CAST(COUNT(*) FILTER (WHERE kind = 'session') AS BIGINT) AS sessions
+    FROM events
+    GROUP BY day
+), bounded AS (
+    SELECT day, accepted, accepted_all_hops, bytes, rejections, sessions,
+           MIN(day) OVER () AS first_day,
+           MAX(day) OVER () AS last_day,
+           SUM(sessions) OVER () AS all_sessions,
+           SUM(refusal_lines) OVER () AS all_refusals
+    FROM counted
+), used AS (
+    -- The newest 366 complete days, the newest first.
+    SELECT accepted, no
+    FROM (
+        SELECT accepted, CAST(ROW_NUMBER() OVER (ORDER BY day DESC) AS BIGINT) AS no
+        FROM bounded
+        WHERE day > first_day AND day < last_day
+    ) AS numbered
+    WHERE no <= 366
+), amount AS (
+    SELECT CAST(COUNT(*) AS BIGINT) AS days, QUANTILE_CONT(accepted, 0.5) AS median_day
+    FROM used
+), slopes AS (
+    -- Theil-Sen: the median slope over all pairs of days; its interval is from Kendall's variance.
+    SELECT CAST(a.accepted - b.accepted AS DOUBLE) / (b.no - a.no) AS slope
+    FROM used AS a
+    CROSS JOIN used AS b
+    WHERE a.no < b.no
+), ordered AS (
+    SELECT slope, CAST(ROW_NUMBER() OVER (ORDER BY slope) AS BIGINT) AS no
+    FROM slopes
+), limits AS (
+    SELECT amount.days AS days,
+           amount.median_day AS median_day,
+           amount.days >= params.min_days AS enough,
+           CAST(FLOOR((amount.days * (amount.days - 1) / 2.0
+               - 1.96 * SQRT(amount.days * (amount.days - 1) * (2 * amount.days + 5) / 18.0)) / 2.0) AS BIGINT) AS low_no,
+           CAST(CEIL((amount.days * (amount.days - 1) / 2.0
+               + 1.96 * SQRT(amount.days * (amount.days - 1) * (2 * amount.days + 5) / 18.0)) / 2.0) AS BIGINT) + 1 AS high_no
+    FROM amount
+    CROSS JOIN params
+), trend AS (
+    SELECT limits.days AS days,
+           limits.enough AS enough,
+           limits.median_day AS median_day,
+           QUANTILE_CONT(ordered.slope, 0.5) AS slope,
+           MAX(ordered.slope) FILTER (WHERE ordered.no = limits.low_no) AS low,
+           MAX(ordered.slope) FILTER (WHERE ordered.no = limits.high_no) AS high
+    FROM limits
+    LEFT JOIN ordered ON limits.days > 0
+    GROUP BY limits.days, limits.enough, limits.median_day
+)
+SELECT bounded.day AS day,
+       bounded.day > bounded.first_day AND bounded.day < bounded.last_day AS complete,
+       bounded.accepted AS accepted,
+       bounded.accepted_all_hops AS accepted_all_hops,
+       bounded.bytes AS bytes,
+       CASE WHEN bounded.all_sessions + bounded.all_refusals > 0 THEN bounded.rejections END AS rejections,
+       CASE WHEN bounded.all_sessions > 0 THEN bounded.sessions END AS sessions,
+       trend.days AS days,
+       CASE WHEN trend.enough THEN ROUND(30 * trend.slope, 2) END AS trend_30_days,
+       CASE WHEN trend.enough THEN ROUND(30 * trend.low, 2) END AS trend_low,
+       CASE WHEN trend.enough THEN ROUND(30 * trend.high, 2) END AS trend_high,
+       CASE WHEN trend.enough THEN ROUND(trend.median_day, 2) END AS median_day,
+       CASE WHEN trend.enough AND trend.median_day > 0 THEN ROUND(30 * trend.slope / trend.median_day, 4) END AS trend_share,
+       bounded.day = bounded.last_day AS last_day
+FROM bounded
+CROSS JOIN trend
+ORDER BY day

@@ -1,0 +1,111 @@
+-- title    = "How long deliveries take"
+-- question = "How long does mail take to be delivered, and where is the time spent?"
+-- tables   = ["attempts"]
+-- limits   = "Successful deliveries only: mail that never arrived has no delay. When a delivery was retried, the wait between the tries counts as time before the queue manager. Times are as the mail server logged them, per queue: a pass through a content filter is a delivery of its own queue entry."
+-- controls = ["ISO/IEC 27001 A.8.6"]
+-- rows     = 5
+-- columns  = [
+--   { name = "position", kind = "count", about = "order of the stages" },
+--   { name = "stage", kind = "text", about = "total, or one of the four stages the server logs" },
+--   { name = "deliveries", kind = "count", about = "successful deliveries with this time" },
+--   { name = "p50", kind = "seconds", about = "half of them took at most so long" },
+--   { name = "p75", kind = "seconds", about = "75 of 100 took at most so long" },
+--   { name = "p90", kind = "seconds", about = "90 of 100" },
+--   { name = "p95", kind = "seconds", about = "95 of 100" },
+--   { name = "p98", kind = "seconds", about = "98 of 100" },
+--   { name = "p99", kind = "seconds", about = "99 of 100" },
+--   { name = "max", kind = "seconds", about = "the slowest" },
+--   { name = "share", kind = "share", about = "of all time spent in the four stages" },
+--   { name = "late", kind = "count", about = "that took longer in all than the goal" },
+-- ]
+--
+-- [[needs]]
+-- table   = "attempts"
+-- where   = "status = 'delivered' AND delay IS NOT NULL"
+-- missing = "the logs hold no successful delivery with its delay"
+--
+-- [params.min_deliveries]
+-- default = 20
+-- unit    = "deliveries"
+-- source  = "mtaudit: below it, one delivery moves the 95th percentile"
+-- about   = "deliveries below which no percentile is given"
+--
+-- [params.goal]
+-- default = 300
+-- unit    = "seconds"
+-- source  = "mtaudit: 95 % within 5 minutes"
+-- about   = "time within which 95 % of the mail should be delivered"
+--
+-- [params.stage_share]
+-- default = 0.5
+-- unit    = "share"
+-- source  = "mtaudit, after Postfix QSHAPE_README"
+-- about   = "share of time in one stage from which it is the bottleneck"
+--
+-- [chart]
+-- kind  = "bar"
+-- x     = "stage"
+-- y     = ["p50", "p95", "p99"]
+-- label = "seconds"
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "stage = 'total' AND deliveries >= min_deliveries AND p95 > goal"
+-- sentence   = "5 of 100 deliveries took longer than {p95}; the goal is {params.goal} s. {late} of {deliveries} successful deliveries were later than that, half of all took at most {p50}."
+-- thresholds = ["goal", "min_deliveries"]
+-- evidence   = "SELECT attempts.source AS source, attempts.line AS line FROM attempts CROSS JOIN params WHERE attempts.status = 'delivered' AND attempts.delay > params.goal"
+-- keys       = []
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "stage = 'waiting in the queue' AND deliveries >= min_deliveries AND share > stage_share AND p95 > 1"
+-- sentence   = "{share} of all delivery time was spent waiting in our own queue ({deliveries} deliveries, 95 of 100 waited at most {p95}). The limits of the queue manager, not the other servers, set the pace."
+-- thresholds = ["stage_share", "min_deliveries"]
+-- evidence   = "SELECT source, line FROM attempts WHERE status = 'delivered' AND delay_in_queue > 1"
+-- keys       = []
+WITH times AS (
+    SELECT 1 AS position, 'total' AS stage, delay AS seconds FROM attempts WHERE status = 'delivered'
+    UNION ALL
+    SELECT 2 AS position, 'before the queue manager' AS stage, delay_before_queue AS seconds FROM attempts WHERE status = 'delivered'
+    UNION ALL
+    SELECT 3 AS position, 'waiting in the queue' AS stage, delay_in_queue AS seconds FROM attempts WHERE status = 'delivered'
+    UNION ALL
+    SELECT 4 AS position, 'connecting (DNS, greeting, TLS)' AS stage, delay_connect AS seconds FROM attempts WHERE status = 'delivered'
+    UNION ALL
+    SELECT 5 AS position, 'transmitting' AS stage, delay_transmit AS seconds FROM attempts WHERE status = 'delivered'
+), stages AS (
+    SELECT times.position AS position,
+           times.stage AS stage,
+           COUNT(*) AS deliveries,
+           COUNT(*) FILTER (WHERE times.seconds > params.goal) AS late,
+           COUNT(*) >= MAX(params.min_deliveries) AS enough,
+           SUM(times.seconds) AS spent,
+           QUANTILE_CONT(times.seconds, 0.5) AS p50,
+           QUANTILE_CONT(times.seconds, 0.75) AS p75,
+           QUANTILE_CONT(times.seconds, 0.9) AS p90,
+           QUANTILE_CONT(times.seconds, 0.95) AS p95,
+           QUANTILE_CONT(times.seconds, 0.98) AS p98,
+           QUANTILE_CONT(times.seconds, 0.99) AS p99,
+           MAX(times.seconds) AS max
+    FROM times
+    CROSS JOIN params
+    WHERE times.seconds IS NOT NULL
+    GROUP BY times.position, times.stage
+), whole AS (
+    SELECT SUM(spent) AS spent FROM stages WHERE position > 1
+)
+SELECT stages.position AS position,
+       stages.stage AS stage,
+       stages.deliveries AS deliveries,
+       CASE WHEN stages.enough THEN ROUND(stages.p50, 3) END AS p50,
+       CASE WHEN stages.enough THEN ROUND(stages.p75, 3) END AS p75,
+       CASE WHEN stages.enough THEN ROUND(stages.p90, 3) END AS p90,
+       CASE WHEN stages.enough THEN ROUND(stages.p95, 3) END AS p95,
+       CASE WHEN stages.enough THEN ROUND(stages.p98, 3) END AS p98,
+       CASE WHEN stages.enough THEN ROUND(stages.p99, 3) END AS p99,
+       ROUND(stages.max, 3) AS max,
+       CASE WHEN stages.position > 1 AND whole.spent > 0 THEN ROUND(stages.spent / whole.spent, 4) END AS share,
+       CASE WHEN stages.position = 1 THEN stages.late END AS late
+FROM stages
+CROSS JOIN whole
+ORDER BY position

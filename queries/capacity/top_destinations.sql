@@ -1,0 +1,85 @@
+-- title    = "Where our mail goes"
+-- question = "Which domains receive most of our mail, and how fast?"
+-- tables   = ["messages", "deliveries"]
+-- limits   = "Domains of the final recipients, our own included; several domains may belong to one provider. Hand-overs to our own queue are not counted."
+-- controls = ["ISO/IEC 27001 A.8.6"]
+-- columns  = [
+--   { name = "rank", kind = "count", about = "by deliveries" },
+--   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
+--   { name = "deliveries", kind = "count", about = "message and recipient pairs, whatever became of them" },
+--   { name = "share", kind = "share", about = "of all deliveries" },
+--   { name = "delivered", kind = "count", about = "of them delivered" },
+--   { name = "failed", kind = "count", about = "of them bounced or expired" },
+--   { name = "open", kind = "count", about = "of them still waiting at the end of the logs" },
+--   { name = "recipients", kind = "count", about = "different recipients" },
+--   { name = "bytes", kind = "bytes", about = "size of what was delivered" },
+--   { name = "median_seconds", kind = "seconds", about = "half of the delivered ones took at most so long" },
+--   { name = "p95_seconds", kind = "seconds", about = "95 of 100 delivered ones took at most so long" },
+-- ]
+--
+-- [[needs]]
+-- table   = "deliveries"
+-- where   = "outcome <> 'forwarded'"
+-- missing = "the logs hold no delivery"
+--
+-- [params.top]
+-- default = 1000
+-- unit    = "domains"
+-- source  = "mtaudit"
+-- about   = "domains listed"
+--
+-- [params.min_deliveries]
+-- default = 20
+-- unit    = "deliveries"
+-- source  = "mtaudit: below it, one delivery moves the 95th percentile"
+-- about   = "delivered mails below which no percentile is given"
+--
+-- [chart]
+-- kind  = "bar"
+-- x     = "recipient_domain"
+-- y     = ["deliveries"]
+-- label = "deliveries"
+WITH d AS (
+    SELECT COALESCE(deliveries.recipient_domain, '') AS recipient_domain,
+           CAST(COUNT(*) AS BIGINT) AS deliveries,
+           COUNT(*) FILTER (WHERE deliveries.outcome = 'delivered') AS delivered,
+           COUNT(*) FILTER (WHERE deliveries.outcome IN ('bounced', 'expired')) AS failed,
+           COUNT(*) FILTER (WHERE deliveries.outcome = 'open') AS open,
+           COUNT(DISTINCT deliveries.recipient) AS recipients,
+           SUM(messages.size) FILTER (WHERE deliveries.outcome = 'delivered') AS bytes
+    FROM deliveries
+    LEFT JOIN messages ON deliveries.message = messages.message
+    WHERE deliveries.outcome <> 'forwarded'
+    GROUP BY COALESCE(deliveries.recipient_domain, '')
+), speed AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain,
+           COUNT(*) AS timed,
+           QUANTILE_CONT(seconds, 0.5) AS median_seconds,
+           QUANTILE_CONT(seconds, 0.95) AS p95_seconds
+    FROM deliveries
+    WHERE outcome = 'delivered' AND seconds IS NOT NULL
+    GROUP BY COALESCE(recipient_domain, '')
+), whole AS (
+    SELECT COUNT(*) AS deliveries FROM deliveries WHERE outcome <> 'forwarded'
+), ranked AS (
+    SELECT recipient_domain, deliveries, delivered, failed, open, recipients, bytes,
+           ROW_NUMBER() OVER (ORDER BY -deliveries, recipient_domain) AS rank
+    FROM d
+)
+SELECT ranked.rank AS rank,
+       ranked.recipient_domain AS recipient_domain,
+       ranked.deliveries AS deliveries,
+       ROUND(CAST(ranked.deliveries AS DOUBLE) / whole.deliveries, 4) AS share,
+       ranked.delivered AS delivered,
+       ranked.failed AS failed,
+       ranked.open AS open,
+       ranked.recipients AS recipients,
+       ranked.bytes AS bytes,
+       CASE WHEN speed.timed >= params.min_deliveries THEN ROUND(speed.median_seconds, 3) END AS median_seconds,
+       CASE WHEN speed.timed >= params.min_deliveries THEN ROUND(speed.p95_seconds, 3) END AS p95_seconds
+FROM ranked
+CROSS JOIN whole
+CROSS JOIN params
+LEFT JOIN speed ON ranked.recipient_domain = speed.recipient_domain
+WHERE ranked.rank <= params.top
+ORDER BY rank
