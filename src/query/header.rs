@@ -25,9 +25,6 @@ pub struct Header {
     /// Controls it speaks to.
     #[serde(default)]
     pub controls: Vec<String>,
-    /// Why a result without rows says nothing; absent where no rows is an answer.
-    #[serde(default)]
-    pub empty: Option<String>,
     /// Rows shown in a report.
     #[serde(default = "default_rows")]
     pub rows: usize,
