@@ -5,7 +5,7 @@
 -- controls = ["ISO/IEC 27001 A.8.6"]
 -- rows     = 20
 -- columns  = [
---   { name = "window", kind = "seconds", about = "width of the window" },
+--   { name = "width", kind = "seconds", about = "width of the window" },
 --   { name = "rank", kind = "count", about = "1 = busiest window of that width" },
 --   { name = "first_ts", kind = "time", about = "first message in the window" },
 --   { name = "messages", kind = "count", about = "messages accepted, each once" },
@@ -55,7 +55,7 @@ WITH widths AS (
            ROW_NUMBER() OVER (PARTITION BY width ORDER BY -messages, starts) AS rank
     FROM summed
 )
-SELECT ranked.width * 60 AS window,
+SELECT ranked.width * 60 AS width,
        ranked.rank AS rank,
        ranked.first_ts AS first_ts,
        ranked.messages AS messages,
@@ -67,4 +67,4 @@ SELECT ranked.width * 60 AS window,
 FROM ranked
 CROSS JOIN params
 WHERE ranked.rank <= params.top AND ranked.messages > 0
-ORDER BY window, rank
+ORDER BY width, rank

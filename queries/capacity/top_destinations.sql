@@ -32,7 +32,7 @@
 -- default = 20
 -- unit    = "deliveries"
 -- source  = "mtaudit: below it, one delivery moves the 95th percentile"
--- about   = "delivered mails below which no percentile is given"
+-- about   = "delivered deliveries below which no percentile is given"
 --
 -- [chart]
 -- kind  = "bar"

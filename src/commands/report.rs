@@ -13,10 +13,10 @@ use super::{Done, Usage, coverage, options};
 use crate::cli::ReportArgs;
 use crate::query::{Answer, Engine, Library, Query};
 use crate::report::definition::Definition;
-use crate::report::folder;
 use crate::report::manifest::{FileHash, Manifest, OptionUsed, ParameterUsed, SourceHash};
 use crate::report::templates::Templates;
 use crate::report::{Finding, Report, Section};
+use crate::report::{chart, folder};
 use crate::tables::zone::rfc3339;
 
 /// Writes a report folder.
@@ -45,9 +45,10 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     let frames = std::mem::take(&mut loaded.tables.frames);
     loaded.tables.frames.clone_from(&frames);
     let engine = Engine::new(frames, input.zone);
-    let answers = engine
+    let mut answers = engine
         .run_all(&queries, &overrides)
         .map_err(|error| anyhow!("{error}"))?;
+    draw(&queries, &mut answers);
 
     let command = command(&kind, args, &input);
     let mut report = assemble(&kind, &definition, answers, &loaded, &input);
@@ -70,6 +71,16 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         say(&report, &args.out)?;
     }
     Ok(state(&loaded))
+}
+
+/// Gives each result its picture.
+fn draw(queries: &[&Query], answers: &mut [Answer]) {
+    for (query, answer) in queries.iter().zip(answers) {
+        let result = &mut answer.result;
+        if let Some(spec) = &query.header.chart {
+            result.chart = chart::draw(spec, &result.columns, &result.full);
+        }
+    }
 }
 
 fn wrong(error: impl std::fmt::Display) -> anyhow::Error {

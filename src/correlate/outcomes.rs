@@ -257,7 +257,10 @@ impl Delivery {
             dsn: Sym::NULL,
             reply_code: 0,
             reply: Sym::NULL,
-            class: (outcome == Outcome::Expired).then_some(Class { cause: "expired", reason: "expired" }),
+            class: (outcome == Outcome::Expired).then_some(Class {
+                cause: "expired",
+                reason: "expired",
+            }),
             relay_name: Sym::NULL,
             relay_ip: Sym::NULL,
             seconds: f64::NAN,

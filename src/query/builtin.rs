@@ -9,7 +9,39 @@ macro_rules! builtin {
     };
 }
 
-builtin! {}
+builtin! {
+    "access/auth_summary",
+    "access/password_guessing",
+    "access/success_after_failures",
+    "capacity/daily_trend",
+    "capacity/delay_percentiles",
+    "capacity/hourly_profile",
+    "capacity/overview",
+    "capacity/peak_windows",
+    "capacity/queue_depth",
+    "capacity/size_distribution",
+    "capacity/top_destinations",
+    "capacity/top_recipients",
+    "capacity/top_senders",
+    "capacity/weekday_hour_heatmap",
+    "delivery/by_destination",
+    "delivery/by_dsn",
+    "delivery/by_reason",
+    "delivery/connectivity",
+    "delivery/deferral_hotspots",
+    "delivery/dns_failures",
+    "delivery/expired",
+    "delivery/outcomes",
+    "delivery/unknown_recipients",
+    "evidence/coverage",
+    "evidence/line_shapes",
+    "evidence/server_events",
+    "evidence/sources",
+    "spam/blocklisted_clients",
+    "spam/rejections_by_client",
+    "spam/rejections_by_reason",
+    "spam/relay_probes",
+}
 
 #[cfg(test)]
 mod tests {

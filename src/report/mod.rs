@@ -93,6 +93,18 @@ pub enum Severity {
     Info,
 }
 
+impl Severity {
+    /// `high`, `medium`, `low`, `info`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::High => "high",
+            Severity::Medium => "medium",
+            Severity::Low => "low",
+            Severity::Info => "info",
+        }
+    }
+}
+
 /// What a query concludes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {

@@ -372,7 +372,12 @@ fn explain(error: &tera::Error, files: &BTreeMap<String, File>, name: &str) -> E
     match error.kind() {
         ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
             let at = (report.span().start_line, report.span().start_col + 1);
-            located(report.filename(), &format!("{}:{}", at.0, at.1), report.message(), files)
+            located(
+                report.filename(),
+                &format!("{}:{}", at.0, at.1),
+                report.message(),
+                files,
+            )
         }
         kind => {
             let text = kind.to_string();
@@ -388,7 +393,9 @@ fn explain(error: &tera::Error, files: &BTreeMap<String, File>, name: &str) -> E
 
 /// `audit/report.html` and `1:19` of the `--> audit/report.html:1:19` that some messages carry.
 fn written_place(text: &str) -> Option<(&str, &str)> {
-    let place = text.lines().find_map(|l| l.trim_start().strip_prefix("--> "))?;
+    let place = text
+        .lines()
+        .find_map(|l| l.trim_start().strip_prefix("--> "))?;
     place.split_once(':')
 }
 

@@ -1,0 +1,80 @@
+-- title    = "Logins by service"
+-- question = "Who logs in where and how, how often does it fail, and is the way encrypted?"
+-- tables   = ["logins"]
+-- limits   = "A mail server logs a login for every message sent, an IMAP server for every connection: compare within a service only. Whether a session was encrypted is not always logged. Tries that one line sums up are counted each."
+-- controls = ["NIST SP 800-53 AC-7", "NIST SP 800-53 SC-8", "ISO/IEC 27001 A.8.5", "PCI DSS 4.2"]
+-- rows     = 30
+-- columns  = [
+--   { name = "service", kind = "text", about = "service that asked for the login" },
+--   { name = "auth_method", kind = "text", about = "mechanism; empty when not logged" },
+--   { name = "encryption", kind = "text", about = "yes, no, or not logged" },
+--   { name = "successes", kind = "count", about = "logins that worked" },
+--   { name = "failures", kind = "count", about = "tries refused for user, password or mechanism" },
+--   { name = "server_failures", kind = "count", about = "tries that failed for a fault of the server" },
+--   { name = "failure_share", kind = "share", about = "failures / (successes + failures)" },
+--   { name = "accounts", kind = "count", about = "different accounts that logged in" },
+--   { name = "names_tried", kind = "count", about = "different names among the failures" },
+--   { name = "clients", kind = "count", about = "different client addresses" },
+--   { name = "remote_successes", kind = "count", about = "successes from other machines" },
+--   { name = "first_ts", kind = "time", about = "first login or try" },
+--   { name = "last_ts", kind = "time", about = "last login or try" },
+-- ]
+--
+-- [[needs]]
+-- table   = "logins"
+-- missing = "the logs hold no authentication line (SASL or Dovecot)"
+--
+-- [params.clear_logins]
+-- default = 1
+-- unit    = "logins"
+-- source  = "PCI DSS 4.2: no credentials in clear over open networks"
+-- about   = "unencrypted logins from other machines from which it is pointed out"
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "encryption = 'no' AND remote_successes >= clear_logins AND auth_method NOT IN ('CRAM-MD5', 'DIGEST-MD5', 'NTLM', 'GSSAPI', 'SCRAM-SHA-1', 'SCRAM-SHA-256')"
+-- sentence   = "{remote_successes} logins to {service} from other machines went over unencrypted connections ({successes} successes in this row, accounts: {accounts}). Whoever can listen on the way can read such a password."
+-- thresholds = ["clear_logins"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE success AND NOT tls"
+-- keys       = ["service", "auth_method"]
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "server_failures > 0"
+-- sentence   = "{server_failures} tries to log in to {service} failed for a fault of the server, not of the user ({successes} successes in this row)."
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE NOT success AND NOT credentials"
+-- keys       = ["service", "auth_method"]
+WITH tries AS (
+    SELECT COALESCE(service, '') AS service,
+           COALESCE(auth_method, '') AS auth_method,
+           CASE WHEN tls THEN 'yes' WHEN NOT tls THEN 'no' ELSE 'not logged' END AS encryption,
+           success,
+           CASE WHEN NOT success AND credentials THEN COALESCE(attempts, 1) ELSE 0 END AS failures,
+           CASE WHEN NOT success AND NOT credentials THEN COALESCE(attempts, 1) ELSE 0 END AS server_failures,
+           CASE WHEN success THEN auth_user END AS account,
+           CASE WHEN NOT success THEN auth_user END AS name_tried,
+           client_ip,
+           success AND client_ip IS NOT NULL AND client_ip NOT LIKE '127.%' AND client_ip <> '::1' AS remote_success,
+           ts
+    FROM logins
+), grouped AS (
+    SELECT service, auth_method, encryption,
+           CAST(COUNT(*) FILTER (WHERE success) AS BIGINT) AS successes,
+           CAST(SUM(failures) AS BIGINT) AS failures,
+           CAST(SUM(server_failures) AS BIGINT) AS server_failures,
+           COUNT(DISTINCT account) AS accounts,
+           COUNT(DISTINCT name_tried) AS names_tried,
+           COUNT(DISTINCT client_ip) AS clients,
+           COUNT(*) FILTER (WHERE remote_success) AS remote_successes,
+           MIN(ts) AS first_ts,
+           MAX(ts) AS last_ts
+    FROM tries
+    GROUP BY service, auth_method, encryption
+)
+SELECT service, auth_method, encryption, successes, failures, server_failures,
+       CASE WHEN successes + failures > 0 THEN ROUND(CAST(failures AS DOUBLE) / (successes + failures), 4) END AS failure_share,
+       accounts, names_tried, clients, remote_successes, first_ts, last_ts
+FROM grouped
+ORDER BY successes DESC, failures DESC, service, auth_method, encryption

@@ -1,0 +1,129 @@
+-- title    = "Clients guessing passwords"
+-- question = "Which clients tried many passwords, and did one work?"
+-- tables   = ["logins"]
+-- limits   = "An address may stand for many machines (an office, a webmail server), and a guesser may use many addresses and stay below the limits. Windows are whole minutes. Not every server logs the names that were tried. A success after failures is a pattern, not proof of a break-in."
+-- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.5", "PCI DSS 10.2.1.4"]
+-- rows     = 20
+-- columns  = [
+--   { name = "client_ip", kind = "text", about = "address of the client; empty when not logged" },
+--   { name = "client_name", kind = "text", about = "its host name, as far as known" },
+--   { name = "failures", kind = "count", about = "tries refused for user, password or mechanism" },
+--   { name = "accounts", kind = "count", about = "different names tried, as far as logged" },
+--   { name = "most_in_window", kind = "count", about = "most failures within the window" },
+--   { name = "most_accounts", kind = "count", about = "most different names tried within the window" },
+--   { name = "successes_after", kind = "count", about = "successful logins from the address after its first failure" },
+--   { name = "days", kind = "count", about = "different days with failures" },
+--   { name = "first_ts", kind = "time", about = "first failure" },
+--   { name = "last_ts", kind = "time", about = "last failure" },
+-- ]
+--
+-- [[needs]]
+-- table   = "logins"
+-- missing = "the logs hold no authentication line (SASL or Dovecot)"
+--
+-- [params.max_failures]
+-- default = 5
+-- unit    = "failures"
+-- source  = "fail2ban jail.conf: maxretry = 5"
+-- about   = "failures within the window from which guessing is suspected"
+--
+-- [params.window_minutes]
+-- default = 10
+-- unit    = "minutes, at most 60"
+-- source  = "fail2ban jail.conf: findtime = 10m"
+-- about   = "width of the sliding window"
+--
+-- [params.spray_accounts]
+-- default = 10
+-- unit    = "accounts"
+-- source  = "Splunk ESCU, o365_multiple_users_failing_to_authenticate_from_ip: more than 10 (there in 5 minutes)"
+-- about   = "different names within the window above which one password is probably tried on many accounts"
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "most_in_window >= max_failures AND successes_after > 0"
+-- sentence   = "{client_ip} failed to log in {most_in_window} times within {params.window_minutes} minutes ({failures} failures in all, names logged: {accounts}), and {successes_after} logins from there worked afterwards. This fits a guessed password as well as a user who mistyped it: ask the owners of the accounts."
+-- thresholds = ["max_failures", "window_minutes"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE success OR credentials"
+-- keys       = ["client_ip"]
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "most_accounts > spray_accounts"
+-- sentence   = "{client_ip} tried {most_accounts} different accounts within {params.window_minutes} minutes ({failures} failures in all). None worked from that address."
+-- thresholds = ["spray_accounts", "window_minutes"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"
+-- keys       = ["client_ip"]
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "most_in_window >= max_failures"
+-- sentence   = "{client_ip} failed to log in {most_in_window} times within {params.window_minutes} minutes ({failures} failures in all, names logged: {accounts}). None worked from that address."
+-- thresholds = ["max_failures", "window_minutes"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"
+-- keys       = ["client_ip"]
+WITH fails AS (
+    SELECT COALESCE(client_ip, '') AS client_ip, client_name, COALESCE(auth_user, '') AS auth_user, COALESCE(attempts, 1) AS n, ts, day, minute
+    FROM logins
+    WHERE NOT success AND credentials
+), clients AS (
+    SELECT client_ip,
+           MAX(client_name) AS client_name,
+           CAST(SUM(n) AS BIGINT) AS failures,
+           COUNT(DISTINCT CASE WHEN auth_user <> '' THEN auth_user END) AS accounts,
+           COUNT(DISTINCT day) AS days,
+           MIN(ts) AS first_ts,
+           MAX(ts) AS last_ts
+    FROM fails
+    GROUP BY client_ip
+), back AS (
+    SELECT CAST(tens.n AS BIGINT) * 10 + CAST(ones.n AS BIGINT) AS minutes
+    FROM (VALUES (0), (1), (2), (3), (4), (5)) AS tens(n)
+    CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS ones(n)
+    CROSS JOIN params
+    WHERE CAST(tens.n AS BIGINT) * 10 + CAST(ones.n AS BIGINT) < params.window_minutes
+), per_minute AS (
+    SELECT client_ip, auth_user, minute, CAST(SUM(n) AS BIGINT) AS n
+    FROM fails
+    GROUP BY client_ip, auth_user, minute
+), windows AS (
+    -- A minute belongs to every window that begins in it or up to window_minutes - 1 before.
+    SELECT per_minute.client_ip AS client_ip,
+           per_minute.minute - back.minutes AS starts,
+           CAST(SUM(per_minute.n) AS BIGINT) AS n,
+           COUNT(DISTINCT CASE WHEN per_minute.auth_user <> '' THEN per_minute.auth_user END) AS accounts
+    FROM per_minute
+    CROSS JOIN back
+    GROUP BY per_minute.client_ip, per_minute.minute - back.minutes
+), bursts AS (
+    SELECT client_ip, MAX(n) AS most_in_window, MAX(accounts) AS most_accounts
+    FROM windows
+    GROUP BY client_ip
+), firsts AS (
+    SELECT client_ip, MIN(ts) AS first_ts
+    FROM fails
+    GROUP BY client_ip
+), wins AS (
+    SELECT firsts.client_ip AS client_ip, COUNT(*) AS n
+    FROM firsts
+    JOIN logins ON firsts.client_ip = logins.client_ip
+    WHERE logins.success AND logins.ts > firsts.first_ts
+    GROUP BY firsts.client_ip
+)
+SELECT clients.client_ip AS client_ip,
+       clients.client_name AS client_name,
+       clients.failures AS failures,
+       clients.accounts AS accounts,
+       bursts.most_in_window AS most_in_window,
+       bursts.most_accounts AS most_accounts,
+       CAST(COALESCE(wins.n, 0) AS BIGINT) AS successes_after,
+       clients.days AS days,
+       clients.first_ts AS first_ts,
+       clients.last_ts AS last_ts
+FROM clients
+LEFT JOIN bursts ON clients.client_ip = bursts.client_ip
+LEFT JOIN wins ON clients.client_ip = wins.client_ip
+ORDER BY failures DESC, client_ip

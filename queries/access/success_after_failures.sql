@@ -1,0 +1,131 @@
+-- title    = "Logins that worked after many failures"
+-- question = "Did a password guess succeed?"
+-- tables   = ["logins"]
+-- limits   = "Failures count when they come in a row, with no success of the same account (or from the same address) between. People mistype passwords too: a login from an address that the account had used before weighs less. Of one line that sums up many tries, at most 10 count. A pattern, not proof."
+-- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.16", "PCI DSS 10.2.1.4"]
+-- rows     = 20
+-- columns  = [
+--   { name = "ts", kind = "time", about = "when the login worked" },
+--   { name = "host", kind = "text", about = "our server" },
+--   { name = "service", kind = "text", about = "service that asked for the login" },
+--   { name = "auth_user", kind = "text", about = "account that logged in" },
+--   { name = "client_ip", kind = "text", about = "address it logged in from" },
+--   { name = "account_failures", kind = "count", about = "failures in a row of this account before, from any address; 0 when too few or too long ago" },
+--   { name = "address_failures", kind = "count", about = "failures in a row from this address before, for any account; 0 when too few or too long ago" },
+--   { name = "failures", kind = "count", about = "the larger of the two" },
+--   { name = "used_before", kind = "flag", about = "the account had logged in from this address earlier in the logs" },
+--   { name = "row_source", kind = "count", about = "number of the source of the login's line (see evidence/sources)" },
+--   { name = "row_line", kind = "count", about = "number of the line" },
+-- ]
+--
+-- [[needs]]
+-- table   = "logins"
+-- where   = "success"
+-- missing = "the logs hold no successful login, so whether a guess worked cannot be told"
+--
+-- [params.min_failures]
+-- default = 5
+-- unit    = "failures"
+-- source  = "Elastic: 5 failures, then success (Windows logons); fail2ban: maxretry = 5"
+-- about   = "failures in a row from which a login is listed"
+--
+-- [params.window_minutes]
+-- default = 10
+-- unit    = "minutes"
+-- source  = "fail2ban jail.conf: findtime = 10m"
+-- about   = "time in which the last so many failures must lie before the login"
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "NOT used_before"
+-- sentence   = "{auth_user} logged in from {client_ip} right after {failures} failures in a row, from an address that the account had not used before in these logs. This fits a guessed password; it is a pattern, not proof."
+-- thresholds = ["min_failures", "window_minutes"]
+-- limit      = 10
+-- evidence   = "SELECT client_ip, source, line FROM logins WHERE success OR credentials"
+-- keys       = ["client_ip"]
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "used_before"
+-- sentence   = "{auth_user} logged in from {client_ip} right after {failures} failures in a row. The account had used this address before, so a mistyped or changed password is likely."
+-- thresholds = ["min_failures", "window_minutes"]
+-- limit      = 5
+-- evidence   = "SELECT client_ip, source, line FROM logins WHERE success OR credentials"
+-- keys       = ["client_ip"]
+WITH more AS (
+    SELECT CAST(v.n AS BIGINT) AS n FROM (VALUES (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS v(n)
+), tries AS (
+    -- One row a try: a line that sums up several counts as several.
+    SELECT auth_user, client_ip, ts, minute, success, host, service, source, line, CAST(1 AS BIGINT) AS n
+    FROM logins
+    WHERE success OR credentials
+    UNION ALL
+    SELECT logins.auth_user AS auth_user, logins.client_ip AS client_ip, logins.ts AS ts, logins.minute AS minute, logins.success AS success,
+           logins.host AS host, logins.service AS service, logins.source AS source, logins.line AS line, more.n AS n
+    FROM logins
+    CROSS JOIN more
+    WHERE NOT logins.success AND logins.credentials AND logins.attempts >= more.n
+), keyed AS (
+    SELECT 'account' AS basis, auth_user AS who, auth_user, client_ip, ts, minute, success, host, service, source, line, n
+    FROM tries
+    WHERE auth_user <> ''
+    UNION ALL
+    SELECT 'address' AS basis, client_ip AS who, auth_user, client_ip, ts, minute, success, host, service, source, line, n
+    FROM tries
+    WHERE client_ip <> ''
+), counted AS (
+    SELECT basis, who, auth_user, client_ip, ts, minute, success, host, service, source, line, n,
+           CAST(SUM(CASE WHEN success THEN 0 ELSE 1 END) OVER (PARTITION BY basis, who ORDER BY ts, source, line, n) AS BIGINT) AS failed
+    FROM keyed
+), wins AS (
+    SELECT basis, who, auth_user, client_ip, ts, minute, host, service, source, line, failed,
+           failed - COALESCE(LAG(failed) OVER (PARTITION BY basis, who ORDER BY ts, source, line), 0) AS streak
+    FROM counted
+    WHERE success
+), candidates AS (
+    -- The failure that must lie within the window: the min_failures-th before the success.
+    SELECT wins.basis AS basis, wins.who AS who, wins.auth_user AS auth_user, wins.client_ip AS client_ip, wins.ts AS ts, wins.minute AS minute,
+           wins.host AS host, wins.service AS service, wins.source AS source, wins.line AS line, wins.streak AS streak,
+           wins.failed - params.min_failures + 1 AS decisive,
+           params.window_minutes AS window_minutes
+    FROM wins
+    CROSS JOIN params
+    WHERE wins.streak >= params.min_failures
+), failures AS (
+    SELECT basis, who, failed, minute FROM counted WHERE NOT success
+), hits AS (
+    SELECT candidates.auth_user AS auth_user, candidates.client_ip AS client_ip, candidates.ts AS ts,
+           candidates.host AS host, candidates.service AS service, candidates.source AS source, candidates.line AS line,
+           CASE WHEN candidates.basis = 'account' THEN candidates.streak ELSE 0 END AS account_failures,
+           CASE WHEN candidates.basis = 'address' THEN candidates.streak ELSE 0 END AS address_failures,
+           candidates.streak AS streak
+    FROM candidates
+    JOIN failures ON candidates.basis = failures.basis AND candidates.who = failures.who AND candidates.decisive = failures.failed
+    WHERE candidates.minute - failures.minute <= candidates.window_minutes
+), found AS (
+    SELECT ts, COALESCE(host, '') AS host, COALESCE(service, '') AS service, COALESCE(auth_user, '') AS auth_user, COALESCE(client_ip, '') AS client_ip, source, line,
+           MAX(account_failures) AS account_failures,
+           MAX(address_failures) AS address_failures,
+           MAX(streak) AS failures
+    FROM hits
+    GROUP BY ts, COALESCE(host, ''), COALESCE(service, ''), COALESCE(auth_user, ''), COALESCE(client_ip, ''), source, line
+), known AS (
+    SELECT auth_user, client_ip, MIN(ts) AS first_ts
+    FROM logins
+    WHERE success
+    GROUP BY auth_user, client_ip
+)
+SELECT found.ts AS ts,
+       found.host AS host,
+       found.service AS service,
+       found.auth_user AS auth_user,
+       found.client_ip AS client_ip,
+       found.account_failures AS account_failures,
+       found.address_failures AS address_failures,
+       found.failures AS failures,
+       COALESCE(known.first_ts < found.ts, FALSE) AS used_before,
+       found.source AS row_source,
+       found.line AS row_line
+FROM found
+LEFT JOIN known ON found.auth_user = known.auth_user AND found.client_ip = known.client_ip
+ORDER BY ts, row_source, row_line

@@ -1,0 +1,110 @@
+-- title    = "Servers that could not be reached"
+-- question = "Which other servers did not answer or broke off, and at which point?"
+-- tables   = ["attempts"]
+-- limits   = "The stage is read from the words of our own server and is empty when they do not tell. A fault on our own line looks like many unreachable servers at once. Slots begin at multiples of 15 minutes (UTC)."
+-- controls = ["ISO/IEC 27001 A.8.16"]
+-- rows     = 20
+-- columns  = [
+--   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
+--   { name = "relay", kind = "text", about = "server that was tried, as named in the log; empty when no connection came about" },
+--   { name = "reason", kind = "text", about = "timeout, refused, unreachable, reset, lost, tls" },
+--   { name = "stage", kind = "text", about = "connect, greeting, tls, mail, rcpt, data, message, quit" },
+--   { name = "tries", kind = "count", about = "tries that failed so" },
+--   { name = "messages", kind = "count", about = "different messages" },
+--   { name = "first_ts", kind = "time", about = "first failure" },
+--   { name = "last_ts", kind = "time", about = "last failure" },
+--   { name = "domain_tries", kind = "count", about = "all tries for the domain, successful ones included" },
+--   { name = "domain_failed", kind = "count", about = "of them failed for the network or for encryption" },
+--   { name = "worst_ts", kind = "time", about = "first failed try in the domain's worst 15-minute slot" },
+--   { name = "worst_tries", kind = "count", about = "all tries in that slot" },
+--   { name = "worst_failed", kind = "count", about = "of them failed for the network or for encryption" },
+--   { name = "first_row", kind = "flag", about = "the domain's first row, which speaks for the domain" },
+--   { name = "example", kind = "text", about = "one of the replies" },
+-- ]
+--
+-- [[needs]]
+-- table   = "attempts"
+-- where   = "status IS NOT NULL"
+-- missing = "the logs hold no delivery attempt"
+--
+-- [params.min_tries]
+-- default = 20
+-- unit    = "tries in 15 minutes"
+-- source  = "mtaudit"
+-- about   = "tries in a slot below which a domain is not judged"
+--
+-- [params.failed_share]
+-- default = 0.5
+-- unit    = "share"
+-- source  = "mtaudit"
+-- about   = "share of failed tries in the slot above which a domain is pointed out"
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "first_row AND worst_tries >= min_tries AND worst_failed > failed_share * worst_tries"
+-- sentence   = "The servers of {recipient_domain} were hard to reach: in the worst quarter of an hour, from {worst_ts}, {worst_failed} of {worst_tries} tries failed for the network or for encryption ({domain_failed} of {domain_tries} in the whole period)."
+-- thresholds = ["min_tries", "failed_share"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause IN ('network', 'tls')"
+-- keys       = ["recipient_domain"]
+WITH failures AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain,
+           COALESCE(relay_name, COALESCE(relay_ip, '')) AS relay,
+           COALESCE(reason, 'undetermined') AS reason,
+           CASE WHEN reply LIKE '%onnect to %' THEN 'connect'
+                WHEN reply LIKE '%initial server greeting%' OR reply LIKE '%HELO handshake%' OR reply LIKE '%EHLO handshake%' OR reply LIKE '%LHLO handshake%' THEN 'greeting'
+                WHEN reply LIKE '%TLS%' OR reply LIKE '%ertificate%' THEN 'tls'
+                WHEN reply LIKE '%MAIL FROM%' THEN 'mail'
+                WHEN reply LIKE '%RCPT TO%' THEN 'rcpt'
+                WHEN reply LIKE '%DATA command%' THEN 'data'
+                WHEN reply LIKE '%message body%' OR reply LIKE '%end of data%' THEN 'message'
+                WHEN reply LIKE '%QUIT%' THEN 'quit'
+                ELSE '' END AS stage,
+           message, ts, reply
+    FROM attempts
+    WHERE cause IN ('network', 'tls') AND status IN ('deferred', 'bounced', 'expired')
+), grouped AS (
+    SELECT recipient_domain, relay, reason, stage,
+           CAST(COUNT(*) AS BIGINT) AS tries, COUNT(DISTINCT message) AS messages, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example
+    FROM failures
+    GROUP BY recipient_domain, relay, reason, stage
+), slots AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain,
+           minute - minute % 15 AS slot,
+           CAST(COUNT(*) AS BIGINT) AS tries,
+           CAST(COUNT(*) FILTER (WHERE cause IN ('network', 'tls') AND status IN ('deferred', 'bounced', 'expired')) AS BIGINT) AS failed,
+           MIN(ts) FILTER (WHERE cause IN ('network', 'tls') AND status IN ('deferred', 'bounced', 'expired')) AS first_ts
+    FROM attempts
+    GROUP BY COALESCE(recipient_domain, ''), minute - minute % 15
+), numbered AS (
+    SELECT recipient_domain, tries, failed, first_ts,
+           ROW_NUMBER() OVER (PARTITION BY recipient_domain ORDER BY -failed, slot) AS no
+    FROM slots
+), domains AS (
+    SELECT recipient_domain,
+           SUM(tries) AS domain_tries,
+           SUM(failed) AS domain_failed,
+           MAX(CASE WHEN no = 1 THEN first_ts END) AS worst_ts,
+           MAX(CASE WHEN no = 1 THEN tries END) AS worst_tries,
+           MAX(CASE WHEN no = 1 THEN failed END) AS worst_failed
+    FROM numbered
+    GROUP BY recipient_domain
+)
+SELECT grouped.recipient_domain AS recipient_domain,
+       grouped.relay AS relay,
+       grouped.reason AS reason,
+       grouped.stage AS stage,
+       grouped.tries AS tries,
+       grouped.messages AS messages,
+       grouped.first_ts AS first_ts,
+       grouped.last_ts AS last_ts,
+       domains.domain_tries AS domain_tries,
+       domains.domain_failed AS domain_failed,
+       domains.worst_ts AS worst_ts,
+       domains.worst_tries AS worst_tries,
+       domains.worst_failed AS worst_failed,
+       ROW_NUMBER() OVER (PARTITION BY grouped.recipient_domain ORDER BY -grouped.tries, grouped.relay, grouped.reason, grouped.stage) = 1 AS first_row,
+       grouped.example AS example
+FROM grouped
+JOIN domains ON grouped.recipient_domain = domains.recipient_domain
+ORDER BY tries DESC, recipient_domain, relay, reason, stage

@@ -1,0 +1,119 @@
+-- title    = "Where mail is held up"
+-- question = "Which destinations make our mail wait, and for how long?"
+-- tables   = ["attempts", "deliveries"]
+-- limits   = "The time to delivery is over deliveries that needed more than one try and then succeeded; what never arrived has none. A first refusal to unknown senders (greylisting) is normal and shows here too."
+-- controls = ["ISO/IEC 27001 A.8.16"]
+-- rows     = 20
+-- columns  = [
+--   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
+--   { name = "deferrals", kind = "count", about = "tries that were put off" },
+--   { name = "messages", kind = "count", about = "different messages among them" },
+--   { name = "retried", kind = "count", about = "deliveries that arrived after more than one try" },
+--   { name = "open", kind = "count", about = "deliveries still waiting at the end of the logs" },
+--   { name = "expired", kind = "count", about = "deliveries given up" },
+--   { name = "median_seconds", kind = "seconds", about = "half of the retried ones took at most so long; null below the minimum count" },
+--   { name = "p95_seconds", kind = "seconds", about = "95 of 100 retried ones took at most so long; null below the minimum count" },
+--   { name = "main_reason", kind = "text", about = "most frequent reason of the deferrals" },
+--   { name = "main_reason_deferrals", kind = "count", about = "deferrals for that reason" },
+-- ]
+--
+-- [[needs]]
+-- table   = "attempts"
+-- where   = "status IS NOT NULL"
+-- missing = "the logs hold no delivery attempt"
+--
+-- [params.min_retried]
+-- default = 10
+-- unit    = "deliveries"
+-- source  = "mtaudit"
+-- about   = "retried deliveries below which no percentile is given"
+--
+-- [params.slow]
+-- default = 3600
+-- unit    = "seconds"
+-- source  = "mtaudit: one hour"
+-- about   = "95th percentile of the time to delivery from which a domain is pointed out"
+--
+-- [params.min_open]
+-- default = 20
+-- unit    = "deliveries"
+-- source  = "mtaudit"
+-- about   = "waiting deliveries from which a domain is pointed out"
+--
+-- [chart]
+-- kind  = "bar"
+-- x     = "recipient_domain"
+-- y     = ["deferrals"]
+-- label = "deferrals"
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "open >= min_open"
+-- sentence   = "{open} deliveries to {recipient_domain} were still waiting when the logs end, after {deferrals} deferrals of {messages} messages; the most frequent reason is {main_reason} ({main_reason_deferrals} of them)."
+-- thresholds = ["min_open"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status = 'deferred'"
+-- keys       = ["recipient_domain"]
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "p95_seconds > slow"
+-- sentence   = "Mail to {recipient_domain} is held up: of {retried} deliveries that needed more than one try, 5 of 100 took longer than {p95_seconds}; the most frequent reason is {main_reason} ({main_reason_deferrals} of {deferrals} deferrals)."
+-- thresholds = ["slow", "min_retried"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status = 'deferred'"
+-- keys       = ["recipient_domain"]
+WITH reasons AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain,
+           COALESCE(reason, 'undetermined') AS reason,
+           CAST(COUNT(*) AS BIGINT) AS n
+    FROM attempts
+    WHERE status = 'deferred'
+    GROUP BY COALESCE(recipient_domain, ''), COALESCE(reason, 'undetermined')
+), main AS (
+    SELECT recipient_domain, reason, n
+    FROM (
+        SELECT recipient_domain, reason, n, ROW_NUMBER() OVER (PARTITION BY recipient_domain ORDER BY -n, reason) AS no
+        FROM reasons
+    ) AS numbered
+    WHERE no = 1
+), deferred AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain,
+           COUNT(*) AS deferrals,
+           COUNT(DISTINCT message) AS messages
+    FROM attempts
+    WHERE status = 'deferred'
+    GROUP BY COALESCE(recipient_domain, '')
+), ends AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain,
+           COUNT(*) FILTER (WHERE outcome = 'open') AS open,
+           COUNT(*) FILTER (WHERE outcome = 'expired') AS expired
+    FROM deliveries
+    WHERE outcome IN ('open', 'expired')
+    GROUP BY COALESCE(recipient_domain, '')
+), retried AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain,
+           COUNT(*) AS retried,
+           COUNT(seconds) AS timed,
+           QUANTILE_CONT(seconds, 0.5) AS median_seconds,
+           QUANTILE_CONT(seconds, 0.95) AS p95_seconds
+    FROM deliveries
+    WHERE outcome = 'delivered' AND attempts > 1
+    GROUP BY COALESCE(recipient_domain, '')
+)
+SELECT deferred.recipient_domain AS recipient_domain,
+       deferred.deferrals AS deferrals,
+       deferred.messages AS messages,
+       CAST(COALESCE(retried.retried, 0) AS BIGINT) AS retried,
+       CAST(COALESCE(ends.open, 0) AS BIGINT) AS open,
+       CAST(COALESCE(ends.expired, 0) AS BIGINT) AS expired,
+       CASE WHEN retried.timed >= params.min_retried THEN ROUND(retried.median_seconds, 3) END AS median_seconds,
+       CASE WHEN retried.timed >= params.min_retried THEN ROUND(retried.p95_seconds, 3) END AS p95_seconds,
+       main.reason AS main_reason,
+       main.n AS main_reason_deferrals
+FROM deferred
+CROSS JOIN params
+LEFT JOIN retried ON deferred.recipient_domain = retried.recipient_domain
+LEFT JOIN ends ON deferred.recipient_domain = ends.recipient_domain
+LEFT JOIN main ON deferred.recipient_domain = main.recipient_domain
+ORDER BY deferrals DESC, recipient_domain

@@ -1,0 +1,106 @@
+-- title    = "Name lookups that failed"
+-- question = "Which domains could not be looked up, and was it our own resolver?"
+-- tables   = ["attempts", "deliveries"]
+-- limits   = "Only failures that held up or stopped a delivery. Many domains without an answer at the same time point to our own resolver or line, but the logs cannot prove it. Slots begin at multiples of 10 minutes (UTC)."
+-- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SC-20"]
+-- rows     = 20
+-- columns  = [
+--   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
+--   { name = "reason", kind = "text", about = "nxdomain, no-mx, null-mx: an answer that stops the mail; servfail, dns-timeout: no usable answer" },
+--   { name = "tries", kind = "count", about = "tries that failed for it" },
+--   { name = "messages", kind = "count", about = "different messages" },
+--   { name = "failed", kind = "count", about = "deliveries to the domain that failed for good for this reason" },
+--   { name = "delivered", kind = "count", about = "deliveries to the domain that arrived" },
+--   { name = "first_ts", kind = "time", about = "first failure" },
+--   { name = "last_ts", kind = "time", about = "last failure" },
+--   { name = "example", kind = "text", about = "one of the replies" },
+--   { name = "peak", kind = "flag", about = "the first row, which also speaks for the worst slot" },
+--   { name = "peak_domains", kind = "count", about = "most domains without a usable answer in one 10-minute slot (the same on every row)" },
+--   { name = "peak_tries", kind = "count", about = "failed lookups in that slot" },
+--   { name = "peak_ts", kind = "time", about = "first of them" },
+-- ]
+--
+-- [[needs]]
+-- table   = "attempts"
+-- where   = "status IS NOT NULL"
+-- missing = "the logs hold no delivery attempt"
+--
+-- [params.outage_domains]
+-- default = 10
+-- unit    = "domains in 10 minutes"
+-- source  = "mtaudit"
+-- about   = "domains without an answer in one slot from which our own resolver is suspected"
+--
+-- [params.min_messages]
+-- default = 3
+-- unit    = "messages"
+-- source  = "mtaudit"
+-- about   = "messages to a domain that does not exist or takes no mail, from which it is pointed out"
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "peak AND peak_domains >= outage_domains"
+-- sentence   = "Within 10 minutes, from {peak_ts}, lookups of {peak_domains} different domains got no usable answer ({peak_tries} tries). So many at once point to our own resolver or connection rather than to the domains; the logs cannot prove it."
+-- thresholds = ["outage_domains"]
+-- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('servfail', 'dns-timeout')"
+-- keys       = []
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "reason IN ('nxdomain', 'no-mx', 'null-mx') AND messages >= min_messages AND delivered = 0"
+-- sentence   = "{messages} messages went to {recipient_domain}, which does not exist or takes no mail ({reason}); none arrived. The domain may be mistyped."
+-- thresholds = ["min_messages"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('nxdomain', 'no-mx', 'null-mx')"
+-- keys       = ["recipient_domain"]
+WITH failures AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain, COALESCE(reason, 'undetermined') AS reason,
+           COUNT(*) AS tries, COUNT(DISTINCT message) AS messages, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example
+    FROM attempts
+    WHERE cause = 'dns' AND status IN ('deferred', 'bounced', 'expired')
+    GROUP BY COALESCE(recipient_domain, ''), COALESCE(reason, 'undetermined')
+), lost AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain, COALESCE(reason, 'undetermined') AS reason, COUNT(*) AS failed
+    FROM deliveries
+    WHERE cause = 'dns' AND outcome IN ('bounced', 'expired')
+    GROUP BY COALESCE(recipient_domain, ''), COALESCE(reason, 'undetermined')
+), arrived AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain, COUNT(*) AS delivered
+    FROM deliveries
+    WHERE outcome = 'delivered'
+    GROUP BY COALESCE(recipient_domain, '')
+), slots AS (
+    SELECT minute - minute % 10 AS slot, CAST(COUNT(DISTINCT recipient_domain) AS BIGINT) AS domains, COUNT(*) AS tries, MIN(ts) AS first_ts
+    FROM attempts
+    WHERE reason IN ('servfail', 'dns-timeout') AND status IN ('deferred', 'bounced', 'expired')
+    GROUP BY minute - minute % 10
+), ranked AS (
+    SELECT domains, tries, first_ts, ROW_NUMBER() OVER (ORDER BY -domains, slot) AS no FROM slots
+), peak AS (
+    SELECT MAX(domains) AS domains, MAX(tries) AS tries, MAX(first_ts) AS first_ts FROM ranked WHERE no = 1
+), rows_out AS (
+    SELECT failures.recipient_domain AS recipient_domain, failures.reason AS reason,
+           CAST(failures.tries AS BIGINT) AS tries, failures.messages AS messages,
+           CAST(COALESCE(lost.failed, 0) AS BIGINT) AS failed,
+           CAST(COALESCE(arrived.delivered, 0) AS BIGINT) AS delivered,
+           failures.first_ts AS first_ts, failures.last_ts AS last_ts, failures.example AS example
+    FROM failures
+    LEFT JOIN lost ON failures.recipient_domain = lost.recipient_domain AND failures.reason = lost.reason
+    LEFT JOIN arrived ON failures.recipient_domain = arrived.recipient_domain
+)
+SELECT r.recipient_domain AS recipient_domain,
+       r.reason AS reason,
+       r.tries AS tries,
+       r.messages AS messages,
+       r.failed AS failed,
+       r.delivered AS delivered,
+       r.first_ts AS first_ts,
+       r.last_ts AS last_ts,
+       r.example AS example,
+       ROW_NUMBER() OVER (ORDER BY -r.tries, r.recipient_domain, r.reason) = 1 AS peak,
+       peak.domains AS peak_domains,
+       peak.tries AS peak_tries,
+       peak.first_ts AS peak_ts
+FROM rows_out AS r
+CROSS JOIN peak
+ORDER BY tries DESC, recipient_domain, reason

@@ -1,0 +1,62 @@
+-- title    = "Addresses that do not exist"
+-- question = "Which wrong addresses is mail sent to, by us and to us?"
+-- tables   = ["deliveries", "rejections"]
+-- limits   = "`sent by us` rests on the words of the server that refused the delivery; `refused by us` is what outside clients tried at our door, mostly guessing. A server may say an address is unknown when it only dislikes the sender."
+-- controls = ["ISO/IEC 27001 A.8.16"]
+-- rows     = 20
+-- columns  = [
+--   { name = "kind", kind = "text", about = "`sent by us`: our delivery was refused for good; `refused by us`: our server refused the recipient" },
+--   { name = "recipient", kind = "text", about = "the address" },
+--   { name = "times", kind = "count", about = "deliveries refused, or refusals" },
+--   { name = "days", kind = "count", about = "different days" },
+--   { name = "senders", kind = "count", about = "different envelope senders" },
+--   { name = "clients", kind = "count", about = "different client addresses (refused by us only)" },
+--   { name = "first_ts", kind = "time", about = "first time" },
+--   { name = "last_ts", kind = "time", about = "last time" },
+--   { name = "example", kind = "text", about = "one of the replies" },
+-- ]
+--
+-- [[needs]]
+-- table   = "deliveries"
+-- where   = "outcome <> 'forwarded'"
+-- missing = "the logs hold no delivery"
+--
+-- [params.repeats]
+-- default = 3
+-- unit    = "deliveries"
+-- source  = "mtaudit"
+-- about   = "refused deliveries to one address from which it is pointed out"
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "kind = 'sent by us' AND times >= repeats"
+-- sentence   = "{times} mails were sent to {recipient}, which does not exist according to its server ({senders} senders, {days} days). The address should be corrected or taken off the list."
+-- thresholds = ["repeats"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(recipient, '') AS recipient, source, line FROM deliveries WHERE outcome = 'bounced' AND reason = 'user-unknown'"
+-- keys       = ["recipient"]
+WITH cases AS (
+    SELECT 'sent by us' AS kind, COALESCE(recipient, '') AS recipient, sender, CAST(NULL AS VARCHAR) AS client_ip, last_ts AS ts, day, reply
+    FROM deliveries
+    WHERE outcome = 'bounced' AND reason = 'user-unknown'
+    UNION ALL
+    SELECT 'refused by us' AS kind, COALESCE(recipient, '') AS recipient, sender, client_ip, ts, day, reply
+    FROM rejections
+    WHERE reason = 'user-unknown' AND action IN ('reject', 'defer')
+), counted AS (
+    SELECT kind, recipient,
+           COUNT(*) AS times,
+           COUNT(DISTINCT day) AS days,
+           COUNT(DISTINCT sender) AS senders,
+           COUNT(DISTINCT client_ip) AS clients,
+           MIN(ts) AS first_ts,
+           MAX(ts) AS last_ts,
+           MIN(reply) AS example
+    FROM cases
+    GROUP BY kind, recipient
+)
+SELECT kind, recipient, times, days, senders,
+       CASE WHEN kind = 'refused by us' THEN clients END AS clients,
+       first_ts, last_ts, example
+FROM counted
+ORDER BY kind DESC, times DESC, recipient

@@ -1,0 +1,68 @@
+-- title    = "What the servers said about themselves"
+-- question = "Did our servers start, stop, fail or run into limits?"
+-- tables   = ["server_events"]
+-- limits   = "Only what the mail programs themselves logged; the operating system and other services are not seen. A program that dies silently leaves no line."
+-- controls = ["ISO/IEC 27001 A.8.15", "ISO/IEC 27001 A.8.16", "NIST SP 800-53 AU-6"]
+-- rows     = 25
+-- columns  = [
+--   { name = "host", kind = "text", about = "our server" },
+--   { name = "program", kind = "text", about = "program that said it" },
+--   { name = "severity", kind = "text", about = "panic, fatal, error, warning, info" },
+--   { name = "kind", kind = "text", about = "start, stop, reload, config, limit, resource, tls, dns, lookup, filter, queue, other" },
+--   { name = "events", kind = "count", about = "how often" },
+--   { name = "texts", kind = "count", about = "different texts" },
+--   { name = "days", kind = "count", about = "different days" },
+--   { name = "first_ts", kind = "time", about = "first time" },
+--   { name = "last_ts", kind = "time", about = "last time" },
+--   { name = "example", kind = "text", about = "one of the texts" },
+-- ]
+--
+-- [[needs]]
+-- table   = "server_events"
+-- missing = "the logs hold no line of a server about itself"
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "severity IN ('panic', 'fatal')"
+-- sentence   = "{program} on {host} gave up {events} times with a fatal error ({kind}, on {days} days, last {last_ts}), for example: {example}"
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('panic', 'fatal')"
+-- keys       = ["host", "program", "severity", "kind"]
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
+-- sentence   = "{program} on {host} ran into a limit or out of a resource {events} times (on {days} days, last {last_ts}), for example: {example}"
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
+-- keys       = ["host", "program", "severity", "kind"]
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "severity = 'error' OR (severity = 'warning' AND kind IN ('filter', 'lookup', 'queue'))"
+-- sentence   = "{program} on {host} reported trouble of its own {events} times ({kind}, on {days} days, last {last_ts}), for example: {example}"
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('warning', 'error')"
+-- keys       = ["host", "program", "severity", "kind"]
+WITH grouped AS (
+    SELECT COALESCE(host, '') AS host,
+           COALESCE(program, '') AS program,
+           COALESCE(severity, '') AS severity,
+           COALESCE(kind, '') AS kind,
+           CASE WHEN severity = 'panic' THEN 1 WHEN severity = 'fatal' THEN 2 WHEN severity = 'error' THEN 3 WHEN severity = 'warning' THEN 4 ELSE 5 END AS position,
+           ts, day, "text"
+    FROM server_events
+), counted AS (
+    SELECT position, host, program, severity, kind,
+           COUNT(*) AS events,
+           COUNT(DISTINCT "text") AS texts,
+           COUNT(DISTINCT day) AS days,
+           MIN(ts) AS first_ts,
+           MAX(ts) AS last_ts,
+           MIN("text") AS example
+    FROM grouped
+    GROUP BY position, host, program, severity, kind
+)
+SELECT host, program, severity, kind, events, texts, days, first_ts, last_ts, example
+FROM counted
+ORDER BY position, events DESC, host, program, severity, kind

@@ -1,0 +1,102 @@
+-- title    = "The sources and how much of them was read"
+-- question = "Which files does this report rest on, and what is wrong with them?"
+-- tables   = ["sources", "line_shapes"]
+-- limits   = "`understood` says that a line's kind is known, not that the line is true. The hash is of the file as found by this program; how it came there is for the custody record to say."
+-- controls = ["ISO/IEC 27001 A.5.28", "ISO/IEC 27001 A.8.15", "NIST SP 800-53 AU-10", "PCI DSS 10.3"]
+-- rows     = 50
+-- columns  = [
+--   { name = "number", kind = "count", about = "number of the source, as in the rows of the tables" },
+--   { name = "path", kind = "text", about = "path as given or found" },
+--   { name = "member", kind = "text", about = "name inside an archive" },
+--   { name = "format", kind = "text", about = "what its lines are; null when they are no mail log" },
+--   { name = "hosts", kind = "text", about = "host names in it" },
+--   { name = "first_ts", kind = "time", about = "earliest line" },
+--   { name = "last_ts", kind = "time", about = "latest line" },
+--   { name = "bytes", kind = "bytes", about = "size as found" },
+--   { name = "lines", kind = "count", about = "lines read" },
+--   { name = "events", kind = "count", about = "lines that this report counts" },
+--   { name = "ignored", kind = "count", about = "lines of known kinds that say nothing about mail" },
+--   { name = "unrecognised", kind = "count", about = "lines of no known kind" },
+--   { name = "undecodable", kind = "count", about = "lines that are no text, or too long" },
+--   { name = "understood", kind = "share", about = "(events + ignored) / lines" },
+--   { name = "year_method", kind = "text", about = "how the year was found" },
+--   { name = "sha256", kind = "text", about = "SHA-256 of the file as found" },
+--   { name = "duplicate_of", kind = "count", about = "number of the source with the same content" },
+--   { name = "problem", kind = "text", about = "what is wrong with it" },
+-- ]
+--
+-- [[needs]]
+-- table   = "sources"
+-- missing = "no source was read"
+--
+-- [params.low_share]
+-- default = 0.90
+-- unit    = "share"
+-- source  = "mtaudit"
+-- about   = "share of understood lines below which the report may miss much"
+--
+-- [params.warn_share]
+-- default = 0.99
+-- unit    = "share"
+-- source  = "mtaudit"
+-- about   = "share of understood lines below which it is pointed out"
+--
+-- [params.min_lines]
+-- default = 100
+-- unit    = "lines"
+-- source  = "mtaudit"
+-- about   = "lines below which a source is not judged"
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "problem <> ''"
+-- sentence   = "The source {path} is not complete or not usable: {problem}. {lines} lines of it were read, {events} of them count in this report."
+-- limit      = 10
+-- evidence   = "SELECT source AS number, source, line FROM sources"
+-- keys       = ["number"]
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "format <> '' AND lines >= min_lines AND understood < low_share"
+-- sentence   = "Only {understood} of the {lines} lines of {path} were understood; {unrecognised} are of no known kind. The figures of this report may miss much of what happened."
+-- thresholds = ["low_share", "min_lines"]
+-- limit      = 10
+-- evidence   = "SELECT source AS number, source, line FROM sources UNION ALL SELECT example_source AS number, example_source AS source, example_line AS line FROM line_shapes"
+-- keys       = ["number"]
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "format <> '' AND lines >= min_lines AND understood < warn_share"
+-- sentence   = "{understood} of the {lines} lines of {path} were understood; {unrecognised} are of no known kind."
+-- thresholds = ["warn_share", "min_lines"]
+-- limit      = 10
+-- evidence   = "SELECT source AS number, source, line FROM sources UNION ALL SELECT example_source AS number, example_source AS source, example_line AS line FROM line_shapes"
+-- keys       = ["number"]
+--
+-- [[findings]]
+-- severity   = "info"
+-- when       = "duplicate_of IS NOT NULL"
+-- sentence   = "{path} has the same content as source number {duplicate_of}."
+-- limit      = 5
+-- evidence   = "SELECT source AS number, source, line FROM sources"
+-- keys       = ["number"]
+SELECT source AS number,
+       path,
+       member,
+       format,
+       hosts,
+       first_ts,
+       last_ts,
+       bytes,
+       lines,
+       events,
+       ignored,
+       unrecognised,
+       undecodable,
+       CASE WHEN lines > 0 THEN ROUND(CAST(events + ignored AS DOUBLE) / lines, 4) END AS understood,
+       year_method,
+       sha256,
+       duplicate_of,
+       problem
+FROM sources
+ORDER BY number

@@ -1,0 +1,72 @@
+-- title    = "What we refused, and why"
+-- question = "For which reasons does our server turn clients away, and at which step?"
+-- tables   = ["rejections"]
+-- limits   = "Counts refused commands, not messages: one client may be refused many times for one mail. Whether a refused mail was wanted cannot be read from the logs."
+-- controls = ["ISO/IEC 27001 A.8.7", "NIST SP 800-53 SI-8"]
+-- rows     = 25
+-- columns  = [
+--   { name = "cause", kind = "text", about = "coarse class" },
+--   { name = "reason", kind = "text", about = "fine class" },
+--   { name = "stage", kind = "text", about = "step of the dialogue" },
+--   { name = "action", kind = "text", about = "what was done: reject, defer, reject_warning (only logged), discard, hold, redirect" },
+--   { name = "rejections", kind = "count", about = "how often" },
+--   { name = "share", kind = "share", about = "of all rows of this table" },
+--   { name = "all_rejections", kind = "count", about = "all of them: the denominator" },
+--   { name = "clients", kind = "count", about = "different client addresses" },
+--   { name = "senders", kind = "count", about = "different envelope senders" },
+--   { name = "recipients", kind = "count", about = "different recipients" },
+--   { name = "days", kind = "count", about = "different days" },
+--   { name = "first_ts", kind = "time", about = "first time" },
+--   { name = "last_ts", kind = "time", about = "last time" },
+--   { name = "example", kind = "text", about = "one of the replies" },
+-- ]
+--
+-- [[needs]]
+-- table   = "rejections"
+-- missing = "the logs hold no refusal by our server"
+--
+-- [params.local_rejections]
+-- default = 1
+-- unit    = "refusals"
+-- source  = "logwatch: lists every lookup, space and configuration reject"
+-- about   = "refusals for a fault of our own from which it is pointed out"
+--
+-- [chart]
+-- kind  = "bar"
+-- x     = "reason"
+-- y     = ["rejections"]
+-- label = "refusals"
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "cause = 'local' AND action IN ('reject', 'defer') AND rejections >= local_rejections"
+-- sentence   = "Our server turned clients away for a fault of its own ({reason}): {rejections} of {all_rejections} refusals, {clients} clients, from {first_ts} to {last_ts}. Wanted mail was delayed or lost for as long as it lasted."
+-- thresholds = ["local_rejections"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(reason, 'undetermined') AS reason, COALESCE(stage, '') AS stage, COALESCE(action, '') AS action, source, line FROM rejections WHERE cause = 'local'"
+-- keys       = ["reason", "stage", "action"]
+WITH grouped AS (
+    SELECT COALESCE(cause, 'undetermined') AS cause,
+           COALESCE(reason, 'undetermined') AS reason,
+           COALESCE(stage, '') AS stage,
+           COALESCE(action, '') AS action,
+           COUNT(*) AS rejections,
+           COUNT(DISTINCT client_ip) AS clients,
+           COUNT(DISTINCT sender) AS senders,
+           COUNT(DISTINCT recipient) AS recipients,
+           COUNT(DISTINCT day) AS days,
+           MIN(ts) AS first_ts,
+           MAX(ts) AS last_ts,
+           MIN(reply) AS example
+    FROM rejections
+    GROUP BY COALESCE(cause, 'undetermined'), COALESCE(reason, 'undetermined'), COALESCE(stage, ''), COALESCE(action, '')
+), summed AS (
+    SELECT cause, reason, stage, action, rejections, clients, senders, recipients, days, first_ts, last_ts, example,
+           CAST(SUM(rejections) OVER () AS BIGINT) AS all_rejections
+    FROM grouped
+)
+SELECT cause, reason, stage, action, rejections,
+       ROUND(CAST(rejections AS DOUBLE) / all_rejections, 4) AS share,
+       all_rejections, clients, senders, recipients, days, first_ts, last_ts, example
+FROM summed
+ORDER BY rejections DESC, cause, reason, stage, action
