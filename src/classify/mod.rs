@@ -2,8 +2,8 @@
 //!
 //! Every unsuccessful delivery attempt and every rejection gets a coarse `cause` and a fine `reason`, in
 //! the words of [`REASONS`]. The words that replies are recognised by are data, in `reasons.toml` beside
-//! this file: [`rules`] reads it, [`mod@check`] says what is wrong with it, [`text`] takes the frame and
-//! all that strangers wrote (addresses, host names, URLs) off a reply, [`engine`] finds every pattern in
+//! this file: `rules` reads it, `check` says what is wrong with it, `text` takes the frame and
+//! all that strangers wrote (addresses, host names, URLs) off a reply, `engine` finds every pattern in
 //! one pass. To teach it a new reply, add a rule with an example to `reasons.toml`; the tests say what
 //! is wrong with it.
 //!
