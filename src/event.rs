@@ -59,6 +59,10 @@ pub struct Commands {
     pub auth_ok: u32,
     /// AUTH tried.
     pub auth_total: u32,
+    /// MAIL that failed.
+    pub mail_failed: u32,
+    /// RCPT that failed.
+    pub rcpt_failed: u32,
     /// The line had counters at all (Postfix before 3.0 writes none).
     pub present: bool,
 }

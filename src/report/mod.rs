@@ -3,7 +3,25 @@
 //! `commands::report` fills a [`Report`]; templates and exporters see it and nothing else. This module knows
 //! neither polars nor clap. `report.json` is exactly the value that templates see.
 
+pub mod chart;
+pub mod csv;
+pub mod definition;
+mod error;
+pub mod escape;
+pub mod folder;
+pub mod format;
+pub mod html;
+pub mod json;
+pub mod manifest;
+pub mod md;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod templates;
+pub mod text;
+
 use serde::Serialize;
+
+pub use error::Error;
 
 /// A whole report.
 #[derive(Clone, Debug, Serialize)]
@@ -73,6 +91,18 @@ pub enum Severity {
     Medium,
     Low,
     Info,
+}
+
+impl Severity {
+    /// `high`, `medium`, `low`, `info`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::High => "high",
+            Severity::Medium => "medium",
+            Severity::Low => "low",
+            Severity::Info => "info",
+        }
+    }
 }
 
 /// What a query concludes.
@@ -196,6 +226,16 @@ pub enum ColumnKind {
     Flag,
 }
 
+impl ColumnKind {
+    /// Shown right-aligned, and what charts can measure.
+    pub fn is_numeric(self) -> bool {
+        matches!(
+            self,
+            Self::Count | Self::Number | Self::Share | Self::Seconds | Self::Bytes
+        )
+    }
+}
+
 /// A value and how it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[allow(missing_docs)]
@@ -207,7 +247,7 @@ pub struct Cell {
 }
 
 /// A chart, drawn.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct Chart {
     /// Inline SVG, escaped, no script, no reference to anything outside.

@@ -5,6 +5,17 @@
 //! Nothing here knows what a mail server is. Damage is data: a truncated member or an unreadable file ends up
 //! in [`Outcome::problem`], and what came before it is used.
 
+mod decode;
+mod digest;
+mod discover;
+mod lines;
+mod magic;
+mod read;
+
+pub use discover::discover;
+pub use lines::looks_binary;
+pub use read::read;
+
 /// How a source is compressed, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -15,6 +26,20 @@ pub enum Codec {
     Bzip2,
     Xz,
     Lz4,
+}
+
+impl Codec {
+    /// The codec's name (column `codec`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::Plain => "plain",
+            Codec::Gzip => "gzip",
+            Codec::Zstd => "zstd",
+            Codec::Bzip2 => "bzip2",
+            Codec::Xz => "xz",
+            Codec::Lz4 => "lz4",
+        }
+    }
 }
 
 /// A file found under the given paths, before it is read.
@@ -91,3 +116,6 @@ pub struct Outcome {
     /// What went wrong.
     pub problem: Option<Problem>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The command line, and nothing else knows clap.
+//!
+//! What the user typed becomes the plain options of [`crate::commands`]; the help text, the completions and
+//! the man page come from the same definitions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// Forensic and audit reports from mail-server logs.
+#[derive(Parser, Debug)]
+#[command(name = "mtaudit", version, about, long_about = LONG_ABOUT, max_term_width = 100)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const LONG_ABOUT: &str = "Reads the SMTP logs of mail servers as they lie in archives (rotated, compressed, from \
+many hosts) and writes reports on capacity, delivery failures, spam and unauthorised access, each number with \
+the lines it rests on.\n\nExit codes: 0 complete, 1 no result, 2 usage, 3 result written but the evidence is \
+incomplete (a source is damaged, unreadable or not text).";
+
+/// The commands of design section 6.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Write a report folder: HTML, Markdown, JSON, CSV tables, manifest and checksums
+    Report(ReportArgs),
+    /// Run one named query
+    Query(QueryArgs),
+    /// Run any SQL over the tables
+    Sql(SqlArgs),
+    /// List the named queries; describe one
+    Queries(QueriesArgs),
+    /// Say what is here: sources, formats, periods, coverage
+    Inspect(InspectArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// `mtaudit report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Which report: capacity, incident, audit, or a folder of --templates (default: audit), then the logs
+    #[arg(value_name = "[KIND] PATH", required = true, num_args = 1.., value_hint = ValueHint::AnyPath)]
+    pub words: Vec<PathBuf>,
+    /// Folder to write to: new, empty, or an earlier report
+    #[arg(short, long, value_name = "DIR", default_value = "report", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+    /// Restrict the report to what touches this address, IP address, domain or queue ID
+    #[arg(long, value_name = "KEY")]
+    pub about: Option<String>,
+    /// Folder with templates that add to or replace the built-in ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub templates: Option<PathBuf>,
+    /// Time to print as that of the report (RFC 3339); SOURCE_DATE_EPOCH does the same
+    #[arg(long, value_name = "TIME")]
+    pub generated_at: Option<String>,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// `mtaudit query`.
+#[derive(Args, Debug)]
+pub struct QueryArgs {
+    /// Name of the query: `section/stem`, or the stem alone
+    pub name: String,
+    /// Files and folders with logs
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// How to print the rows
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub library: LibraryArgs,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// `mtaudit sql`.
+#[derive(Args, Debug)]
+pub struct SqlArgs {
+    /// The statement, over the tables sources, messages, attempts, deliveries, rejections, sessions, logins,
+    /// verdicts, server_events, line_shapes, ignored_lines
+    pub statement: String,
+    /// Files and folders with logs
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// How to print the rows
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// `mtaudit queries`.
+#[derive(Args, Debug)]
+pub struct QueriesArgs {
+    /// Describe this query instead of listing all
+    pub name: Option<String>,
+    /// Folder with queries that add to or replace the built-in ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub queries: Option<PathBuf>,
+}
+
+/// `mtaudit inspect`.
+#[derive(Args, Debug)]
+pub struct InspectArgs {
+    /// Files and folders with logs
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// How to print the rows
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// Which queries, with which parameters.
+#[derive(Args, Debug)]
+pub struct LibraryArgs {
+    /// Folder with queries that add to or replace the built-in ones
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub queries: Option<PathBuf>,
+    /// Set a query's parameter, for all queries that have it or as `query.name=value` for one
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+}
+
+/// What to read and how.
+#[derive(Args, Debug)]
+pub struct InputArgs {
+    /// Only this month, YYYY-MM
+    #[arg(long, value_name = "MONTH", conflicts_with_all = ["since", "until"])]
+    pub month: Option<String>,
+    /// Only from this time on: 2026-10-01, 2026-10-01T12:00, or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Zone of log times without an offset, and of days and hours in reports (IANA name)
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub timezone: String,
+    /// Year of each source's first line, where the lines have none (default: from the file's mtime)
+    #[arg(long, value_name = "YEAR")]
+    pub year: Option<i32>,
+    /// Only this host, as logged; can be repeated
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
+    /// A domain of ours, for directions; can be repeated (default: domains seen in local delivery)
+    #[arg(long = "local-domain", value_name = "DOMAIN")]
+    pub local_domains: Vec<String>,
+    /// Threads to use (default: one for each core)
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// No progress bar and no closing line
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// How rows are printed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns
+    Table,
+    /// RFC 4180, formula-safe
+    Csv,
+    /// An array of objects
+    Json,
+    /// A Markdown table
+    Md,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn definitions_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,150 @@
+//! Law 1 in figures, for the report.
+
+use chrono_tz::Tz;
+use polars::prelude::DataFrame;
+
+use super::load::Loaded;
+use crate::report::{Coverage, Period, SourceRow as Shown};
+use crate::tables::build::SourceRow;
+use crate::tables::zone::rfc3339;
+
+/// Rows of sources that a report shows; `tables/evidence_sources.csv` has all.
+const SHOWN: usize = 100;
+/// Sentences about problems that a report shows.
+const PROBLEMS: usize = 50;
+
+/// What the numbers rest on.
+pub fn coverage(loaded: &Loaded, zone: Tz) -> Coverage {
+    let rows = &loaded.sources;
+    let sum = |of: fn(&SourceRow) -> u64| rows.iter().map(of).sum();
+    let (undetermined, classified_total) = classified(loaded);
+    Coverage {
+        sources: rows
+            .iter()
+            .take(SHOWN)
+            .map(|row| shown(row, zone))
+            .collect(),
+        sources_total: rows.len(),
+        lines: sum(|r| r.lines),
+        events: sum(|r| r.events),
+        ignored: sum(|r| r.ignored),
+        unrecognised: sum(|r| r.unrecognised),
+        undecodable: sum(|r| r.undecodable),
+        bytes: sum(|r| r.bytes),
+        decoded_bytes: sum(|r| r.decoded_bytes),
+        problems: problems(rows),
+        years: years(rows),
+        undetermined,
+        classified_total,
+        complete: !loaded.incomplete,
+    }
+}
+
+/// First and last line of all sources, and what was asked for.
+pub fn period(loaded: &Loaded, since: Option<i64>, until: Option<i64>, zone: Tz) -> Period {
+    let text = |ts: Option<i64>| ts.map(|ts| rfc3339(zone, ts));
+    Period {
+        since: text(since),
+        until: text(until),
+        first: text(loaded.sources.iter().filter_map(|s| s.first_ts).min()),
+        last: text(loaded.sources.iter().filter_map(|s| s.last_ts).max()),
+        timezone: zone.to_string(),
+    }
+}
+
+fn shown(row: &SourceRow, zone: Tz) -> Shown {
+    Shown {
+        path: row.path.clone(),
+        member: row.member.clone(),
+        codec: row.codec.unwrap_or_default().into(),
+        format: row.format.clone().unwrap_or_default(),
+        hosts: row.hosts.clone().unwrap_or_default(),
+        bytes: row.bytes,
+        decoded_bytes: row.decoded_bytes,
+        sha256: row.sha256.clone().unwrap_or_default(),
+        decoded_sha256: row.decoded_sha256.clone().unwrap_or_default(),
+        lines: row.lines,
+        events: row.events,
+        ignored: row.ignored,
+        unrecognised: row.unrecognised,
+        undecodable: row.undecodable,
+        first: row.first_ts.map(|ts| rfc3339(zone, ts)),
+        last: row.last_ts.map(|ts| rfc3339(zone, ts)),
+        year: row.year,
+        year_method: row.year_method.clone().unwrap_or_default(),
+        problem: row.problem.clone(),
+    }
+}
+
+fn problems(rows: &[SourceRow]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for row in rows {
+        if let Some(problem) = &row.problem {
+            all.push(format!("{}: {problem}.", row.path));
+        }
+        if row.undecodable > 0 && row.format.is_some() {
+            all.push(format!(
+                "{}: {} of {} lines are not text or too long.",
+                row.path, row.undecodable, row.lines
+            ));
+        }
+    }
+    let more = all.len().saturating_sub(PROBLEMS);
+    all.truncate(PROBLEMS);
+    if more > 0 {
+        all.push(format!("{more} more: see tables/evidence_sources.csv."));
+    }
+    all
+}
+
+/// Law 6: where each year comes from, when it is not in the line.
+fn years(rows: &[SourceRow]) -> Vec<String> {
+    let of = |method: &str| {
+        rows.iter()
+            .filter(|row| row.year_method.as_deref() == Some(method))
+            .count()
+    };
+    let mut said = Vec::new();
+    if of("option") > 0 {
+        said.push(format!(
+            "{} sources have no year in their lines; it was given with --year.",
+            of("option")
+        ));
+    }
+    if of("mtime") > 0 {
+        said.push(format!(
+            "{} sources have no year in their lines; it was taken from the time each file was last changed. A copy that \
+             did not keep that time makes it wrong: give --year then.",
+            of("mtime")
+        ));
+    }
+    if of("unknown") > 0 {
+        said.push(format!(
+            "{} sources give no year at all; 1970 stands in its place.",
+            of("unknown")
+        ));
+    }
+    said
+}
+
+/// Unsuccessful attempts and rejections without a reason, and all of them.
+fn classified(loaded: &Loaded) -> (u64, u64) {
+    let count = |name: &str| {
+        loaded
+            .tables
+            .get(name)
+            .map_or((0, 0), |frame| reasons(frame).unwrap_or((0, 0)))
+    };
+    let (attempts, rejections) = (count("attempts"), count("rejections"));
+    (attempts.0 + rejections.0, attempts.1 + rejections.1)
+}
+
+fn reasons(frame: &DataFrame) -> Option<(u64, u64)> {
+    let reasons = frame.column("reason").ok()?.str().ok()?;
+    let (mut undetermined, mut all) = (0, 0);
+    for reason in reasons.iter().flatten() {
+        all += 1;
+        undetermined += u64::from(reason == "undetermined");
+    }
+    Some((undetermined, all))
+}

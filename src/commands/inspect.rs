@@ -1,0 +1,44 @@
+//! `mtaudit inspect`: what is here, before any analysis.
+
+use std::io::{self, Write};
+
+use anyhow::{Result, anyhow};
+
+use super::load::load;
+use super::query::state;
+use super::{Done, options, print};
+use crate::cli::{Format, InspectArgs};
+use crate::query::Engine;
+use crate::report::format::count;
+
+/// Columns that a reader wants first; `mtaudit sql 'SELECT * FROM sources'` has all.
+const SOURCES: &str = "SELECT path, codec, format, hosts, first_ts, last_ts, year_method, bytes, decoded_bytes, lines, \
+                       events, ignored, unrecognised, undecodable, problem FROM sources ORDER BY source";
+
+/// Sources, formats, periods and coverage.
+///
+/// # Errors
+/// Unreadable paths.
+pub fn run(args: &InspectArgs) -> Result<Done> {
+    let input = options::input(&args.input, &args.paths, None)?;
+    let loaded = load(&input)?;
+    let done = state(&loaded);
+    let sum = |of: fn(&crate::tables::build::SourceRow) -> u64| {
+        count(loaded.sources.iter().map(of).sum())
+    };
+    let equation = format!(
+        "{} lines = {} events + {} ignored + {} unrecognised + {} undecodable",
+        sum(|s| s.lines),
+        sum(|s| s.events),
+        sum(|s| s.ignored),
+        sum(|s| s.unrecognised),
+        sum(|s| s.undecodable),
+    );
+    let engine = Engine::new(loaded.tables.frames, input.zone);
+    let table = engine.sql(SOURCES).map_err(|error| anyhow!("{error}"))?;
+    print::rows(&table, args.format)?;
+    if args.format == Format::Table {
+        writeln!(io::stdout(), "{equation}")?;
+    }
+    Ok(done)
+}

@@ -1,0 +1,296 @@
+//! From paths to tables: the pipeline that every command shares.
+//!
+//! Sources are read side by side. Each reader hands its blocks to the thread pool while few are waiting, and
+//! otherwise parses them itself, so that memory is bounded and no thread ever waits for another. A block
+//! becomes a [`Part`]; the parts of a source are joined in order as they arrive, the sources at the end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, bail};
+use chrono_tz::Tz;
+
+use super::progress::Progress;
+use super::sources::{Job, describe, jobs};
+use crate::correlate::coverage::{Counter, Counts};
+use crate::correlate::finish::finish;
+use crate::correlate::{Context, Part};
+use crate::event::Parsed;
+use crate::formats;
+use crate::source::{self, Block, Outcome, Problem};
+use crate::strings::Strings;
+use crate::syslog::{self, Cache, Clock};
+use crate::tables::Tables;
+use crate::tables::build::{self, SourceRow};
+use crate::tables::select::Selection;
+
+/// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
+const BLOCK: usize = 1 << 20;
+
+/// What to read and how.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Options {
+    pub paths: Vec<PathBuf>,
+    pub zone: Tz,
+    pub year: Option<i32>,
+    pub local_domains: Vec<String>,
+    pub threads: Option<usize>,
+    pub quiet: bool,
+    pub selection: Selection,
+}
+
+/// What was read.
+pub struct Loaded {
+    /// The tables, narrowed to the selection.
+    pub tables: Tables,
+    /// Every source, in reading order.
+    pub sources: Vec<SourceRow>,
+    /// A source is damaged, unreadable or holds lines that are not text.
+    pub incomplete: bool,
+    /// Domains taken to be local, sorted.
+    pub local_domains: Vec<String>,
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// No such path, no source at all, a thread pool that cannot be made, a table that does not fit in memory.
+pub fn load(options: &Options) -> Result<Loaded> {
+    let found = source::discover(&options.paths);
+    if found.is_empty() {
+        bail!("no files under the given paths\nhint: name log files or folders that hold some");
+    }
+    let jobs = jobs(found, options.zone, options.year);
+    let threads = options.threads.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .context("cannot start threads")?;
+    pool.install(|| read_all(&jobs, options))
+}
+
+fn read_all(jobs: &[Job], options: &Options) -> Result<Loaded> {
+    let strings = Strings::default();
+    let progress = Progress::new(jobs.iter().map(|job| job.source.bytes).sum(), options.quiet);
+    let waiting = AtomicUsize::new(0);
+    let read: Vec<(Part, Outcome)> = {
+        use rayon::prelude::*;
+        let read = |rank: usize| Reader::new(rank, &jobs[rank], &strings, &waiting).run(&progress);
+        (0..jobs.len())
+            .into_par_iter()
+            .with_max_len(1)
+            .map(read)
+            .collect()
+    };
+    progress.finish();
+    let (whole, mut sources) = join(jobs, read);
+    let mut rows = finish(whole, &strings, &options.local_domains);
+    describe(jobs, &mut sources, &mut rows, &strings);
+    let mut local_domains: Vec<String> = rows
+        .local_domains
+        .iter()
+        .filter_map(|d| strings.text(*d))
+        .collect();
+    local_domains.sort_unstable();
+    let tables = build::tables(&rows, &sources, &strings, options.zone)
+        .context("cannot build the tables")?;
+    let tables = options
+        .selection
+        .apply(tables)
+        .context("cannot select rows")?;
+    let incomplete = sources
+        .iter()
+        .any(|row| row.incomplete || (row.undecodable > 0 && row.format.is_some()));
+    Ok(Loaded {
+        tables,
+        sources,
+        incomplete,
+        local_domains,
+    })
+}
+
+/// Joins the sources in reading order. A source whose decoded content came before is not counted again.
+fn join(jobs: &[Job], read: Vec<(Part, Outcome)>) -> (Part, Vec<SourceRow>) {
+    let mut whole = Part::default();
+    let mut rows = Vec::with_capacity(jobs.len());
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for (rank, (job, (mut part, outcome))) in jobs.iter().zip(read).enumerate() {
+        let first = (outcome.decoded_bytes > 0)
+            .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(rank));
+        let duplicate = first.filter(|first| *first != rank);
+        if duplicate.is_some() {
+            part = duplicate_of(part, rank as u32, outcome.lines);
+        }
+        rows.push(job.row(outcome, duplicate));
+        whole.append(part);
+    }
+    (whole, rows)
+}
+
+/// A part that says only that its lines were seen before.
+fn duplicate_of(part: Part, source: u32, lines: u64) -> Part {
+    let mut counts = part.tally.sources.get(&source).cloned().unwrap_or_default();
+    counts = Counts {
+        lines,
+        events: 0,
+        ignored: lines,
+        unrecognised: 0,
+        undecodable: 0,
+        ..counts
+    };
+    let mut empty = Part::default();
+    empty.tally.sources.insert(source, counts);
+    empty
+}
+
+/// Reads one source and joins its parts.
+struct Reader<'a> {
+    rank: usize,
+    job: &'a Job,
+    strings: &'a Strings,
+    /// Blocks handed to the pool and not parsed yet, of all sources.
+    waiting: &'a AtomicUsize,
+    joined: Mutex<Joined>,
+}
+
+#[derive(Default)]
+struct Joined {
+    whole: Part,
+    /// Parts that came before their turn.
+    early: BTreeMap<usize, Part>,
+    next: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(rank: usize, job: &'a Job, strings: &'a Strings, waiting: &'a AtomicUsize) -> Self {
+        Reader {
+            rank,
+            job,
+            strings,
+            waiting,
+            joined: Mutex::default(),
+        }
+    }
+
+    fn run(self, progress: &Progress) -> (Part, Outcome) {
+        if matches!(
+            self.job.source.problem,
+            Some(Problem::Unreadable(_) | Problem::Unsupported(_))
+        ) {
+            return (
+                Part::default(),
+                Outcome {
+                    problem: self.job.source.problem.clone(),
+                    ..Outcome::default()
+                },
+            );
+        }
+        let limit = 2 * rayon::current_num_threads();
+        let mut outcome = None;
+        rayon::in_place_scope(|scope| {
+            let mut blocks = 0;
+            let mut take = |block: Block| {
+                let number = blocks;
+                blocks += 1;
+                if self.waiting.load(Ordering::Relaxed) >= limit {
+                    self.add(number, self.parse(&block));
+                    return;
+                }
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                let reader = &self;
+                scope.spawn(move |_| {
+                    reader.add(number, reader.parse(&block));
+                    reader.waiting.fetch_sub(1, Ordering::Relaxed);
+                });
+            };
+            outcome = Some(source::read(
+                &self.job.source,
+                BLOCK,
+                &|bytes| progress.add(bytes),
+                &mut take,
+            ));
+        });
+        let joined = self
+            .joined
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        (joined.whole, outcome.unwrap_or_default())
+    }
+
+    /// Joins a part in its turn.
+    fn add(&self, number: usize, part: Part) {
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        joined.early.insert(number, part);
+        loop {
+            let next = joined.next;
+            let Some(part) = joined.early.remove(&next) else {
+                return;
+            };
+            joined.whole.append(part);
+            joined.next += 1;
+        }
+    }
+
+    fn parse(&self, block: &Block) -> Part {
+        parse(block, self.rank as u32, &self.job.clock, self.strings)
+    }
+}
+
+/// One block, parsed and folded.
+pub fn parse(block: &Block, source: u32, clock: &Clock, strings: &Strings) -> Part {
+    let ctx = Context { strings, source };
+    let mut part = Part::default();
+    let mut counter = Counter::new(strings, source);
+    let mut cache = Cache::default();
+    if block.cut {
+        counter.undecodable();
+    } else {
+        let mut rest = &block.bytes[..];
+        let mut number = block.first_line;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            line(
+                &mut part,
+                &mut counter,
+                &ctx,
+                number,
+                &rest[..end],
+                clock,
+                &mut cache,
+            );
+            rest = rest.get(end + 1..).unwrap_or_default();
+            number += 1;
+        }
+    }
+    part.tally = counter.finish();
+    part
+}
+
+fn line(
+    part: &mut Part,
+    counter: &mut Counter<'_>,
+    ctx: &Context<'_>,
+    number: u64,
+    bytes: &[u8],
+    clock: &Clock,
+    cache: &mut Cache,
+) {
+    let Some(header) = syslog::header(bytes, clock, cache) else {
+        if bytes.trim_ascii().is_empty() {
+            counter.blank(number);
+        } else if source::looks_binary(bytes) {
+            counter.undecodable();
+        } else {
+            counter.headless(number);
+        }
+        return;
+    };
+    let (format, parsed) = formats::parse(&header);
+    if let Parsed::Event(event) = &parsed {
+        part.fold(ctx, number, &header, event);
+    }
+    counter.parsed(number, &header, format.map(|format| format.name()), &parsed);
+}

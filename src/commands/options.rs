@@ -1,0 +1,201 @@
+//! The words of the command line to values, with errors that name the option and the remedy.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use chrono::{DateTime, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono_tz::Tz;
+
+use super::Usage;
+use super::load::Options;
+use crate::cli::{InputArgs, LibraryArgs};
+use crate::query::{Library, Overrides};
+use crate::tables::select::{Entity, Selection};
+
+/// A usage error with its remedy.
+pub fn usage(what: String, hint: &str) -> anyhow::Error {
+    Usage(format!("{what}\nhint: {hint}")).into()
+}
+
+/// What to read and how.
+///
+/// # Errors
+/// A zone, month or time that does not exist, a period that ends before it begins.
+pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result<Options> {
+    let zone = zone(&args.timezone)?;
+    let (since, until) = period(args, zone)?;
+    let hosts = args.hosts.clone();
+    Ok(Options {
+        paths: paths.to_vec(),
+        zone,
+        year: args.year,
+        local_domains: args.local_domains.clone(),
+        threads: args.threads,
+        quiet: args.quiet,
+        selection: Selection {
+            since,
+            until,
+            hosts,
+            about: about.map(Entity::new),
+        },
+    })
+}
+
+fn zone(name: &str) -> Result<Tz> {
+    name.parse().map_err(|_| {
+        usage(
+            format!("--timezone {name}: no such zone"),
+            "give an IANA name such as Europe/Berlin or UTC",
+        )
+    })
+}
+
+fn period(args: &InputArgs, zone: Tz) -> Result<(Option<i64>, Option<i64>)> {
+    if let Some(month) = &args.month {
+        let (first, next) = month_of(month)?;
+        return Ok((Some(local(zone, first)), Some(local(zone, next))));
+    }
+    let time = |name: &str, text: &Option<String>| {
+        text.as_deref().map(|t| moment(name, t, zone)).transpose()
+    };
+    let (since, until) = (time("--since", &args.since)?, time("--until", &args.until)?);
+    match (since, until) {
+        (Some(since), Some(until)) if since >= until => Err(usage(
+            "--until is not after --since".into(),
+            "the period is from --since up to, not including, --until",
+        )),
+        _ => Ok((since, until)),
+    }
+}
+
+fn month_of(month: &str) -> Result<(NaiveDateTime, NaiveDateTime)> {
+    let wrong = || {
+        usage(
+            format!("--month {month}: no such month"),
+            "write it as 2026-10",
+        )
+    };
+    let first =
+        NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").map_err(|_| wrong())?;
+    let next = first.checked_add_months(Months::new(1)).ok_or_else(wrong)?;
+    Ok((
+        first.and_time(NaiveTime::MIN),
+        next.and_time(NaiveTime::MIN),
+    ))
+}
+
+fn moment(option: &str, text: &str, zone: Tz) -> Result<i64> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_micros());
+    }
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Ok(local(zone, day.and_time(NaiveTime::MIN)));
+    }
+    for layout in [
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%d %H:%M:%S",
+    ] {
+        if let Ok(time) = NaiveDateTime::parse_from_str(text, layout) {
+            return Ok(local(zone, time));
+        }
+    }
+    Err(usage(
+        format!("{option} {text}: not a time"),
+        "write 2026-10-01, 2026-10-01T12:00, or RFC 3339 such as 2026-10-01T12:00:00+02:00",
+    ))
+}
+
+/// A local time in UTC, µs. Of a time that a zone has twice, the first; of one that it skips, an hour later.
+fn local(zone: Tz, time: NaiveDateTime) -> i64 {
+    let found = zone.from_local_datetime(&time).earliest();
+    let found = found.or_else(|| {
+        zone.from_local_datetime(&(time + chrono::Duration::hours(1)))
+            .earliest()
+    });
+    found.map_or_else(
+        || time.and_utc().timestamp_micros(),
+        |time| time.timestamp_micros(),
+    )
+}
+
+/// The queries and the parameters set.
+///
+/// # Errors
+/// A query file that is wrong, a `--param` without `=`.
+pub fn library(args: &LibraryArgs) -> Result<(Library, Overrides)> {
+    let library = queries(args.queries.as_deref())?;
+    let mut overrides: Overrides = BTreeMap::new();
+    for param in &args.params {
+        let Some((name, value)) = param.split_once('=') else {
+            return Err(usage(
+                format!("--param {param}: no value"),
+                "write --param name=value",
+            ));
+        };
+        overrides.insert(name.trim().to_owned(), value.trim().to_owned());
+    }
+    Ok((library, overrides))
+}
+
+/// The built-in queries and those of a folder.
+///
+/// # Errors
+/// A query file that is wrong.
+pub fn queries(dir: Option<&std::path::Path>) -> Result<Library> {
+    let mut library = Library::builtin().map_err(|error| Usage(error.to_string()))?;
+    if let Some(dir) = dir {
+        library
+            .load_dir(dir)
+            .map_err(|error| Usage(error.to_string()))?;
+    }
+    Ok(library)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_the_zone() {
+        let berlin = chrono_tz::Europe::Berlin;
+        assert_eq!(
+            moment("--since", "2026-07-01", berlin).unwrap(),
+            1_782_856_800_000_000
+        );
+        assert_eq!(
+            moment("--since", "2026-07-01T00:00:00Z", berlin).unwrap(),
+            1_782_864_000_000_000
+        );
+        assert!(
+            moment("--since", "yesterday", berlin)
+                .unwrap_err()
+                .to_string()
+                .contains("hint:")
+        );
+    }
+
+    #[test]
+    fn months_end_where_the_next_begins() {
+        let (first, next) = month_of("2024-12").unwrap();
+        assert_eq!(
+            (first.to_string(), next.to_string()),
+            ("2024-12-01 00:00:00".into(), "2025-01-01 00:00:00".into())
+        );
+        assert!(month_of("2024-13").is_err());
+    }
+
+    #[test]
+    fn skipped_and_doubled_hours_resolve() {
+        let berlin = chrono_tz::Europe::Berlin;
+        let at = |text: &str| moment("--since", text, berlin).unwrap();
+        assert_eq!(at("2026-03-29T02:30"), at("2026-03-29T03:30"));
+        assert_eq!(
+            at("2026-10-25T02:30:00") + 3_600_000_000,
+            at("2026-10-25T02:30:00+01:00")
+        );
+    }
+}

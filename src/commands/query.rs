@@ -1,0 +1,77 @@
+//! `mtaudit query` and `mtaudit sql`: rows of one question to standard output.
+
+use std::io::{self, Write};
+
+use anyhow::{Result, anyhow};
+
+use super::load::{Loaded, load};
+use super::{Done, Usage, options, print};
+use crate::cli::{QueryArgs, SqlArgs};
+use crate::query::{Engine, ResultTable};
+
+/// One named query.
+///
+/// # Errors
+/// An unknown query or parameter, unreadable paths, a query that fails.
+pub fn run(args: &QueryArgs) -> Result<Done> {
+    let (library, overrides) = options::library(&args.library)?;
+    let query = library
+        .find(&args.name)
+        .map_err(|error| Usage(error.to_string()))?;
+    crate::query::params::check_overrides([query], &overrides)
+        .map_err(|error| Usage(error.to_string()))?;
+    let input = options::input(&args.input, &args.paths, None)?;
+    let loaded = load(&input)?;
+    let done = state(&loaded);
+    let engine = Engine::new(loaded.tables.frames, input.zone);
+    let answer = engine
+        .run(query, &overrides)
+        .map_err(|error| anyhow!("{error}"))?;
+    if let Some(why) = &answer.result.not_assessable {
+        writeln!(io::stderr(), "{}: not assessable: {why}", query.name)?;
+        return Ok(Done::Empty);
+    }
+    let table = ResultTable {
+        columns: answer.result.columns,
+        rows: answer.result.full,
+    };
+    print::rows(&table, args.format)?;
+    if !args.input.quiet {
+        for finding in &answer.findings {
+            writeln!(
+                io::stderr(),
+                "{}: {}",
+                finding.severity.word(),
+                finding.sentence
+            )?;
+        }
+    }
+    Ok(done)
+}
+
+/// Any SQL.
+///
+/// # Errors
+/// Unreadable paths, SQL that is refused.
+pub fn sql(args: &SqlArgs) -> Result<Done> {
+    let input = options::input(&args.input, &args.paths, None)?;
+    let loaded = load(&input)?;
+    let done = state(&loaded);
+    let engine = Engine::new(loaded.tables.frames, input.zone);
+    let table = engine
+        .sql(&args.statement)
+        .map_err(|error| Usage(error.to_string()))?;
+    print::rows(&table, args.format)?;
+    Ok(done)
+}
+
+/// What the evidence allows to say of a result.
+pub fn state(loaded: &Loaded) -> Done {
+    if loaded.sources.iter().all(|source| source.lines == 0) {
+        Done::Empty
+    } else if loaded.incomplete {
+        Done::Incomplete
+    } else {
+        Done::Complete
+    }
+}

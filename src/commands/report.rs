@@ -1,0 +1,387 @@
+//! `mtaudit report`: everything a report's definition asks, in a folder.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+
+use super::load::{Loaded, Options, load};
+use super::options::usage;
+use super::query::state;
+use super::{Done, Usage, coverage, options};
+use crate::cli::ReportArgs;
+use crate::query::{Answer, Engine, Library, Query};
+use crate::report::definition::Definition;
+use crate::report::manifest::{FileHash, Manifest, OptionUsed, ParameterUsed, SourceHash};
+use crate::report::templates::Templates;
+use crate::report::{Finding, Report, Section};
+use crate::report::{chart, folder};
+use crate::tables::zone::rfc3339;
+
+/// Writes a report folder.
+///
+/// # Errors
+/// Usage: an unknown report, query, parameter or zone, a template that is wrong, a folder that cannot be written.
+/// All of these are found before any log is read.
+pub fn run(args: &ReportArgs) -> Result<Done> {
+    let (library, overrides) = options::library(&args.library)?;
+    let templates = Templates::load(args.templates.as_deref()).map_err(wrong)?;
+    let (kind, paths) = kind_and_paths(args, &templates)?;
+    if kind != "incident" && args.about.is_some() {
+        return Err(usage(
+            format!("--about narrows an incident report, not `{kind}`"),
+            "write `mtaudit report incident --about …`",
+        ));
+    }
+    let input = options::input(&args.input, &paths, args.about.as_deref())?;
+    let generated_at = generated_at(args)?;
+    let definition = templates.definition(&kind).map_err(wrong)?;
+    let queries = queries(&definition, &library, &templates.definition_place(&kind))?;
+    crate::query::params::check_overrides(queries.iter().copied(), &overrides).map_err(wrong)?;
+    let out = folder::prepare(&args.out).map_err(wrong)?;
+
+    let mut loaded = load(&input)?;
+    let frames = std::mem::take(&mut loaded.tables.frames);
+    loaded.tables.frames.clone_from(&frames);
+    let engine = Engine::new(frames, input.zone);
+    let mut answers = engine
+        .run_all(&queries, &overrides)
+        .map_err(|error| anyhow!("{error}"))?;
+    draw(&queries, &mut answers);
+
+    let command = command(&kind, args, &input);
+    let mut report = assemble(&kind, &definition, answers, &loaded, &input);
+    report.command.clone_from(&command);
+    report.generated_at.clone_from(&generated_at);
+    report.filters = filters(args);
+    report.tiles = definition
+        .tiles(&report.sections, &templates.definition_place(&kind))
+        .map_err(|error| anyhow!("{error}"))?;
+    let manifest = manifest(
+        &report,
+        &loaded,
+        &queries,
+        &templates,
+        &library_origin(args),
+    );
+    out.write(&report, &manifest, &templates)
+        .map_err(|error| anyhow!("{error}"))?;
+    if !args.input.quiet {
+        say(&report, &args.out)?;
+    }
+    Ok(state(&loaded))
+}
+
+/// Gives each result its picture.
+fn draw(queries: &[&Query], answers: &mut [Answer]) {
+    for (query, answer) in queries.iter().zip(answers) {
+        let result = &mut answer.result;
+        if let Some(spec) = &query.header.chart {
+            result.chart = chart::draw(spec, &result.columns, &result.full);
+        }
+    }
+}
+
+fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
+    Usage(error.to_string()).into()
+}
+
+/// The first word names a report when it is the name of one; a file of that name is meant as `./audit`.
+fn kind_and_paths(args: &ReportArgs, templates: &Templates) -> Result<(String, Vec<PathBuf>)> {
+    let first = args
+        .words
+        .first()
+        .and_then(|word| word.to_str())
+        .unwrap_or_default();
+    if !templates.kinds().contains(&first) {
+        return Ok(("audit".into(), args.words.clone()));
+    }
+    if args.words.len() == 1 {
+        return Err(usage(
+            format!("report {first}: no logs given"),
+            "name files or folders after the kind of report",
+        ));
+    }
+    Ok((first.to_owned(), args.words[1..].to_vec()))
+}
+
+fn queries<'a>(
+    definition: &Definition,
+    library: &'a Library,
+    place: &str,
+) -> Result<Vec<&'a Query>> {
+    let found = definition
+        .queries()
+        .into_iter()
+        .map(|name| library.find(name));
+    found
+        .map(|query| query.map_err(|error| wrong(format!("{place}: {error}"))))
+        .collect()
+}
+
+/// RFC 3339, from the option or from `SOURCE_DATE_EPOCH`; nothing otherwise (law 2).
+fn generated_at(args: &ReportArgs) -> Result<Option<String>> {
+    if let Some(text) = &args.generated_at {
+        let time = chrono::DateTime::parse_from_rfc3339(text);
+        let hint = "write it as 2026-11-23T12:00:00+01:00";
+        return time
+            .map(|t| Some(t.to_rfc3339()))
+            .map_err(|_| usage(format!("--generated-at {text}: not a time"), hint));
+    }
+    let epoch = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|text| text.parse::<i64>().ok());
+    Ok(epoch.map(|seconds| rfc3339(chrono_tz::Tz::UTC, seconds.saturating_mul(1_000_000))))
+}
+
+/// The command line as far as it decides the result, in one order: two runs on other threads, with the same
+/// paths in another order, or into another folder give the same bytes (law 2).
+fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<String> {
+    let mut words = vec!["mtaudit".to_owned(), "report".to_owned(), kind.to_owned()];
+    let given = &args.input;
+    let mut add = |name: &str, values: Vec<String>| {
+        for value in values {
+            words.extend([name.to_owned(), value]);
+        }
+    };
+    let sorted = |values: &[String]| {
+        let mut values = values.to_vec();
+        values.sort_unstable();
+        values
+    };
+    let path = |path: &Option<PathBuf>| path.iter().map(|p| p.display().to_string()).collect();
+    add("--month", given.month.iter().cloned().collect());
+    add("--since", given.since.iter().cloned().collect());
+    add("--until", given.until.iter().cloned().collect());
+    add(
+        "--timezone",
+        if given.timezone == "UTC" {
+            vec![]
+        } else {
+            vec![given.timezone.clone()]
+        },
+    );
+    add("--year", given.year.iter().map(i32::to_string).collect());
+    add("--host", sorted(&given.hosts));
+    add("--local-domain", sorted(&given.local_domains));
+    add("--about", args.about.iter().cloned().collect());
+    add("--param", sorted(&args.library.params));
+    add("--queries", path(&args.library.queries));
+    add("--templates", path(&args.templates));
+    let mut paths: Vec<String> = input
+        .paths
+        .iter()
+        .map(|p| p.display().to_string())
+        .collect();
+    paths.sort_unstable();
+    words.extend(paths);
+    words
+}
+
+fn filters(args: &ReportArgs) -> Vec<String> {
+    let mut filters: Vec<String> = args
+        .input
+        .hosts
+        .iter()
+        .map(|host| format!("host {host}"))
+        .collect();
+    filters.sort_unstable();
+    filters.extend(args.about.iter().map(|key| format!("about {key}")));
+    filters
+}
+
+fn assemble(
+    kind: &str,
+    definition: &Definition,
+    answers: Vec<Answer>,
+    loaded: &Loaded,
+    input: &Options,
+) -> Report {
+    let mut findings: Vec<Finding> = answers
+        .iter()
+        .flat_map(|answer| answer.findings.clone())
+        .collect();
+    // Stable: within a severity, the order of the report.
+    findings.sort_by_key(|finding| finding.severity);
+    let mut results: HashMap<String, _> = answers
+        .into_iter()
+        .map(|answer| (answer.result.name.clone(), answer.result))
+        .collect();
+    let sections = definition.sections.iter().map(|spec| Section {
+        id: spec.id.clone(),
+        title: spec.title.clone(),
+        intro: spec.intro.clone(),
+        results: spec
+            .queries
+            .iter()
+            .filter_map(|name| results.remove(name))
+            .collect(),
+    });
+    Report {
+        kind: kind.to_owned(),
+        title: definition.title.clone(),
+        intro: definition.intro.clone(),
+        tool: concat!("mtaudit ", env!("CARGO_PKG_VERSION")).to_owned(),
+        command: Vec::new(),
+        generated_at: None,
+        period: coverage::period(
+            loaded,
+            input.selection.since,
+            input.selection.until,
+            input.zone,
+        ),
+        filters: Vec::new(),
+        tiles: Vec::new(),
+        findings,
+        sections: sections.collect(),
+        coverage: coverage::coverage(loaded, input.zone),
+        method: method(loaded, input),
+    }
+}
+
+/// How the report was made, and what it therefore cannot say.
+fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
+    let mut said = vec![
+        "Every line of every source was read and counted once: as an event, as known and of no interest, as not \
+         recognised, or as not text. The sums are under Coverage."
+            .to_owned(),
+        "The lines of one message were joined by host and queue ID; a queue ID that is used again is another message. \
+         The lines of one connection were joined by host, service and process."
+            .to_owned(),
+        "A message that a content filter or an alias hands back to the same server is linked to the one it came from. \
+         Totals of accepted messages count it once; the queries say which view they count."
+            .to_owned(),
+        "Why a delivery failed or a client was refused is read from the text of the reply first and from its codes only \
+         when the text says nothing known."
+            .to_owned(),
+    ];
+    said.push(format!(
+        "Days, hours and weekdays are those of {}; log times without an offset were read as times of that zone.",
+        input.zone
+    ));
+    said.push(match (input.local_domains.is_empty(), loaded.local_domains.is_empty()) {
+        (false, _) => format!("Local domains, as given: {}.", short_list(&loaded.local_domains)),
+        (true, false) => format!("Local domains, seen in local delivery: {}.", short_list(&loaded.local_domains)),
+        (true, true) => "No delivery to a local mailbox is in the logs and no local domain was given, so directions are \
+                         unknown."
+            .to_owned(),
+    });
+    if input.selection.since.is_some() || input.selection.until.is_some() {
+        said.push(
+            "All sources were read and joined before the period was cut out, so a message keeps what lies outside of it; \
+             each row was kept by its own time."
+                .to_owned(),
+        );
+    }
+    said.push("A finding is a pattern in the logs measured against a stated threshold. It is not proof of intent.".to_owned());
+    said
+}
+
+fn short_list(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+fn library_origin(args: &ReportArgs) -> String {
+    args.library
+        .queries
+        .as_ref()
+        .map_or_else(|| "built in".into(), |dir| dir.display().to_string())
+}
+
+fn manifest(
+    report: &Report,
+    loaded: &Loaded,
+    queries: &[&Query],
+    templates: &Templates,
+    origin: &str,
+) -> Manifest {
+    let results = || report.sections.iter().flat_map(|section| &section.results);
+    let parameters = results().flat_map(|result| {
+        result.params.iter().map(|param| ParameterUsed {
+            query: result.name.clone(),
+            name: param.name.clone(),
+            value: param.value.clone(),
+            changed: param.changed,
+        })
+    });
+    let built_in = |query: &Query| query.file == format!("queries/{}.sql", query.name);
+    Manifest {
+        tool: "mtaudit".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        command: report.command.clone(),
+        generated_at: report.generated_at.clone(),
+        kind: report.kind.clone(),
+        complete: report.coverage.complete,
+        options: vec![
+            OptionUsed {
+                name: "timezone".into(),
+                value: report.period.timezone.clone(),
+            },
+            OptionUsed {
+                name: "since".into(),
+                value: report.period.since.clone().unwrap_or_default(),
+            },
+            OptionUsed {
+                name: "until".into(),
+                value: report.period.until.clone().unwrap_or_default(),
+            },
+            OptionUsed {
+                name: "local-domain".into(),
+                value: loaded.local_domains.join(" "),
+            },
+        ],
+        parameters: parameters.collect(),
+        sources: loaded
+            .sources
+            .iter()
+            .map(|source| SourceHash {
+                path: source.path.clone(),
+                member: source.member.clone(),
+                bytes: source.bytes,
+                sha256: source.sha256.clone().unwrap_or_default(),
+                decoded_bytes: source.decoded_bytes,
+                decoded_sha256: source.decoded_sha256.clone().unwrap_or_default(),
+            })
+            .collect(),
+        queries: queries
+            .iter()
+            .map(|query| FileHash {
+                name: query.name.clone(),
+                sha256: query.sha256.clone(),
+                origin: if built_in(query) {
+                    "built in".into()
+                } else {
+                    origin.to_owned()
+                },
+            })
+            .collect(),
+        templates: templates.hashes(&report.kind),
+    }
+}
+
+fn say(report: &Report, out: &std::path::Path) -> Result<()> {
+    let mut err = io::stderr().lock();
+    writeln!(
+        err,
+        "{}: {} findings from {} lines in {} sources",
+        out.join("report.html").display(),
+        report.findings.len(),
+        crate::report::format::count(report.coverage.lines),
+        report.coverage.sources_total,
+    )?;
+    for problem in report.coverage.problems.iter().take(10) {
+        writeln!(err, "note: {problem}")?;
+    }
+    Ok(())
+}

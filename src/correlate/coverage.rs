@@ -1,0 +1,322 @@
+//! Law 1: every line that is read is counted once, as event, ignored, unrecognised or undecodable.
+
+use hashbrown::HashMap;
+
+use super::Map;
+use super::rows::NO_TIME;
+use crate::event::{Header, Parsed};
+use crate::strings::{Strings, Sym};
+
+/// Counts of one source.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Counts {
+    pub lines: u64,
+    pub events: u64,
+    pub ignored: u64,
+    pub unrecognised: u64,
+    pub undecodable: u64,
+    pub first_ts: i64,
+    pub last_ts: i64,
+    /// Lines by the format that claimed their program.
+    pub formats: Vec<(&'static str, u64)>,
+    /// Host names, in the order met.
+    pub hosts: Vec<Sym>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Counts {
+            lines: 0,
+            events: 0,
+            ignored: 0,
+            unrecognised: 0,
+            undecodable: 0,
+            first_ts: NO_TIME,
+            last_ts: NO_TIME,
+            formats: Vec::new(),
+            hosts: Vec::new(),
+        }
+    }
+}
+
+/// Lines of one shape, or ignored for one reason.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Seen {
+    pub lines: u64,
+    /// The first such line.
+    pub line: u64,
+}
+
+/// (source, format, program, shape or reason).
+pub type Kind = (u32, &'static str, Sym, Sym);
+
+/// What became of the lines of a part.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// By source.
+    pub sources: Map<u32, Counts>,
+    /// Lines not recognised.
+    pub shapes: Map<Kind, Seen>,
+    /// Lines ignored.
+    pub ignored: Map<Kind, Seen>,
+}
+
+/// The shape of a line without a log's header.
+pub const NO_HEADER: &str = "(no log header)";
+
+/// Tallies the lines of one block.
+pub struct Counter<'a> {
+    strings: &'a Strings,
+    source: u32,
+    counts: Counts,
+    last_host: Vec<u8>,
+    shapes: Map<Kind, Seen>,
+    /// Reasons are few and static: counted by program without interning a line.
+    ignored: HashMap<(&'static str, Sym, &'static str), Seen, foldhash::fast::FixedState>,
+}
+
+impl<'a> Counter<'a> {
+    /// A counter for a block of this source.
+    pub fn new(strings: &'a Strings, source: u32) -> Self {
+        Counter {
+            strings,
+            source,
+            counts: Counts::default(),
+            last_host: Vec::new(),
+            shapes: Map::default(),
+            ignored: HashMap::default(),
+        }
+    }
+
+    /// A line that is not text, or too long.
+    pub fn undecodable(&mut self) {
+        self.counts.lines += 1;
+        self.counts.undecodable += 1;
+    }
+
+    /// An empty line.
+    pub fn blank(&mut self, line: u64) {
+        self.counts.lines += 1;
+        self.ignore("", Sym::NULL, "empty line", line);
+    }
+
+    /// A line without a log's header.
+    pub fn headless(&mut self, line: u64) {
+        self.counts.lines += 1;
+        self.unrecognise("", Sym::NULL, NO_HEADER.as_bytes(), line);
+    }
+
+    /// A line with a header, and what it says.
+    pub fn parsed(
+        &mut self,
+        line: u64,
+        header: &Header<'_>,
+        format: Option<&'static str>,
+        parsed: &Parsed<'_>,
+    ) {
+        self.counts.lines += 1;
+        self.seen(header, format);
+        let format = format.unwrap_or("");
+        match parsed {
+            Parsed::Event(_) => self.counts.events += 1,
+            Parsed::Ignored(why) => {
+                self.ignore(format, self.strings.intern_some(header.program), why, line)
+            }
+            Parsed::Unrecognised => {
+                let program = self.strings.intern_some(header.program);
+                self.unrecognise(format, program, &shape(header.text), line);
+            }
+        }
+    }
+
+    /// The tally of the block.
+    pub fn finish(self) -> Tally {
+        let mut ignored = Map::default();
+        for ((format, program, why), seen) in self.ignored {
+            ignored.insert(
+                (
+                    self.source,
+                    format,
+                    program,
+                    self.strings.intern(why.as_bytes()),
+                ),
+                seen,
+            );
+        }
+        let mut sources = Map::default();
+        sources.insert(self.source, self.counts);
+        Tally {
+            sources,
+            shapes: self.shapes,
+            ignored,
+        }
+    }
+
+    fn seen(&mut self, header: &Header<'_>, format: Option<&'static str>) {
+        let counts = &mut self.counts;
+        if counts.first_ts == NO_TIME || header.ts < counts.first_ts {
+            counts.first_ts = header.ts;
+        }
+        counts.last_ts = counts.last_ts.max(header.ts);
+        if header.host != self.last_host {
+            let host = self.strings.intern_some(header.host);
+            if !counts.hosts.contains(&host) {
+                counts.hosts.push(host);
+            }
+            self.last_host.clear();
+            self.last_host.extend_from_slice(header.host);
+        }
+        if let Some(format) = format {
+            add_format(&mut counts.formats, format, 1);
+        }
+    }
+
+    fn ignore(&mut self, format: &'static str, program: Sym, why: &'static str, line: u64) {
+        self.counts.ignored += 1;
+        let seen = self
+            .ignored
+            .entry((format, program, why))
+            .or_insert(Seen { lines: 0, line });
+        seen.lines += 1;
+    }
+
+    fn unrecognise(&mut self, format: &'static str, program: Sym, shape: &[u8], line: u64) {
+        self.counts.unrecognised += 1;
+        let key = (self.source, format, program, self.strings.intern(shape));
+        self.shapes
+            .entry(key)
+            .or_insert(Seen { lines: 0, line })
+            .lines += 1;
+    }
+}
+
+impl Tally {
+    /// Adds the tally of the part that follows.
+    pub fn append(&mut self, next: Tally) {
+        for (source, counts) in next.sources {
+            match self.sources.get_mut(&source) {
+                Some(own) => own.append(counts),
+                None => {
+                    self.sources.insert(source, counts);
+                }
+            }
+        }
+        add_all(&mut self.shapes, next.shapes);
+        add_all(&mut self.ignored, next.ignored);
+    }
+}
+
+fn add_all(own: &mut Map<Kind, Seen>, next: Map<Kind, Seen>) {
+    for (key, seen) in next {
+        own.entry(key)
+            .or_insert(Seen {
+                lines: 0,
+                line: seen.line,
+            })
+            .lines += seen.lines;
+    }
+}
+
+fn add_format(formats: &mut Vec<(&'static str, u64)>, format: &'static str, lines: u64) {
+    match formats.iter_mut().find(|(name, _)| *name == format) {
+        Some((_, n)) => *n += lines,
+        None => formats.push((format, lines)),
+    }
+}
+
+impl Counts {
+    fn append(&mut self, next: Counts) {
+        self.lines += next.lines;
+        self.events += next.events;
+        self.ignored += next.ignored;
+        self.unrecognised += next.unrecognised;
+        self.undecodable += next.undecodable;
+        if self.first_ts == NO_TIME || (next.first_ts != NO_TIME && next.first_ts < self.first_ts) {
+            self.first_ts = next.first_ts;
+        }
+        self.last_ts = self.last_ts.max(next.last_ts);
+        for (format, lines) in next.formats {
+            add_format(&mut self.formats, format, lines);
+        }
+        for host in next.hosts {
+            if !self.hosts.contains(&host) {
+                self.hosts.push(host);
+            }
+        }
+    }
+}
+
+/// Longest shape, bytes.
+const SHAPE: usize = 120;
+
+/// A line with its particulars masked: numbers become `N`, words with digits `ID`, what stands in angle
+/// brackets `<>`, in square brackets `[]`.
+fn shape(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(SHAPE);
+    let mut rest = &text[..text.len().min(8 * SHAPE)];
+    while let Some(&byte) = rest.first() {
+        if out.len() >= SHAPE {
+            break;
+        }
+        let used = match byte {
+            b'<' | b'[' => {
+                let close = if byte == b'<' { b'>' } else { b']' };
+                out.extend([byte, close]);
+                memchr::memchr(close, rest).map_or(rest.len(), |end| end + 1)
+            }
+            _ if byte.is_ascii_alphanumeric() || byte >= 0x80 => {
+                let end = rest.iter().position(|b| !is_word(*b)).unwrap_or(rest.len());
+                out.extend_from_slice(mask(&rest[..end]));
+                end
+            }
+            _ => {
+                out.push(byte);
+                1
+            }
+        };
+        rest = &rest[used..];
+    }
+    out.truncate(SHAPE);
+    out
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'.' | b'@' | b'_' | b'-')
+}
+
+fn mask(word: &[u8]) -> &[u8] {
+    if word.iter().all(|b| b.is_ascii_digit() || *b == b'.') {
+        b"N"
+    } else if word.contains(&b'@') {
+        b"ADDRESS"
+    } else if word.iter().any(u8::is_ascii_digit) {
+        b"ID"
+    } else {
+        word
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn particulars_are_masked() {
+        assert_eq!(
+            shape(b"4F3kz9: to=<a@b.example>, delay=0.3"),
+            b"ID: to=<>, delay=N"
+        );
+        assert_eq!(
+            shape(b"peer mx1.example[192.0.2.1]:25 a@b.example"),
+            b"peer ID[]:N ADDRESS"
+        );
+    }
+
+    #[test]
+    fn shapes_are_bounded() {
+        assert!(shape(&vec![b'x'; 100_000]).len() <= SHAPE);
+        assert!(shape(&vec![b'<'; 100_000]).len() <= SHAPE);
+    }
+}

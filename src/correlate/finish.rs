@@ -1,0 +1,213 @@
+//! The last step of correlation, once over the joined whole: what needs time, or other rows.
+//!
+//! Late and early lines are put back to their message, messages are linked to their parents
+//! ([`super::links`]), sessions and logins completed ([`super::sessions`], [`super::logins`]), outcomes and
+//! directions found ([`super::outcomes`]).
+
+use std::collections::HashSet;
+
+use super::coverage::Tally;
+use super::rows::{
+    Attempt, Head, Login, Message, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
+};
+use super::{Part, links, logins, outcomes, refusals, sessions};
+use crate::classify::Class;
+use crate::strings::{Strings, Sym};
+
+/// How a message came to be (column `origin`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Origin {
+    Smtp,
+    Submission,
+    Local,
+    Bounce,
+    Reinjected,
+    Forwarded,
+    Unknown,
+}
+
+/// Where a message or delivery goes, seen from the local domains (column `direction`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Direction {
+    Inbound,
+    Outbound,
+    Internal,
+    Relayed,
+    Unknown,
+}
+
+/// What became of one recipient (column `outcome`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Outcome {
+    Delivered,
+    Forwarded,
+    Bounced,
+    Expired,
+    Discarded,
+    Open,
+    Unknown,
+}
+
+/// A message as the table has it.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct MessageRow {
+    pub stretch: Message,
+    pub sender_domain: Sym,
+    pub origin: Origin,
+    pub direction: Direction,
+    /// Index into [`Rows::messages`].
+    pub parent: Option<u32>,
+    pub tls_version: Sym,
+    pub tls_cipher: Sym,
+    pub head_seen: bool,
+}
+
+/// One message and recipient.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Delivery {
+    pub place: Place,
+    /// Index into [`Rows::messages`].
+    pub message: u32,
+    pub recipient: Sym,
+    pub recipient_domain: Sym,
+    pub first_ts: i64,
+    pub last_ts: i64,
+    pub attempts: u32,
+    pub outcome: Outcome,
+    pub dsn: Sym,
+    pub reply_code: u16,
+    pub reply: Sym,
+    pub class: Option<Class>,
+    pub relay_name: Sym,
+    pub relay_ip: Sym,
+    pub seconds: f64,
+    pub direction: Direction,
+}
+
+/// Everything that was read, as rows in reading order.
+pub struct Rows {
+    /// Queue IDs' lives.
+    pub messages: Vec<MessageRow>,
+    /// Tries; `message` is an index into `messages`.
+    pub attempts: Vec<Attempt>,
+    /// Final outcomes.
+    pub deliveries: Vec<Delivery>,
+    #[allow(missing_docs)]
+    pub rejections: Vec<Rejection>,
+    #[allow(missing_docs)]
+    pub sessions: Vec<Session>,
+    #[allow(missing_docs)]
+    pub logins: Vec<Login>,
+    /// `message` is an index into `messages`, or [`NONE`].
+    pub verdicts: Vec<Verdict>,
+    #[allow(missing_docs)]
+    pub server_events: Vec<ServerEvent>,
+    /// Law 1.
+    pub tally: Tally,
+    /// Domains taken to be ours: given, or seen in local delivery.
+    pub local_domains: HashSet<Sym>,
+}
+
+/// Lines of one message may stand this far on the wrong side of its first or last line, µs.
+pub(super) const SLACK: i64 = 10_000_000;
+
+/// Rows of a whole.
+pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Rows {
+    glue(&mut part);
+    links::tls(&mut part);
+    let parents = links::parents(&mut part, strings);
+    logins::complete(&mut part, strings);
+    refusals::complete(&mut part, strings);
+    let mut rows = outcomes::rows(&mut part, strings, &parents, local_domains);
+    rows.sessions = sessions::complete(part.sessions, strings);
+    rows.logins = part.logins;
+    rows.logins
+        .sort_by_key(|login| (login.place, login.success));
+    rows.rejections = part.rejections;
+    rows.rejections.sort_by_key(|row| row.place);
+    rows.server_events = part.server_events;
+    rows.tally = part.tally;
+    rows
+}
+
+/// Puts stretches together that the order of lines tore apart: a cleanup line before the head line, or a
+/// line or two after `removed`.
+fn glue(part: &mut Part) {
+    let mut same: Vec<u32> = (0..part.messages.len() as u32).collect();
+    let mut glued = false;
+    for index in 0..part.messages.len() {
+        let message = part.messages[index];
+        if message.previous == NONE {
+            continue;
+        }
+        let before = same[message.previous as usize];
+        if belongs(&part.messages[before as usize], &message) {
+            part.messages[before as usize].join(&message);
+            same[index] = before;
+            glued = true;
+        }
+    }
+    if !glued {
+        return;
+    }
+    let root = |message: u32| {
+        if message == NONE {
+            NONE
+        } else {
+            same[message as usize]
+        }
+    };
+    part.attempts
+        .iter_mut()
+        .for_each(|row| row.message = root(row.message));
+    part.verdicts
+        .iter_mut()
+        .for_each(|row| row.message = root(row.message));
+    part.rejections
+        .iter_mut()
+        .for_each(|row| row.message = root(row.message));
+    part.notifications
+        .iter_mut()
+        .for_each(|row| row.message = root(row.message));
+    part.by_queue_id
+        .values_mut()
+        .for_each(|latest| *latest = root(*latest));
+    for (index, message) in part.messages.iter_mut().enumerate() {
+        message.previous = root(message.previous);
+        // A stretch that was taken over has no life of its own.
+        message.taken = same[index] != index as u32;
+    }
+}
+
+fn belongs(before: &Message, next: &Message) -> bool {
+    let near = next.first_ts.saturating_sub(before.last_ts) <= SLACK;
+    let late =
+        before.closed() && next.head == Head::None && !next.queued && next.message_id.is_null();
+    let early =
+        !before.closed() && before.head == Head::None && !before.queued && next.head != Head::None;
+    near && (late || early)
+}
+
+impl Message {
+    /// Takes over a stretch that belongs to it, in whichever order they came.
+    fn join(&mut self, next: &Message) {
+        let removed = self.removed_ts;
+        if self.head == Head::None && next.head != Head::None {
+            let (mut whole, early) = (*next, *self);
+            whole.place = early.place;
+            whole.message_id = whole.message_id.or(early.message_id);
+            whole.previous = early.previous;
+            *self = whole;
+        } else {
+            self.absorb(next);
+        }
+        if self.removed_ts == NO_TIME {
+            self.removed_ts = removed;
+        }
+    }
+}

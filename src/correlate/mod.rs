@@ -1,0 +1,174 @@
+//! Events to rows: the one stateful stage.
+//!
+//! A [`Part`] is what a stretch of log comes to. Blocks are folded into parts of their own, in parallel and
+//! from nothing; [`Part::append`] joins two adjacent ones. Joining is associative, so any block size and any
+//! number of threads give the same rows. That rests on one rule: where a queue ID's or a session's life is cut
+//! into stretches is decided by the structure of the lines alone (a head line begins one, `removed` or
+//! `disconnect` ends one), never by time. What needs time or other rows is left to [`finish`], which runs once
+//! over the joined whole: links between messages, outcomes, directions.
+
+pub mod coverage;
+pub mod finish;
+mod fold;
+mod links;
+mod logins;
+mod outcomes;
+mod refusals;
+pub mod rows;
+mod sessions;
+
+use hashbrown::HashMap;
+
+use crate::strings::{Strings, Sym};
+use coverage::Tally;
+use rows::{
+    Attempt, Login, Message, NONE, Notification, Rejection, ServerEvent, Session, TlsTo, Verdict,
+};
+
+/// Keys are numbers of ours, given out by a seeded interner: a fixed hash cannot be steered from outside.
+type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// (host, queue ID).
+type MessageKey = (Sym, Sym);
+
+/// (host, service or client address, process id or client port, postscreen).
+type SessionKey = (Sym, Sym, u32, bool);
+
+/// What a stretch of log comes to.
+#[derive(Default)]
+#[allow(missing_docs)]
+pub struct Part {
+    pub messages: Vec<Message>,
+    pub attempts: Vec<Attempt>,
+    pub rejections: Vec<Rejection>,
+    pub sessions: Vec<Session>,
+    pub logins: Vec<Login>,
+    pub verdicts: Vec<Verdict>,
+    pub server_events: Vec<ServerEvent>,
+    pub notifications: Vec<Notification>,
+    pub tls_to: Vec<TlsTo>,
+    /// Lines counted, by what became of them.
+    pub tally: Tally,
+    /// The latest stretch of each queue ID.
+    by_queue_id: Map<MessageKey, u32>,
+    /// The latest stretch of each session.
+    by_process: Map<SessionKey, u32>,
+}
+
+impl Part {
+    /// Joins the part that follows.
+    pub fn append(&mut self, next: Part) {
+        let Part {
+            messages,
+            attempts,
+            rejections,
+            sessions,
+            logins,
+            verdicts,
+            server_events,
+            notifications,
+            ..
+        } = next;
+        let session_at = self.append_sessions(sessions);
+        let message_at = self.append_messages(messages, &session_at);
+        let session = |old: u32| {
+            if old == NONE {
+                NONE
+            } else {
+                session_at[old as usize]
+            }
+        };
+        let message = |old: u32| {
+            if old == NONE {
+                NONE
+            } else {
+                message_at[old as usize]
+            }
+        };
+        self.attempts.extend(attempts.into_iter().map(|a| Attempt {
+            message: message(a.message),
+            ..a
+        }));
+        self.rejections
+            .extend(rejections.into_iter().map(|r| Rejection {
+                session: session(r.session),
+                message: message(r.message),
+                ..r
+            }));
+        self.logins.extend(logins.into_iter().map(|l| Login {
+            session: session(l.session),
+            ..l
+        }));
+        self.verdicts.extend(verdicts.into_iter().map(|v| Verdict {
+            message: message(v.message),
+            ..v
+        }));
+        self.server_events.extend(server_events);
+        self.notifications
+            .extend(notifications.into_iter().map(|n| Notification {
+                message: message(n.message),
+                ..n
+            }));
+        self.tls_to.extend(next.tls_to);
+        self.tally.append(next.tally);
+    }
+
+    /// Where each of the next part's messages ends up here.
+    fn append_messages(&mut self, next: Vec<Message>, session_at: &[u32]) -> Vec<u32> {
+        let mut at = Vec::with_capacity(next.len());
+        for mut message in next {
+            if message.session != NONE {
+                message.session = session_at[message.session as usize];
+            }
+            let key = (message.host, message.queue_id);
+            let before = self.by_queue_id.get(&key).copied();
+            match before {
+                Some(open) if message.leading && !self.messages[open as usize].closed() => {
+                    self.messages[open as usize].absorb(&message);
+                    at.push(open);
+                }
+                _ => {
+                    let index = self.messages.len() as u32;
+                    message.leading &= before.is_none();
+                    message.previous = before.unwrap_or(NONE);
+                    self.messages.push(message);
+                    self.by_queue_id.insert(key, index);
+                    at.push(index);
+                }
+            }
+        }
+        at
+    }
+
+    /// Where each of the next part's sessions ends up here.
+    fn append_sessions(&mut self, next: Vec<Session>) -> Vec<u32> {
+        let mut at = Vec::with_capacity(next.len());
+        for mut session in next {
+            let key = session.key();
+            let before = self.by_process.get(&key).copied();
+            match before {
+                Some(open) if session.leading && !self.sessions[open as usize].closed => {
+                    self.sessions[open as usize].absorb(&session);
+                    at.push(open);
+                }
+                _ => {
+                    let index = self.sessions.len() as u32;
+                    session.leading &= before.is_none();
+                    self.sessions.push(session);
+                    self.by_process.insert(key, index);
+                    at.push(index);
+                }
+            }
+        }
+        at
+    }
+}
+
+/// What folding needs beside the events: the shared texts and where the events are from.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The shared texts.
+    pub strings: &'a Strings,
+    /// Rank of the source in reading order.
+    pub source: u32,
+}

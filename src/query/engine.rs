@@ -1,0 +1,334 @@
+//! Runs queries over the tables with polars SQL.
+//!
+//! Each run has a context of its own that holds the tables the query declares and nothing else, so the
+//! declaration is what was read. Frames are shared: a clone counts references. The engine is `Sync`, and
+//! queries run side by side.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use chrono_tz::Tz;
+use polars::prelude::{
+    AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsError, PolarsResult,
+};
+use polars::sql::{SQLContext, sql_expr};
+use rayon::prelude::*;
+
+use super::cells;
+use super::error::{Error, list, suggest};
+use super::findings;
+use super::header::{ColumnSpec, Need, line_of};
+use super::library::Query;
+use super::params::{Overrides, Params, check_overrides};
+use crate::report::{Cell, ColumnInfo, Finding, QueryResult};
+
+/// A query's result with what it concludes.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The rows.
+    pub result: QueryResult,
+    /// The conclusions, in the order of the rows.
+    pub findings: Vec<Finding>,
+}
+
+/// The result of SQL given by hand.
+#[derive(Clone, Debug)]
+pub struct ResultTable {
+    /// Kinds are guessed from types and names.
+    pub columns: Vec<ColumnInfo>,
+    /// Cells in column order.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// The tables, ready for queries.
+pub struct Engine {
+    tables: Vec<(&'static str, DataFrame)>,
+    zone: Tz,
+    paths: HashMap<i64, String>,
+}
+
+impl Engine {
+    /// An engine over `tables`; times are shown in `zone`.
+    pub fn new(tables: Vec<(&'static str, DataFrame)>, zone: Tz) -> Self {
+        let sources = tables.iter().find(|(name, _)| *name == "sources");
+        // A table without these columns gives no paths; evidence then names sources by number.
+        let paths = sources.and_then(|(_, frame)| source_paths(frame).ok());
+        Self {
+            paths: paths.unwrap_or_default(),
+            tables,
+            zone,
+        }
+    }
+
+    /// Runs one query. Overrides that it does not know are an error.
+    pub fn run(&self, query: &Query, overrides: &Overrides) -> Result<Answer, Error> {
+        check_overrides([query], overrides)?;
+        self.answer(query, overrides)
+    }
+
+    /// Runs queries side by side; answers come in the order given. Overrides that none of them knows are an error.
+    pub fn run_all(&self, queries: &[&Query], overrides: &Overrides) -> Result<Vec<Answer>, Error> {
+        check_overrides(queries.iter().copied(), overrides)?;
+        let answers: Vec<Result<Answer, Error>> = queries
+            .par_iter()
+            .with_max_len(1)
+            .map(|query| self.answer(query, overrides))
+            .collect();
+        answers.into_iter().collect()
+    }
+
+    /// Runs SQL given by hand over all tables.
+    pub fn sql(&self, text: &str) -> Result<ResultTable, Error> {
+        if let Some(verb) = writes(text) {
+            let error = Error::new(format!("`{verb}` is not possible: evidence is read only"));
+            return Err(error.hint("write a SELECT"));
+        }
+        let context = SQLContext::new();
+        for (name, frame) in &self.tables {
+            context.register(name, frame.clone().lazy());
+        }
+        let told = |error: &_| {
+            let error = Error::from_polars(error);
+            let names = self.tables.iter().map(|(name, _)| *name);
+            let hint = relation(&error.message).map(|name| suggest(name, names));
+            error.hint(hint.unwrap_or_default())
+        };
+        let frame = collect(context, text).map_err(|error| told(&error))?;
+        let columns: Vec<ColumnInfo> = frame
+            .columns()
+            .iter()
+            .map(|c| guessed(c.name(), c.dtype()))
+            .collect();
+        let rows = cells::rows(&frame, &columns, self.zone).map_err(|error| told(&error))?;
+        Ok(ResultTable { columns, rows })
+    }
+
+    fn answer(&self, query: &Query, overrides: &Overrides) -> Result<Answer, Error> {
+        let params = Params::new(query, overrides)?;
+        if let Some(reason) = self.missing(query)? {
+            return Ok(not_assessable(query, &params, reason));
+        }
+        let frame = self.select(query, &params)?;
+        if let (0, Some(reason)) = (frame.height(), &query.header.empty) {
+            return Ok(not_assessable(query, &params, reason.clone()));
+        }
+        let told = |error| self.told(query, None, &error);
+        let rows = cells::rows(&frame, &infos(query), self.zone).map_err(told)?;
+        let findings = findings::conclude(self, query, &params, &frame, &rows)?;
+        let result = result(query, &params, None, rows);
+        Ok(Answer { result, findings })
+    }
+
+    /// Why the logs cannot answer: the words of every need that no row meets.
+    pub(super) fn missing(&self, query: &Query) -> Result<Option<String>, Error> {
+        let mut reasons: Vec<&str> = Vec::new();
+        for (index, need) in query.header.needs.iter().enumerate() {
+            let line = line_of(&query.text, "needs", index);
+            let met = match self.table(&need.table) {
+                Some(frame) => {
+                    meets(frame, need).map_err(|error| self.told(query, line, &error))?
+                }
+                None => return Err(self.no_table(&need.table).at(&query.file, line)),
+            };
+            if !met && !reasons.contains(&need.missing.as_str()) {
+                reasons.push(&need.missing);
+            }
+        }
+        Ok(Some(reasons.join("; ")).filter(|joined| !joined.is_empty()))
+    }
+
+    /// The query's rows, with the columns that it declares.
+    pub(super) fn select(&self, query: &Query, params: &Params) -> Result<DataFrame, Error> {
+        // The whole file, as its comments keep the parser's line numbers those of the file.
+        let frame = self.frame(query, params, &query.text, None)?;
+        match mismatch(&query.header.columns, &frame) {
+            None => Ok(frame),
+            Some(said) => {
+                let error = Error::new(said).hint("declare `[[columns]]` as the SELECT gives them");
+                Err(error.at(&query.file, line_of(&query.text, "columns", 0)))
+            }
+        }
+    }
+
+    /// What `sql` gives over the declared tables and the parameters. `line` is where it stands in the file.
+    pub(super) fn frame(
+        &self,
+        query: &Query,
+        params: &Params,
+        sql: &str,
+        line: Option<usize>,
+    ) -> Result<DataFrame, Error> {
+        let context = SQLContext::new();
+        for name in &query.header.tables {
+            let frame = self
+                .table(name)
+                .ok_or_else(|| self.no_table(name).at(&query.file, None))?;
+            context.register(name, frame.clone().lazy());
+        }
+        let told = |error: &_| self.told(query, line, error);
+        if let Some(frame) = params.frame().map_err(|error| told(&error))? {
+            context.register("params", frame.lazy());
+        }
+        collect(context, sql).map_err(|error| told(&error))
+    }
+
+    /// Name of a source as evidence gives it.
+    pub(super) fn path(&self, source: i64) -> String {
+        let path = self.paths.get(&source).cloned();
+        path.unwrap_or_else(|| format!("source {source}"))
+    }
+
+    fn table(&self, name: &str) -> Option<&DataFrame> {
+        let found = self.tables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, frame)| frame)
+    }
+
+    fn no_table(&self, name: &str) -> Error {
+        let names = self.tables.iter().map(|(name, _)| *name);
+        Error::new(format!("there is no table `{name}`")).hint(suggest(name, names))
+    }
+
+    /// The engine's error with the query's file and a remedy.
+    pub(super) fn told(&self, query: &Query, line: Option<usize>, error: &PolarsError) -> Error {
+        let error = Error::from_polars(error);
+        let hint = match relation(&error.message) {
+            Some("params") => "`params` exists when the front matter has `[params.…]`".to_owned(),
+            Some(name) if self.table(name).is_some() => {
+                format!("add `{name}` to `tables` in the front matter")
+            }
+            Some(name) => suggest(name, self.tables.iter().map(|(name, _)| *name)),
+            None => String::new(),
+        };
+        error.hint(hint).at(&query.file, line)
+    }
+}
+
+/// Parses, plans and runs. Where polars panics (an overflow, a case it left out), that is an error like others:
+/// the context is dropped, and the tables cannot be changed.
+fn collect(mut context: SQLContext, sql: &str) -> PolarsResult<DataFrame> {
+    let run = AssertUnwindSafe(move || context.execute(sql)?.collect());
+    catch_unwind(run)
+        .unwrap_or_else(|_| Err(PolarsError::ComputeError("polars cannot run this".into())))
+}
+
+/// The statement's first word, when it would change tables.
+fn writes(sql: &str) -> Option<&str> {
+    let code = sql
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    let word = code.flat_map(str::split_whitespace).next()?;
+    let known = ["CREATE", "DELETE", "DROP", "INSERT", "TRUNCATE", "UPDATE"];
+    known
+        .iter()
+        .any(|verb| word.eq_ignore_ascii_case(verb))
+        .then_some(word)
+}
+
+/// The table that the engine did not find, from its message.
+fn relation(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("relation '")?;
+    rest.split_once('\'').map(|(name, _)| name)
+}
+
+/// Whether at least one row is as needed.
+fn meets(frame: &DataFrame, need: &Need) -> PolarsResult<bool> {
+    let Some(condition) = &need.condition else {
+        return Ok(frame.height() > 0);
+    };
+    let rows: LazyFrame = frame.clone().lazy().filter(sql_expr(condition)?);
+    Ok(rows.limit(1).collect()?.height() > 0)
+}
+
+/// What differs between the declared columns and those found.
+fn mismatch(declared: &[ColumnSpec], frame: &DataFrame) -> Option<String> {
+    let want: Vec<&str> = declared.iter().map(|column| column.name.as_str()).collect();
+    let have: Vec<&str> = frame
+        .columns()
+        .iter()
+        .map(|column| column.name().as_str())
+        .collect();
+    if want != have {
+        let (have, want) = (list(&have, "and"), list(&want, "and"));
+        return Some(format!(
+            "the SELECT gives {have}, the front matter declares {want}"
+        ));
+    }
+    let wrong = declared.iter().zip(frame.columns());
+    let mut wrong = wrong.filter(|(spec, column)| !cells::fits(spec.kind, column.dtype()));
+    wrong.next().map(|(spec, column)| {
+        let kind = format!("{:?}", spec.kind).to_lowercase();
+        format!(
+            "column `{}` is {}, which cannot be shown as {kind}",
+            spec.name,
+            column.dtype()
+        )
+    })
+}
+
+/// The columns as a report shows them.
+pub(super) fn infos(query: &Query) -> Vec<ColumnInfo> {
+    query.header.columns.iter().map(ColumnSpec::info).collect()
+}
+
+fn guessed(name: &str, found: &DataType) -> ColumnInfo {
+    ColumnInfo {
+        name: name.to_owned(),
+        kind: cells::guess(name, found),
+        unit: String::new(),
+        about: String::new(),
+    }
+}
+
+fn not_assessable(query: &Query, params: &Params, reason: String) -> Answer {
+    Answer {
+        result: result(query, params, Some(reason), Vec::new()),
+        findings: Vec::new(),
+    }
+}
+
+fn result(
+    query: &Query,
+    params: &Params,
+    not_assessable: Option<String>,
+    full: Vec<Vec<Cell>>,
+) -> QueryResult {
+    QueryResult {
+        name: query.name.clone(),
+        id: query.id(),
+        title: query.header.title.clone(),
+        question: query.header.question.clone(),
+        not_assessable,
+        columns: infos(query),
+        rows: full.iter().take(query.header.rows).cloned().collect(),
+        total: full.len(),
+        csv: query.csv(),
+        params: params.shown().to_vec(),
+        limits: query.header.limits.clone(),
+        controls: query.header.controls.clone(),
+        chart: None,
+        full,
+    }
+}
+
+/// `path`, or `path!member` inside an archive, by source.
+fn source_paths(frame: &DataFrame) -> PolarsResult<HashMap<i64, String>> {
+    let (source, path, member) = (
+        frame.column("source")?,
+        frame.column("path")?,
+        frame.column("member")?,
+    );
+    let mut paths = HashMap::with_capacity(frame.height());
+    for row in 0..frame.height() {
+        let Some(id) = source.get(row)?.extract() else {
+            continue;
+        };
+        let (path, member): (AnyValue<'_>, AnyValue<'_>) = (path.get(row)?, member.get(row)?);
+        let name = match (path.get_str(), member.get_str()) {
+            (Some(path), Some(member)) => format!("{path}!{member}"),
+            (Some(path), None) => path.to_owned(),
+            _ => continue,
+        };
+        paths.insert(id, name);
+    }
+    Ok(paths)
+}

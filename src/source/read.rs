@@ -1,0 +1,200 @@
+//! Reads one source from end to end: decodes, cuts into blocks, counts and hashes.
+//!
+//! Small and plain files are read on the caller's thread. A large compressed file is decoded on a
+//! thread of its own, while the caller's hashes what comes out and hands it on.
+
+use std::fs::File;
+use std::io;
+use std::sync::mpsc::sync_channel;
+use std::thread::Builder;
+
+use super::decode::{Damage, Decoder, plain_words};
+use super::digest::Digest;
+use super::lines::{Piece, Splitter};
+use super::{Block, Codec, Outcome, Problem, Source};
+
+/// A compressed file of this size is worth a thread.
+const LARGE: u64 = 1024 * 1024;
+
+/// Blocks between the two threads, at most.
+const AHEAD: usize = 4;
+
+/// Reads `source`, hands its lines to `on_block` in blocks of about `block_size` bytes and in order, and tells
+/// `progress` how many bytes came from disk since it was last told.
+///
+/// Damage ends the decoding, not the reading: the digest in [`Outcome::sha256`] is always of the whole
+/// file. A source that discovery found unreadable is not tried again; one that is unsupported is only hashed.
+pub fn read(
+    source: &Source,
+    block_size: usize,
+    progress: &dyn Fn(u64),
+    on_block: &mut dyn FnMut(Block),
+) -> Outcome {
+    if let Some(problem @ Problem::Unreadable(_)) = &source.problem {
+        return Outcome {
+            problem: Some(problem.clone()),
+            ..Outcome::default()
+        };
+    }
+    let codec = source.codec.unwrap_or(Codec::Plain);
+    let opened = File::open(&source.file).and_then(|file| Decoder::new(file, codec));
+    let mut sink = Sink {
+        digest: Digest::default(),
+        progress,
+        on_block,
+    };
+    match (opened, &source.problem) {
+        (Err(error), _) => unreadable(&error),
+        (Ok(decoder), Some(problem)) => hash_only(decoder, problem, &mut sink),
+        (Ok(decoder), None) => {
+            let apart = codec != Codec::Plain && source.bytes >= LARGE;
+            let tally = if apart {
+                decode_apart(decoder, block_size, &mut sink)
+            } else {
+                Ok(decode(decoder, block_size, &mut |piece| sink.accept(piece)))
+            };
+            tally.map_or_else(
+                |error| unreadable(&error),
+                |tally| sink.outcome(tally, codec),
+            )
+        }
+    }
+}
+
+fn unreadable(error: &io::Error) -> Outcome {
+    let problem = Some(Problem::Unreadable(plain_words(error)));
+    Outcome {
+        problem,
+        ..Outcome::default()
+    }
+}
+
+/// What the decoding side has counted.
+struct Tally {
+    bytes: u64,
+    /// Of what went through the codec's buffer; nothing for a plain file.
+    sha256: String,
+    lines: u64,
+    damage: Option<Damage>,
+}
+
+fn decode(mut decoder: Decoder, block_size: usize, out: &mut dyn FnMut(Piece)) -> Tally {
+    let mut splitter = Splitter::new(block_size);
+    let damage = loop {
+        let (buffer, room) = splitter.room();
+        let filled = decoder.fill(buffer, room);
+        out(Piece::Read(decoder.tape.fresh()));
+        splitter.split(out);
+        match filled {
+            Ok(true) => {}
+            Ok(false) => break None,
+            Err(damage) => break Some(damage),
+        }
+    };
+    let lines = splitter.finish(out);
+    let unread = if damage.is_some() {
+        pass_rest(&mut decoder, out)
+    } else {
+        None
+    };
+    let damage = damage.map(|damage| with_unread(damage, unread));
+    Tally {
+        bytes: decoder.tape.read,
+        sha256: decoder.tape.sha256(),
+        lines,
+        damage,
+    }
+}
+
+/// Reads what no codec wants, for the digest. Returns the words of an error that ended it.
+fn pass_rest(decoder: &mut Decoder, out: &mut dyn FnMut(Piece)) -> Option<String> {
+    loop {
+        match decoder.tape.pass() {
+            Ok(true) => out(Piece::Read(decoder.tape.fresh())),
+            Ok(false) => return None,
+            Err(error) => return Some(plain_words(&error)),
+        }
+    }
+}
+
+/// The disk's words after the codec's, when both failed.
+fn with_unread(mut damage: Damage, unread: Option<String>) -> Damage {
+    if let Some(words) = unread.filter(|words| *words != damage.what) {
+        damage.what = format!("{}; the rest could not be read: {words}", damage.what);
+    }
+    damage
+}
+
+fn decode_apart(decoder: Decoder, block_size: usize, sink: &mut Sink) -> io::Result<Tally> {
+    let (send, receive) = sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        let work = move || {
+            // Nobody listens any more only when the receiving side has panicked.
+            decode(decoder, block_size, &mut |piece| drop(send.send(piece)))
+        };
+        let thread = Builder::new()
+            .name("decode".into())
+            .spawn_scoped(scope, work)?;
+        for piece in receive {
+            sink.accept(piece);
+        }
+        thread
+            .join()
+            .map_err(|_| io::Error::other("the decoder failed"))
+    })
+}
+
+fn hash_only(mut decoder: Decoder, problem: &Problem, sink: &mut Sink) -> Outcome {
+    let unread = pass_rest(&mut decoder, &mut |piece| sink.accept(piece));
+    Outcome {
+        bytes: decoder.tape.read,
+        sha256: decoder.tape.sha256(),
+        problem: Some(unread.map_or_else(|| problem.clone(), Problem::Unreadable)),
+        ..Outcome::default()
+    }
+}
+
+/// The receiving side: hashes, reports progress, hands on.
+struct Sink<'a> {
+    digest: Digest,
+    progress: &'a dyn Fn(u64),
+    on_block: &'a mut dyn FnMut(Block),
+}
+
+impl Sink<'_> {
+    fn accept(&mut self, piece: Piece) {
+        match piece {
+            Piece::Read(bytes) => (self.progress)(bytes),
+            Piece::Skipped(bytes) => self.digest.update(&bytes),
+            Piece::Block(block) => {
+                self.digest.update(&block.bytes);
+                (self.on_block)(block);
+            }
+        }
+    }
+
+    fn outcome(self, tally: Tally, codec: Codec) -> Outcome {
+        let decoded_bytes = self.digest.bytes;
+        let decoded_sha256 = self.digest.hex();
+        let plain = codec == Codec::Plain;
+        Outcome {
+            bytes: tally.bytes,
+            decoded_bytes,
+            sha256: if plain {
+                decoded_sha256.clone()
+            } else {
+                tally.sha256
+            },
+            decoded_sha256,
+            lines: tally.lines,
+            problem: match tally.damage {
+                Some(Damage { at, what }) => Some(Problem::Damaged {
+                    at,
+                    decoded: decoded_bytes,
+                    what,
+                }),
+                None => (decoded_bytes == 0).then_some(Problem::Empty),
+            },
+        }
+    }
+}

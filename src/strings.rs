@@ -1,0 +1,226 @@
+//! Every text of the logs, once.
+//!
+//! Rows hold a [`Sym`] instead of a string: addresses, host names, queue IDs and replies repeat many times
+//! over, and comparing two of them is comparing two integers. One table is shared by all threads, split into
+//! shards so that they seldom meet. Which number a text gets depends on the order in which threads come by,
+//! so a number must never decide an order or reach the output; [`crate::tables`] turns them back into text.
+
+use std::borrow::Cow;
+use std::hash::BuildHasher;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+
+const SHARD_BITS: u32 = 6;
+const SHARDS: usize = 1 << SHARD_BITS;
+const SLOT_BITS: u32 = 32 - SHARD_BITS;
+const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
+
+/// A text, or [`Sym::NULL`]: the absence of one, which is not the empty text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sym(u32);
+
+impl Sym {
+    /// No text.
+    pub const NULL: Sym = Sym(0);
+
+    /// Whether there is no text.
+    pub fn is_null(self) -> bool {
+        self.0 == 0
+    }
+
+    /// This text, or the other one when there is none.
+    pub fn or(self, other: Sym) -> Sym {
+        if self.is_null() { other } else { self }
+    }
+
+    /// The bare number, for keys of maps.
+    pub fn id(self) -> u32 {
+        self.0
+    }
+}
+
+#[derive(Default)]
+struct Shard {
+    index: HashTable<u32>,
+    /// Where each text ends in `bytes`; it begins where the one before ends.
+    ends: Vec<usize>,
+    bytes: String,
+}
+
+impl Shard {
+    fn get(&self, slot: u32) -> &str {
+        let slot = slot as usize;
+        let start = if slot == 0 { 0 } else { self.ends[slot - 1] };
+        &self.bytes[start..self.ends[slot]]
+    }
+}
+
+/// The table of texts.
+pub struct Strings {
+    hasher: foldhash::fast::RandomState,
+    shards: Vec<Mutex<Shard>>,
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Strings {
+            hasher: foldhash::fast::RandomState::default(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
+    }
+}
+
+impl Strings {
+    /// The symbol of a text. Bytes that are not UTF-8 are replaced by U+FFFD.
+    pub fn intern(&self, bytes: &[u8]) -> Sym {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.intern_str(text),
+            Err(_) => self.intern_str(&String::from_utf8_lossy(bytes)),
+        }
+    }
+
+    /// The symbol of a text; no symbol for the empty one, where the log's absence of a field arrives as `b""`.
+    pub fn intern_some(&self, bytes: &[u8]) -> Sym {
+        if bytes.is_empty() {
+            Sym::NULL
+        } else {
+            self.intern(bytes)
+        }
+    }
+
+    /// The symbol of a text in ASCII lower case (domains, SMTP commands).
+    pub fn intern_lower(&self, bytes: &[u8]) -> Sym {
+        if bytes.iter().any(u8::is_ascii_uppercase) {
+            self.intern(&bytes.to_ascii_lowercase())
+        } else {
+            self.intern(bytes)
+        }
+    }
+
+    fn intern_str(&self, text: &str) -> Sym {
+        let hash = self.hasher.hash_one(text);
+        // The table uses the top seven bits and the bottom ones; the shard is taken from between.
+        let number = (hash >> 40) as usize & (SHARDS - 1);
+        let mut shard = lock(&self.shards[number]);
+        let Shard { index, ends, bytes } = &mut *shard;
+        let view = |slot: u32| {
+            let slot = slot as usize;
+            let start = if slot == 0 { 0 } else { ends[slot - 1] };
+            &bytes[start..ends[slot]]
+        };
+        if let Some(slot) = index.find(hash, |slot| view(*slot) == text) {
+            return symbol(number, *slot);
+        }
+        let slot = ends.len() as u32;
+        assert!(
+            slot < SLOT_MASK,
+            "more than {SLOT_MASK} different texts in one shard"
+        );
+        index.insert_unique(hash, slot, |slot| self.hasher.hash_one(view(*slot)));
+        bytes.push_str(text);
+        ends.push(bytes.len());
+        symbol(number, slot)
+    }
+
+    /// All texts at rest: lookups without locks.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            shards: self.shards.iter().map(lock).collect(),
+        }
+    }
+
+    /// The text of one symbol, copied. For single lookups; [`Strings::reader`] is for columns.
+    pub fn text(&self, sym: Sym) -> Option<String> {
+        let (shard, slot) = place(sym)?;
+        Some(lock(&self.shards[shard]).get(slot).to_owned())
+    }
+}
+
+/// A view of the table while nobody adds to it.
+pub struct Reader<'a> {
+    shards: Vec<MutexGuard<'a, Shard>>,
+}
+
+impl Reader<'_> {
+    /// The text of a symbol.
+    pub fn get(&self, sym: Sym) -> Option<&str> {
+        let (shard, slot) = place(sym)?;
+        Some(self.shards[shard].get(slot))
+    }
+}
+
+fn symbol(shard: usize, slot: u32) -> Sym {
+    Sym(((shard as u32) << SLOT_BITS | slot) + 1)
+}
+
+fn place(sym: Sym) -> Option<(usize, u32)> {
+    let number = sym.0.checked_sub(1)?;
+    Some(((number >> SLOT_BITS) as usize, number & SLOT_MASK))
+}
+
+/// A thread that panicked inside left a whole table behind: texts are only ever appended.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The domain of an address in lower case; `None` for the null sender and for a bare local part.
+pub fn domain(address: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let at = memchr::memrchr(b'@', address)?;
+    let domain = &address[at + 1..];
+    if domain.is_empty() {
+        return None;
+    }
+    Some(if domain.iter().any(u8::is_ascii_uppercase) {
+        Cow::Owned(domain.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(domain)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_text_same_symbol_and_back() {
+        let strings = Strings::default();
+        let symbols: Vec<Sym> = (0..5000)
+            .map(|n| strings.intern(format!("text {n}").as_bytes()))
+            .collect();
+        for (n, sym) in symbols.iter().enumerate() {
+            let text = format!("text {n}");
+            assert_eq!(strings.intern(text.as_bytes()), *sym);
+            assert_eq!(strings.reader().get(*sym), Some(text.as_str()));
+        }
+    }
+
+    #[test]
+    fn null_is_not_empty() {
+        let strings = Strings::default();
+        assert!(!strings.intern(b"").is_null());
+        assert!(strings.intern_some(b"").is_null());
+        assert_eq!(strings.text(Sym::NULL), None);
+    }
+
+    #[test]
+    fn invalid_utf8_is_replaced() {
+        let strings = Strings::default();
+        let sym = strings.intern(b"caf\xe9");
+        assert_eq!(strings.text(sym).as_deref(), Some("caf\u{fffd}"));
+    }
+
+    #[test]
+    fn domains_are_lower_case() {
+        assert_eq!(
+            domain(b"A@Example.COM").as_deref(),
+            Some(&b"example.com"[..])
+        );
+        assert_eq!(
+            domain(b"\"a@b\"@example.org").as_deref(),
+            Some(&b"example.org"[..])
+        );
+        assert_eq!(domain(b""), None);
+        assert_eq!(domain(b"root"), None);
+    }
+}

@@ -1,0 +1,365 @@
+//! Times of log lines: how they are written, and what instant they mean.
+//!
+//! A time is read in two parts. The first, up to the minute, repeats for many lines and is kept in a
+//! [`Cache`] with what the calendar, the [`YearRule`] and the zone make of it; the second, `:52.681636+01:00`,
+//! is read on every line. So neither calendar nor zone costs anything in the hot loop.
+
+use chrono::{DateTime, Duration, NaiveDateTime, Offset, TimeZone};
+use chrono_tz::Tz;
+
+use super::stamp::{Minute, SECOND, Tail};
+
+/// Which year a line means that names none. Lines of one source span less than a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum YearRule {
+    /// The day of the first line. Lines earlier in the calendar belong to the next year; one day earlier is
+    /// disorder at midnight and belongs to the same.
+    From { year: i32, month: u32, day: u32 },
+    /// The last line is not after this day. Lines later in the calendar, by more than a day, belong to the
+    /// year before.
+    Until { year: i32, month: u32, day: u32 },
+}
+
+/// What a source's times need to become instants: a zone for those without offset, and a rule for those
+/// without year. Stateless per line, so that blocks can be parsed in any order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    zone: Tz,
+    edge: Edge,
+}
+
+/// The year's window that a [`YearRule`] means, by the day that opens or closes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edge {
+    Opens(i32, (u32, u32)),
+    Closes(i32, (u32, u32)),
+}
+
+/// The last minute that was read, and what it meant. One per thread; good for the one [`Clock`] it was used
+/// with.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    prefix: [u8; PREFIX],
+    len: usize,
+    /// Of the wall clock as written, microseconds.
+    local: i64,
+    /// Of the same in the clock's zone, when the line gives no offset.
+    utc: i64,
+}
+
+/// `2026 Nov 23 18:36`, the longest time up to its minute.
+const PREFIX: usize = 17;
+
+impl Clock {
+    /// A clock for lines of `zone` (those that give no offset) and `year` (those that give no year).
+    pub fn new(zone: Tz, year: YearRule) -> Clock {
+        let edge = match year {
+            YearRule::From { year, month, day } => {
+                let (year, month, day) = day_before(year, month, day);
+                Edge::Opens(year, (month, day))
+            }
+            YearRule::Until { year, month, day } => {
+                let (year, month, day) = day_after(year, month, day);
+                Edge::Closes(year, (month, day))
+            }
+        };
+        Clock { zone, edge }
+    }
+
+    /// The year in which a line of this day lies.
+    pub fn year(&self, month: u32, day: u32) -> i32 {
+        match self.edge {
+            Edge::Opens(year, first) => year.saturating_add(i32::from((month, day) < first)),
+            Edge::Closes(year, last) => year.saturating_sub(i32::from((month, day) > last)),
+        }
+    }
+
+    /// The instant at which the zone's wall clock shows `local`, both in seconds. Twice: the earlier one.
+    /// Never (the hour skipped in spring): as if the clock had not been moved.
+    fn utc(&self, local: i64) -> Option<i64> {
+        if self.zone == Tz::UTC {
+            return Some(local);
+        }
+        let wall = DateTime::from_timestamp(local, 0)?.naive_utc();
+        // The longest step in the zone data is a day (Samoa, 2011).
+        (0..=24).find_map(|hours| Some(local - self.offset(wall - Duration::hours(hours))?))
+    }
+
+    /// Seconds east of Greenwich at that local time.
+    fn offset(&self, wall: NaiveDateTime) -> Option<i64> {
+        let offset = self.zone.offset_from_local_datetime(&wall).earliest()?;
+        Some(i64::from(offset.fix().local_minus_utc()))
+    }
+
+    /// The instant at the start of `bytes`, microseconds since 1970, and the bytes that it takes.
+    pub(super) fn read(&self, bytes: &[u8], cache: &mut Cache) -> Option<(i64, usize)> {
+        if cache.len == 0 || !bytes.starts_with(cache.prefix.get(..cache.len)?) {
+            self.fill(bytes, cache)?;
+        }
+        let tail = Tail::read(bytes.get(cache.len..)?)?;
+        let minute = match tail.offset {
+            Some(offset) => cache.local - i64::from(offset) * SECOND,
+            None => cache.utc,
+        };
+        Some((minute + tail.micros, cache.len + tail.len))
+    }
+
+    #[cold]
+    fn fill(&self, bytes: &[u8], cache: &mut Cache) -> Option<()> {
+        let minute = Minute::read(bytes)?;
+        let year = minute
+            .year
+            .unwrap_or_else(|| self.year(minute.month, minute.day));
+        if minute.day > month_days(year, minute.month) {
+            return None;
+        }
+        let days = days_since_1970(year, minute.month, minute.day);
+        let local = days * 86_400 + i64::from(minute.hour * 60 + minute.minute) * 60;
+        let prefix = cache.prefix.get_mut(..minute.len)?;
+        prefix.copy_from_slice(bytes.get(..minute.len)?);
+        cache.len = minute.len;
+        cache.local = local * SECOND;
+        cache.utc = self.utc(local)? * SECOND;
+        Some(())
+    }
+}
+
+fn is_leap(year: i32) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+/// Days of a month; 0 when there is no such month.
+pub(super) fn month_days(year: i32, month: u32) -> u32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(is_leap(year)),
+        1..=12 => 31,
+        _ => 0,
+    }
+}
+
+/// Days from 1 January 1970 to that day of the proleptic Gregorian calendar.
+fn days_since_1970(year: i32, month: u32, day: u32) -> i64 {
+    const BEFORE: [i64; 13] = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    let month = month.min(12);
+    let past = i64::from(year) - 1;
+    let leaps = past.div_euclid(4) - past.div_euclid(100) + past.div_euclid(400);
+    let leap_day = i64::from(month > 2 && is_leap(year));
+    // 719,162 days lie between the first day of year 1 and that of 1970.
+    past * 365 + leaps - 719_162 + BEFORE[month as usize] + leap_day + i64::from(day) - 1
+}
+
+fn day_before(year: i32, month: u32, day: u32) -> (i32, u32, u32) {
+    match (month, day) {
+        (0 | 1, 0 | 1) => (year.saturating_sub(1), 12, 31),
+        (_, 0 | 1) => (year, month - 1, month_days(year, month - 1)),
+        _ => (year, month, day - 1),
+    }
+}
+
+fn day_after(year: i32, month: u32, day: u32) -> (i32, u32, u32) {
+    match (month, day) {
+        _ if day < month_days(year, month) => (year, month, day + 1),
+        (12.., _) => (year.saturating_add(1), 1, 1),
+        _ => (year, month + 1, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn at(zone: Tz, text: &str) -> Option<i64> {
+        let year = YearRule::From {
+            year: 2026,
+            month: 1,
+            day: 1,
+        };
+        let read = Clock::new(zone, year).read(text.as_bytes(), &mut Cache::default());
+        read.map(|(micros, _)| micros)
+    }
+
+    fn utc(text: &str) -> i64 {
+        DateTime::parse_from_rfc3339(text)
+            .unwrap()
+            .timestamp_micros()
+    }
+
+    #[test]
+    fn every_way_to_write_a_time_is_read() {
+        let whole = utc("2026-11-03T18:36:52Z");
+        let fraction = utc("2026-11-03T18:36:52.123456Z");
+        let forms = [
+            ("Nov  3 18:36:52", whole),
+            ("Nov 3 18:36:52 x", whole),
+            ("Nov 03 18:36:52 x", whole),
+            ("Nov  3 2026 18:36:52 x", whole),
+            ("Nov  3 2026 18:36:52: x", whole),
+            ("2026 Nov  3 18:36:52 x", whole),
+            ("Nov  3 18:36:52.123456 x", fraction),
+            ("2026-11-03T18:36:52Z x", whole),
+            ("2026-11-03 18:36:52 x", whole),
+            ("2026-11-03 18:36:52,123456789 x", fraction),
+            ("2026-11-03T18:36:52.1234567890123+00:00 x", fraction),
+            ("2026-11-03T19:36:52+0100 x", whole),
+            ("2026-11-03T20:36:52+02 x", whole),
+            ("2026-11-03 13:06:52 -0530 x", whole),
+            ("2026-11-03 18:36:52 -mx x", whole),
+        ];
+        for (text, expected) in forms {
+            assert_eq!(at(Tz::UTC, text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_exist_is_no_time() {
+        let forms = [
+            "Feb 30 18:36:52 x",
+            "Feb 29 18:36:52 x",
+            "Nov 31 18:36:52 x",
+            "Nov  0 18:36:52 x",
+            "Nov 23 25:36:52 x",
+            "Nov 23 24:00:00 x",
+            "Nov 23 18:60:52 x",
+            "Nov 23 18:36:61 x",
+            "Nov 23 18:36:52x",
+            "Nov 23 18:36",
+            "Nov 23 18:36:52. x",
+            "Nom 23 18:36:52 x",
+            "2026-13-01T18:36:52Z x",
+            "2026-02-29T18:36:52Z x",
+            "2026-11-23T18:36:52+01: x",
+            "2026-11-23T18:36:52+2500 x",
+            "0000-11-23T18:36:52Z x",
+        ];
+        for text in forms {
+            assert_eq!(at(Tz::UTC, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_leap_second_is_the_second_before_and_a_leap_day_needs_its_year() {
+        assert_eq!(
+            at(Tz::UTC, "2016-12-31T23:59:60Z"),
+            Some(utc("2016-12-31T23:59:59Z"))
+        );
+        assert_eq!(
+            at(Tz::UTC, "Feb 29 2024 12:00:00 x"),
+            Some(utc("2024-02-29T12:00:00Z"))
+        );
+    }
+
+    #[test]
+    fn new_year_falls_where_the_rule_says() {
+        let from = Clock::new(
+            Tz::UTC,
+            YearRule::From {
+                year: 2025,
+                month: 12,
+                day: 30,
+            },
+        );
+        let until = Clock::new(
+            Tz::UTC,
+            YearRule::Until {
+                year: 2026,
+                month: 1,
+                day: 2,
+            },
+        );
+        for clock in [from, until] {
+            assert_eq!(clock.year(12, 29), 2025);
+            assert_eq!(clock.year(12, 31), 2025);
+            assert_eq!(clock.year(1, 1), 2026);
+            assert_eq!(clock.year(1, 3), 2026);
+        }
+        assert_eq!(from.year(12, 28), 2026);
+        assert_eq!(until.year(1, 4), 2025);
+        let first = Clock::new(
+            Tz::UTC,
+            YearRule::From {
+                year: 2026,
+                month: 1,
+                day: 1,
+            },
+        );
+        assert_eq!((first.year(12, 31), first.year(12, 30)), (2025, 2026));
+        let last = Clock::new(
+            Tz::UTC,
+            YearRule::Until {
+                year: 2025,
+                month: 12,
+                day: 31,
+            },
+        );
+        assert_eq!((last.year(1, 1), last.year(1, 2)), (2026, 2025));
+    }
+
+    #[test]
+    fn summer_time_begins_and_ends() {
+        let zone = Tz::Europe__Berlin;
+        assert_eq!(
+            at(zone, "Oct 25 01:59:59 x"),
+            Some(utc("2026-10-24T23:59:59Z"))
+        );
+        assert_eq!(
+            at(zone, "Oct 25 02:30:00 x"),
+            Some(utc("2026-10-25T00:30:00Z"))
+        );
+        assert_eq!(
+            at(zone, "Oct 25 03:00:00 x"),
+            Some(utc("2026-10-25T02:00:00Z"))
+        );
+        assert_eq!(
+            at(zone, "Mar 29 02:30:00 x"),
+            Some(utc("2026-03-29T01:30:00Z"))
+        );
+        assert_eq!(
+            at(zone, "Mar 29 03:30:00 x"),
+            Some(utc("2026-03-29T01:30:00Z"))
+        );
+        assert_eq!(
+            at(zone, "2026-07-01T12:00:00 x"),
+            Some(utc("2026-07-01T10:00:00Z"))
+        );
+        assert_eq!(
+            at(zone, "2026-07-01T12:00:00Z x"),
+            Some(utc("2026-07-01T12:00:00Z"))
+        );
+    }
+
+    #[test]
+    fn a_skipped_day_is_still_placed() {
+        let micros = at(Tz::Pacific__Apia, "2011-12-30T12:00:00 x");
+        assert_eq!(micros, Some(utc("2011-12-30T22:00:00Z")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_calendar_is_chronos(year in 1970i32..9999, month in 1u32..=12, day in 1u32..=31) {
+            let date = chrono::NaiveDate::from_ymd_opt(year, month, day);
+            proptest::prop_assert_eq!(date.is_some(), day <= month_days(year, month));
+            if let Some(date) = date {
+                let epoch = chrono::NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
+                proptest::prop_assert_eq!((date - epoch).num_days(), days_since_1970(year, month, day));
+            }
+        }
+
+        #[test]
+        fn a_cache_changes_nothing(minutes in proptest::collection::vec(0i64..3_000_000, 1..20)) {
+            let year = YearRule::Until { year: 2026, month: 6, day: 30 };
+            let clock = Clock::new(Tz::America__New_York, year);
+            let mut cache = Cache::default();
+            for minute in minutes {
+                let time = DateTime::from_timestamp(1_577_836_800 + minute * 60, 0).unwrap();
+                for form in ["%b %e %H:%M:%S", "%FT%T%.6f", "%Y %b %e %T", "%F %T+0100"] {
+                    let text = time.format(form).to_string();
+                    let fresh = clock.read(text.as_bytes(), &mut Cache::default());
+                    proptest::prop_assert_eq!(clock.read(text.as_bytes(), &mut cache), fresh);
+                }
+            }
+        }
+    }
+}

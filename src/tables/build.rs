@@ -1,0 +1,476 @@
+//! From correlated rows to frames, one function a table, in the order of [`super::schema::TABLES`].
+
+use chrono_tz::Tz;
+use polars::prelude::{DataFrame, PolarsResult};
+
+use super::Tables;
+use super::columns::Columns;
+use crate::correlate::coverage::{Kind, Seen};
+use crate::correlate::finish::{Delivery, MessageRow, Rows};
+use crate::correlate::rows::{
+    Attempt, Login, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
+};
+use crate::strings::{Reader, Strings, Sym, domain};
+use crate::tables::names;
+
+/// One source, as its table has it.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct SourceRow {
+    pub path: String,
+    pub member: Option<String>,
+    pub codec: Option<&'static str>,
+    pub bytes: u64,
+    pub decoded_bytes: u64,
+    pub sha256: Option<String>,
+    pub decoded_sha256: Option<String>,
+    /// µs since 1970.
+    pub mtime: Option<i64>,
+    pub format: Option<String>,
+    pub hosts: Option<String>,
+    pub lines: u64,
+    pub events: u64,
+    pub ignored: u64,
+    pub unrecognised: u64,
+    pub undecodable: u64,
+    pub first_ts: Option<i64>,
+    pub last_ts: Option<i64>,
+    pub year: Option<i64>,
+    pub year_method: Option<String>,
+    pub utc_offset: Option<String>,
+    pub duplicate_of: Option<i64>,
+    pub problem: Option<String>,
+    /// The problem leaves the evidence incomplete.
+    pub incomplete: bool,
+}
+
+/// All tables.
+///
+/// # Errors
+/// Those of polars, when a frame does not fit in memory.
+pub fn tables(
+    rows: &Rows,
+    sources: &[SourceRow],
+    strings: &Strings,
+    zone: Tz,
+) -> PolarsResult<Tables> {
+    let domains = RecipientDomains::of(&rows.rejections, strings);
+    let texts = &strings.reader();
+    let ctx = &Build { rows, texts, zone };
+    let (((sources, messages), (attempts, deliveries)), rest) = rayon::join(
+        || {
+            rayon::join(
+                || (sources_table(sources, texts), ctx.messages()),
+                || rayon::join(|| ctx.attempts(), || ctx.deliveries()),
+            )
+        },
+        || {
+            let sessions = rayon::join(|| ctx.sessions(), || ctx.rejections(&domains));
+            (
+                sessions,
+                ctx.logins(),
+                ctx.verdicts(),
+                ctx.server_events(),
+                ctx.line_shapes(),
+                ctx.ignored_lines(),
+            )
+        },
+    );
+    let ((sessions, rejections), logins, verdicts, server_events, line_shapes, ignored) = rest;
+    Ok(Tables {
+        frames: vec![
+            ("sources", sources?),
+            ("messages", messages?),
+            ("attempts", attempts?),
+            ("deliveries", deliveries?),
+            ("rejections", rejections?),
+            ("sessions", sessions?),
+            ("logins", logins?),
+            ("verdicts", verdicts?),
+            ("server_events", server_events?),
+            ("line_shapes", line_shapes?),
+            ("ignored_lines", ignored?),
+        ],
+    })
+}
+
+/// Domains of refused senders and recipients, interned before the texts are read.
+struct RecipientDomains(Vec<(Sym, Sym)>);
+
+impl RecipientDomains {
+    fn of(rejections: &[Rejection], strings: &Strings) -> Self {
+        let of = |address: Sym| {
+            let text = strings.text(address)?;
+            domain(text.as_bytes()).map(|d| strings.intern(&d))
+        };
+        let pair = |r: &Rejection| {
+            (
+                of(r.sender).unwrap_or_default(),
+                of(r.recipient).unwrap_or_default(),
+            )
+        };
+        RecipientDomains(rejections.iter().map(pair).collect())
+    }
+}
+
+struct Build<'a> {
+    rows: &'a Rows,
+    texts: &'a Reader<'a>,
+    zone: Tz,
+}
+
+fn code(code: u16) -> Option<i64> {
+    (code != 0).then_some(i64::from(code))
+}
+
+fn key(index: u32) -> Option<i64> {
+    (index != NONE).then_some(i64::from(index) + 1)
+}
+
+impl Build<'_> {
+    fn message(&self, index: u32) -> &MessageRow {
+        &self.rows.messages[index as usize]
+    }
+
+    fn messages(&self) -> PolarsResult<DataFrame> {
+        let rows = &self.rows.messages;
+        let numbered: Vec<(i64, &MessageRow)> = (1..).zip(rows.iter()).collect();
+        Columns::new(&numbered, self.texts)
+            .number("message", |m| m.0)
+            .sym("host", |m| m.1.stretch.host)
+            .sym("service", |m| m.1.stretch.service)
+            .sym("queue_id", |m| m.1.stretch.queue_id)
+            .time("received_ts", |m| m.1.stretch.received_ts)
+            .time("removed_ts", |m| m.1.stretch.removed_ts)
+            .sym("message_id", |m| m.1.stretch.message_id)
+            .sym("sender", |m| m.1.stretch.sender)
+            .sym("sender_domain", |m| m.1.sender_domain)
+            .int("size", |m| m.1.stretch.size.map(|n| n as i64))
+            .int("nrcpt", |m| m.1.stretch.nrcpt.map(i64::from))
+            .word("origin", |m| Some(names::origin(m.1.origin)))
+            .sym("client_name", |m| m.1.stretch.client_name)
+            .sym("client_ip", |m| m.1.stretch.client_ip)
+            .int("client_port", |m| code(m.1.stretch.client_port))
+            .sym("helo", |m| m.1.stretch.helo)
+            .sym("protocol", |m| m.1.stretch.protocol)
+            .sym("auth_user", |m| m.1.stretch.auth_user)
+            .sym("auth_method", |m| m.1.stretch.auth_method)
+            .sym("tls_version", |m| m.1.tls_version)
+            .sym("tls_cipher", |m| m.1.tls_cipher)
+            .int("parent", |m| m.1.parent.and_then(key))
+            .word("direction", |m| Some(names::direction(m.1.direction)))
+            .flag("head_seen", |m| Some(m.1.head_seen))
+            .flag("tail_seen", |m| Some(m.1.stretch.closed()))
+            .buckets(self.zone, |m| m.1.stretch.received_ts)
+            .place(|m| m.1.stretch.place)
+    }
+
+    fn attempts(&self) -> PolarsResult<DataFrame> {
+        Columns::<Attempt>::new(&self.rows.attempts, self.texts)
+            .int("message", |a| key(a.message))
+            .sym("host", |a| self.message(a.message).stretch.host)
+            .sym("queue_id", |a| self.message(a.message).stretch.queue_id)
+            .time("ts", |a| a.ts)
+            .sym("sender", |a| self.message(a.message).stretch.sender)
+            .sym("sender_domain", |a| self.message(a.message).sender_domain)
+            .sym("recipient", |a| a.recipient)
+            .sym("recipient_domain", |a| a.recipient_domain)
+            .sym("orig_recipient", |a| a.orig_recipient)
+            .sym("transport", |a| a.transport)
+            .sym("relay_name", |a| a.relay_name)
+            .sym("relay_ip", |a| a.relay_ip)
+            .int("relay_port", |a| code(a.relay_port))
+            .float("delay", |a| a.delay)
+            .float("delay_before_queue", |a| a.delays[0])
+            .float("delay_in_queue", |a| a.delays[1])
+            .float("delay_connect", |a| a.delays[2])
+            .float("delay_transmit", |a| a.delays[3])
+            .word("status", |a| Some(names::status(a.status)))
+            .sym("dsn", |a| a.dsn)
+            .int("reply_code", |a| code(a.reply_code))
+            .sym("reply", |a| a.reply)
+            .word("cause", |a| a.class.map(|c| c.cause))
+            .word("reason", |a| a.class.map(|c| c.reason))
+            .sym("next_queue_id", |a| a.next_queue_id)
+            .sym("tls_version", |a| a.tls_version)
+            .buckets(self.zone, |a| a.ts)
+            .place(|a| a.place)
+    }
+
+    fn deliveries(&self) -> PolarsResult<DataFrame> {
+        Columns::<Delivery>::new(&self.rows.deliveries, self.texts)
+            .int("message", |d| key(d.message))
+            .sym("host", |d| self.message(d.message).stretch.host)
+            .sym("queue_id", |d| self.message(d.message).stretch.queue_id)
+            .sym("sender", |d| self.message(d.message).stretch.sender)
+            .sym("sender_domain", |d| self.message(d.message).sender_domain)
+            .sym("recipient", |d| d.recipient)
+            .sym("recipient_domain", |d| d.recipient_domain)
+            .time("received_ts", |d| {
+                self.message(d.message).stretch.received_ts
+            })
+            .time("first_ts", |d| d.first_ts)
+            .time("last_ts", |d| d.last_ts)
+            .number("attempts", |d| i64::from(d.attempts))
+            .word("outcome", |d| Some(names::outcome(d.outcome)))
+            .sym("dsn", |d| d.dsn)
+            .int("reply_code", |d| code(d.reply_code))
+            .sym("reply", |d| d.reply)
+            .word("cause", |d| d.class.map(|c| c.cause))
+            .word("reason", |d| d.class.map(|c| c.reason))
+            .sym("relay_name", |d| d.relay_name)
+            .sym("relay_ip", |d| d.relay_ip)
+            .float("seconds", |d| d.seconds)
+            .word("direction", |d| Some(names::direction(d.direction)))
+            .buckets(self.zone, |d| d.last_ts)
+            .place(|d| d.place)
+    }
+
+    fn rejections(&self, domains: &RecipientDomains) -> PolarsResult<DataFrame> {
+        let rows: Vec<(&Rejection, (Sym, Sym))> = self
+            .rows
+            .rejections
+            .iter()
+            .zip(domains.0.iter().copied())
+            .collect();
+        Columns::new(&rows, self.texts)
+            .sym("host", |r| r.0.host)
+            .sym("service", |r| r.0.service)
+            .time("ts", |r| r.0.ts)
+            .word("stage", |r| Some(names::stage(r.0.stage)))
+            .word("action", |r| Some(names::action(r.0.action)))
+            .int("reply_code", |r| code(r.0.reply_code))
+            .sym("dsn", |r| r.0.dsn)
+            .sym("reply", |r| r.0.reply)
+            .word("cause", |r| r.0.class.map(|c| c.cause))
+            .word("reason", |r| r.0.class.map(|c| c.reason))
+            .sym("client_name", |r| r.0.client_name)
+            .sym("client_ip", |r| r.0.client_ip)
+            .sym("helo", |r| r.0.helo)
+            .sym("protocol", |r| r.0.protocol)
+            .sym("sender", |r| r.0.sender)
+            .sym("sender_domain", |r| r.1.0)
+            .sym("recipient", |r| r.0.recipient)
+            .sym("recipient_domain", |r| r.1.1)
+            .sym("auth_user", |r| r.0.auth_user)
+            .sym("queue_id", |r| r.0.queue_id)
+            .sym("dnsbl", |r| r.0.dnsbl)
+            .buckets(self.zone, |r| r.0.ts)
+            .place(|r| r.0.place)
+    }
+
+    fn sessions(&self) -> PolarsResult<DataFrame> {
+        Columns::<Session>::new(&self.rows.sessions, self.texts)
+            .sym("host", |s| s.host)
+            .sym("service", |s| s.service)
+            .int("pid", |s| (s.pid != 0).then_some(i64::from(s.pid)))
+            .time("connect_ts", |s| s.connect_ts)
+            .time("disconnect_ts", |s| s.disconnect_ts)
+            .sym("client_name", |s| s.client_name)
+            .sym("client_ip", |s| s.client_ip)
+            .int("client_port", |s| code(s.client_port))
+            .sym("tls_version", |s| s.tls_version)
+            .sym("tls_cipher", |s| s.tls_cipher)
+            .sym("auth_user", |s| s.auth_user)
+            .number("auth_failures", |s| i64::from(s.auth_failures()))
+            .int("commands_total", |s| {
+                s.counted.then_some(i64::from(s.commands_total))
+            })
+            .int("commands_failed", |s| {
+                s.counted
+                    .then(|| i64::from(s.commands_total.saturating_sub(s.commands_ok)))
+            })
+            .number("messages", |s| i64::from(s.messages))
+            .number("rejections", |s| i64::from(s.rejections))
+            .word("end", |s| Some(names::end(s)))
+            .sym("end_stage", |s| s.end_stage)
+            .buckets(self.zone, |s| {
+                if s.connect_ts == NO_TIME {
+                    s.first_ts
+                } else {
+                    s.connect_ts
+                }
+            })
+            .place(|s| s.place)
+    }
+
+    fn logins(&self) -> PolarsResult<DataFrame> {
+        Columns::<Login>::new(&self.rows.logins, self.texts)
+            .sym("host", |l| l.host)
+            .sym("service", |l| l.service)
+            .time("ts", |l| l.ts)
+            .sym("auth_user", |l| l.auth_user)
+            .sym("auth_method", |l| l.auth_method)
+            .sym("client_name", |l| l.client_name)
+            .sym("client_ip", |l| l.client_ip)
+            .flag("tls", |l| l.tls)
+            .flag("success", |l| Some(l.success))
+            .sym("failure", |l| l.failure)
+            .flag("credentials", |l| Some(l.credentials))
+            .number("attempts", |l| i64::from(l.attempts))
+            .buckets(self.zone, |l| l.ts)
+            .place(|l| l.place)
+    }
+
+    fn verdicts(&self) -> PolarsResult<DataFrame> {
+        Columns::<Verdict>::new(&self.rows.verdicts, self.texts)
+            .sym("host", |v| v.host)
+            .time("ts", |v| v.ts)
+            .sym("queue_id", |v| v.queue_id)
+            .int("message", |v| key(v.message))
+            .sym("program", |v| v.program)
+            .word("verdict", |v| Some(v.verdict))
+            .float("score", |v| v.score.unwrap_or(f64::NAN))
+            .sym("detail", |v| v.detail)
+            .sym("client_ip", |v| v.client_ip)
+            .sym("sender", |v| v.sender)
+            .sym("recipient", |v| v.recipient)
+            .buckets(self.zone, |v| v.ts)
+            .place(|v| v.place)
+    }
+
+    fn server_events(&self) -> PolarsResult<DataFrame> {
+        Columns::<ServerEvent>::new(&self.rows.server_events, self.texts)
+            .sym("host", |e| e.host)
+            .sym("program", |e| e.program)
+            .int("pid", |e| (e.pid != 0).then_some(i64::from(e.pid)))
+            .time("ts", |e| e.ts)
+            .word("severity", |e| Some(names::severity(e.severity)))
+            .word("kind", |e| Some(names::kind(e.kind)))
+            .sym("text", |e| e.text)
+            .buckets(self.zone, |e| e.ts)
+            .place(|e| e.place)
+    }
+
+    fn line_shapes(&self) -> PolarsResult<DataFrame> {
+        let rows = self.by_kind(self.rows.tally.shapes.iter());
+        Columns::new(&rows, self.texts)
+            .word("format", |s| Some(s.0.1).filter(|f| !f.is_empty()))
+            .sym("program", |s| s.0.2)
+            .sym("shape", |s| s.0.3)
+            .number("lines", |s| s.1.lines as i64)
+            .number("example_source", |s| i64::from(s.0.0))
+            .number("example_line", |s| s.1.line as i64)
+            .place(|s| Place {
+                source: s.0.0,
+                line: s.1.line,
+            })
+    }
+
+    fn ignored_lines(&self) -> PolarsResult<DataFrame> {
+        let rows = self.by_kind(self.rows.tally.ignored.iter());
+        Columns::new(&rows, self.texts)
+            .word("format", |s| Some(s.0.1).filter(|f| !f.is_empty()))
+            .sym("program", |s| s.0.2)
+            .sym("why", |s| s.0.3)
+            .number("lines", |s| s.1.lines as i64)
+            .place(|s| Place {
+                source: s.0.0,
+                line: s.1.line,
+            })
+    }
+
+    /// Counts of kinds of lines, summed over sources, each with its first example; in order of that.
+    fn by_kind<'k>(&self, kinds: impl Iterator<Item = (&'k Kind, &'k Seen)>) -> Vec<(Kind, Seen)> {
+        let mut all: Vec<(Kind, Seen)> = kinds.map(|(kind, seen)| (*kind, *seen)).collect();
+        all.sort_by(|a, b| {
+            self.kind_order(&a.0)
+                .cmp(&self.kind_order(&b.0))
+                .then(a.0.0.cmp(&b.0.0))
+        });
+        let mut merged: Vec<(Kind, Seen)> = Vec::new();
+        for (kind, seen) in all {
+            match merged.last_mut() {
+                Some((last, sum)) if (last.1, last.2, last.3) == (kind.1, kind.2, kind.3) => {
+                    sum.lines += seen.lines
+                }
+                _ => merged.push((kind, seen)),
+            }
+        }
+        merged.sort_by(|a, b| {
+            (a.0.0, a.1.line)
+                .cmp(&(b.0.0, b.1.line))
+                .then_with(|| self.kind_order(&a.0).cmp(&self.kind_order(&b.0)))
+        });
+        merged
+    }
+
+    fn kind_order(&self, kind: &Kind) -> (&str, Option<&str>, Option<&str>) {
+        (kind.1, self.texts.get(kind.2), self.texts.get(kind.3))
+    }
+}
+
+fn sources_table(sources: &[SourceRow], texts: &Reader<'_>) -> PolarsResult<DataFrame> {
+    let numbered: Vec<(u32, &SourceRow)> = (0..).zip(sources.iter()).collect();
+    let time = |ts: Option<i64>| ts.unwrap_or(NO_TIME);
+    Columns::new(&numbered, texts)
+        .text("path", |s| Some(s.1.path.clone()))
+        .text("member", |s| s.1.member.clone())
+        .word("codec", |s| s.1.codec)
+        .number("bytes", |s| s.1.bytes as i64)
+        .number("decoded_bytes", |s| s.1.decoded_bytes as i64)
+        .text("sha256", |s| s.1.sha256.clone())
+        .text("decoded_sha256", |s| s.1.decoded_sha256.clone())
+        .time("mtime", |s| time(s.1.mtime))
+        .text("format", |s| s.1.format.clone())
+        .text("hosts", |s| s.1.hosts.clone())
+        .number("lines", |s| s.1.lines as i64)
+        .number("events", |s| s.1.events as i64)
+        .number("ignored", |s| s.1.ignored as i64)
+        .number("unrecognised", |s| s.1.unrecognised as i64)
+        .number("undecodable", |s| s.1.undecodable as i64)
+        .time("first_ts", |s| time(s.1.first_ts))
+        .time("last_ts", |s| time(s.1.last_ts))
+        .int("year", |s| s.1.year)
+        .text("year_method", |s| s.1.year_method.clone())
+        .text("utc_offset", |s| s.1.utc_offset.clone())
+        .int("duplicate_of", |s| s.1.duplicate_of)
+        .text("problem", |s| s.1.problem.clone())
+        .place(|s| Place {
+            source: s.0,
+            line: 1,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::correlate::{Part, finish};
+    use crate::tables::schema::{TABLES, Type};
+    use polars::prelude::DataType;
+
+    #[test]
+    fn frames_follow_the_schema() {
+        let strings = Strings::default();
+        let rows = finish::finish(Part::default(), &strings, &[]);
+        let tables = tables(&rows, &[], &strings, Tz::UTC).unwrap();
+        assert_eq!(tables.frames.len(), TABLES.len());
+        for (table, (name, frame)) in TABLES.iter().zip(&tables.frames) {
+            assert_eq!(table.name, *name);
+            let own: Vec<(String, Type)> = frame
+                .columns()
+                .iter()
+                .map(|c| (c.name().to_string(), kind(c.dtype())))
+                .collect();
+            let listed: Vec<(String, Type)> = table
+                .columns
+                .iter()
+                .map(|c| (c.name.to_string(), c.kind))
+                .collect();
+            assert_eq!(own, listed, "table {name}");
+        }
+    }
+
+    fn kind(dtype: &DataType) -> Type {
+        match dtype {
+            DataType::String => Type::Text,
+            DataType::Int64 => Type::Int,
+            DataType::Float64 => Type::Float,
+            DataType::Boolean => Type::Bool,
+            DataType::Date => Type::Date,
+            DataType::Datetime(..) => Type::Time,
+            other => panic!("{other} is not in the schema"),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Narrowing the tables: by time, by host, by what touches one entity.
+//!
+//! Correlation has seen everything by then, so that a message keeps its head and its outcome when only one of
+//! them lies in the period: a row is kept by its own time.
+
+use std::collections::HashSet;
+
+use polars::prelude::*;
+
+use super::Tables;
+
+/// What to keep.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// First moment, µs UTC.
+    pub since: Option<i64>,
+    /// First moment after, µs UTC.
+    pub until: Option<i64>,
+    /// Hosts, as logged; empty = all.
+    pub hosts: Vec<String>,
+    /// What the report is about.
+    pub about: Option<Entity>,
+}
+
+/// Something that messages, sessions and logins can be about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Entity {
+    Address(String),
+    Ip(String),
+    Domain(String),
+    QueueId(String),
+}
+
+impl Entity {
+    /// What a key given by the user is: an address has `@`, an IP address parses, a domain has a dot.
+    pub fn new(key: &str) -> Self {
+        let key = key.trim().trim_matches(['<', '>', '[', ']']);
+        if key.parse::<std::net::IpAddr>().is_ok() {
+            Entity::Ip(key.to_ascii_lowercase())
+        } else if key.contains('@') {
+            Entity::Address(key.to_ascii_lowercase())
+        } else if key.contains('.') {
+            Entity::Domain(key.to_ascii_lowercase())
+        } else {
+            Entity::QueueId(key.to_owned())
+        }
+    }
+}
+
+/// The time of a row, by table; `None` for tables that describe the sources.
+fn time_of(table: &str) -> Option<&'static str> {
+    match table {
+        "messages" => Some("received_ts"),
+        "deliveries" => Some("last_ts"),
+        "sessions" => Some("connect_ts"),
+        "attempts" | "rejections" | "logins" | "verdicts" | "server_events" => Some("ts"),
+        _ => None,
+    }
+}
+
+/// Columns that name an entity, by table.
+fn columns_of(table: &str, entity: &Entity) -> &'static [&'static str] {
+    match (table, entity) {
+        ("messages", Entity::Address(_)) => &["sender", "auth_user"],
+        ("messages", Entity::Ip(_)) => &["client_ip"],
+        ("messages", Entity::Domain(_)) => &["sender_domain"],
+        ("attempts", Entity::Address(_)) => &["recipient", "orig_recipient"],
+        ("attempts", Entity::Ip(_)) => &["relay_ip"],
+        ("attempts", Entity::Domain(_)) => &["recipient_domain", "relay_name"],
+        ("deliveries", Entity::Address(_)) => &["recipient"],
+        ("deliveries", Entity::Ip(_)) => &["relay_ip"],
+        ("deliveries", Entity::Domain(_)) => &["recipient_domain"],
+        ("rejections", Entity::Address(_)) => &["sender", "recipient", "auth_user"],
+        ("rejections", Entity::Ip(_)) => &["client_ip"],
+        ("rejections", Entity::Domain(_)) => {
+            &["sender_domain", "recipient_domain", "helo", "client_name"]
+        }
+        ("sessions" | "logins", Entity::Address(_)) => &["auth_user"],
+        ("sessions" | "logins", Entity::Ip(_)) => &["client_ip"],
+        ("sessions" | "logins", Entity::Domain(_)) => &["client_name"],
+        ("verdicts", Entity::Address(_)) => &["sender", "recipient"],
+        ("verdicts", Entity::Ip(_)) => &["client_ip"],
+        (
+            "messages" | "attempts" | "deliveries" | "rejections" | "verdicts",
+            Entity::QueueId(_),
+        ) => &["queue_id"],
+        _ => &[],
+    }
+}
+
+impl Selection {
+    /// The tables with the rows kept.
+    ///
+    /// # Errors
+    /// Those of polars.
+    pub fn apply(&self, tables: Tables) -> PolarsResult<Tables> {
+        let touched = match &self.about {
+            Some(entity) => Some((entity, touched(&tables, entity)?)),
+            None => None,
+        };
+        let mut frames = Vec::with_capacity(tables.frames.len());
+        for (name, frame) in tables.frames {
+            let mut keep = self.by_time(name).and(self.by_host(&frame));
+            if let Some((entity, messages)) = &touched {
+                keep = keep.and(by_entity(name, entity, messages));
+            }
+            frames.push((
+                name,
+                if self.is_all() {
+                    frame
+                } else {
+                    frame.lazy().filter(keep).collect()?
+                },
+            ));
+        }
+        Ok(Tables { frames })
+    }
+
+    fn is_all(&self) -> bool {
+        self.since.is_none()
+            && self.until.is_none()
+            && self.hosts.is_empty()
+            && self.about.is_none()
+    }
+
+    fn by_time(&self, table: &str) -> Expr {
+        let Some(column) = time_of(table) else {
+            return lit(true);
+        };
+        // A message or session whose beginning is not in the logs is kept by its end.
+        let ts = match table {
+            "messages" => coalesce(&[col(column), col("removed_ts")]),
+            "sessions" => coalesce(&[col(column), col("disconnect_ts")]),
+            _ => col(column),
+        };
+        let at = |ts: i64| lit(ts).cast(DataType::Datetime(TimeUnit::Microseconds, None));
+        let since = self
+            .since
+            .map_or(lit(true), |since| ts.clone().gt_eq(at(since)));
+        let until = self.until.map_or(lit(true), |until| ts.lt(at(until)));
+        since.and(until)
+    }
+
+    fn by_host(&self, frame: &DataFrame) -> Expr {
+        if self.hosts.is_empty() || frame.column("host").is_err() {
+            return lit(true);
+        }
+        any(self
+            .hosts
+            .iter()
+            .map(|host| col("host").eq(lit(host.clone()))))
+    }
+}
+
+fn any(conditions: impl Iterator<Item = Expr>) -> Expr {
+    conditions.reduce(Expr::or).unwrap_or(lit(false))
+}
+
+fn names(table: &str, entity: &Entity) -> Expr {
+    any(columns_of(table, entity).iter().map(|column| {
+        let column = col(*column);
+        let found = match entity {
+            Entity::QueueId(id) => column.eq(lit(id.clone())),
+            Entity::Address(key) | Entity::Ip(key) => {
+                column.str().to_lowercase().eq(lit(key.clone()))
+            }
+            Entity::Domain(key) => {
+                let lower = column.str().to_lowercase();
+                lower
+                    .clone()
+                    .eq(lit(key.clone()))
+                    .or(lower.str().ends_with(lit(format!(".{key}"))))
+            }
+        };
+        found.fill_null(lit(false))
+    }))
+}
+
+fn by_entity(table: &str, entity: &Entity, messages: &Series) -> Expr {
+    let named = names(table, entity);
+    match table {
+        "messages" | "attempts" | "deliveries" | "verdicts" => named.or(col("message")
+            .is_in(lit(messages.clone()).implode(false), false)
+            .fill_null(lit(false))),
+        "rejections" | "sessions" | "logins" => named,
+        // The server about itself concerns everyone; the sources are what the report rests on.
+        _ => lit(true),
+    }
+}
+
+/// Messages that name the entity, or were tried to or from it, with all their parents and children.
+fn touched(tables: &Tables, entity: &Entity) -> PolarsResult<Series> {
+    let mut found: HashSet<i64> = HashSet::new();
+    for name in ["messages", "attempts", "deliveries", "verdicts"] {
+        let Some(frame) = tables.get(name) else {
+            continue;
+        };
+        let rows = frame
+            .clone()
+            .lazy()
+            .filter(names(name, entity))
+            .select([col("message")])
+            .collect()?;
+        found.extend(rows.column("message")?.i64()?.iter().flatten());
+    }
+    if let Some(messages) = tables.get("messages") {
+        spread(&mut found, messages)?;
+    }
+    let mut keys: Vec<i64> = found.into_iter().collect();
+    keys.sort_unstable();
+    Ok(Series::new("touched".into(), keys))
+}
+
+/// Adds parents and children until nothing is added: each round reaches one hop further, and hops are few.
+fn spread(found: &mut HashSet<i64>, messages: &DataFrame) -> PolarsResult<()> {
+    let keys = messages.column("message")?.i64()?;
+    let parents = messages.column("parent")?.i64()?;
+    let links: Vec<(i64, i64)> = keys
+        .iter()
+        .zip(parents.iter())
+        .filter_map(|(m, p)| Some((m?, p?)))
+        .collect();
+    loop {
+        let before = found.len();
+        for (child, parent) in &links {
+            if found.contains(child) || found.contains(parent) {
+                found.insert(*child);
+                found.insert(*parent);
+            }
+        }
+        if found.len() == before {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_told_apart() {
+        assert_eq!(
+            Entity::new("<Alice@Corp.example>"),
+            Entity::Address("alice@corp.example".into())
+        );
+        assert_eq!(Entity::new("[192.0.2.1]"), Entity::Ip("192.0.2.1".into()));
+        assert_eq!(Entity::new("2001:DB8::1"), Entity::Ip("2001:db8::1".into()));
+        assert_eq!(
+            Entity::new("corp.example"),
+            Entity::Domain("corp.example".into())
+        );
+        assert_eq!(
+            Entity::new("4F3kz92abc"),
+            Entity::QueueId("4F3kz92abc".into())
+        );
+    }
+}
