@@ -34,7 +34,7 @@
 --
 -- [params.growth]
 -- default = 0.20
--- unit    = "share in 30 days"
+-- unit    = "share"
 -- source  = "mtaudit"
 -- about   = "change in 30 days from which it is pointed out"
 --
