@@ -1,2 +1,3 @@
 //! tests
 mod corpora_postfix;
+mod queries;
