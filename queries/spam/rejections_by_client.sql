@@ -54,7 +54,7 @@
 --
 -- [[findings]]
 -- severity   = "info"
--- when       = "most_in_window >= burst"
+-- when       = "most_in_window >= burst AND main_reason <> 'greylist'"
 -- sentence   = "{client_ip} was refused {most_in_window} times within {params.window_minutes} minutes ({rejections} in all, mostly {main_reason}); messages accepted from there: {accepted}."
 -- thresholds = ["burst", "window_minutes"]
 -- limit      = 5

@@ -285,7 +285,7 @@ pub fn categories(rows: &[Vec<Cell>], index: usize) -> Slots {
     let mut slots = Vec::new();
     let mut of_row = Vec::with_capacity(rows.len());
     for row in rows {
-        let shown = row.get(index).map(|c| name(c)).unwrap_or_default();
+        let shown = row.get(index).map(name).unwrap_or_default();
         let slot = *known.entry(shown.clone()).or_insert_with(|| {
             slots.push(Slot {
                 short: escape::clip(&shown, 12),
