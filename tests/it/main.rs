@@ -5,3 +5,5 @@
 mod corpora_postfix;
 mod queries;
 mod readme;
+mod support;
+mod truth;
