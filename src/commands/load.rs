@@ -279,12 +279,12 @@ pub fn parse(block: &Block, source: u32, clock: &Clock, strings: &Strings) -> Pa
     part
 }
 
-fn line(
+fn line<'b>(
     part: &mut Part,
     counter: &mut Counter<'_>,
-    ctx: &mut Context<'_>,
+    ctx: &mut Context<'b>,
     number: u64,
-    bytes: &[u8],
+    bytes: &'b [u8],
     clock: &Clock,
     cache: &mut Cache,
 ) {
