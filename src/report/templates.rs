@@ -323,6 +323,9 @@ fn engine(
     tera.register_filter("bytes", |n: u64, _: Kwargs, _: &State| {
         format::bytes(n as f64)
     });
+    tera.register_filter("when", |text: &str, _: Kwargs, _: &State| {
+        format::when(text)
+    });
     tera.register_filter("words", |text: &str, _: Kwargs, _: &State| {
         text.replace('_', " ")
     });
@@ -413,7 +416,7 @@ fn hint(message: &str) -> &'static str {
         return "templates see `report`, with the fields of report.json, and `limits`; check the name there";
     }
     if lower.contains("unknown") || lower.contains("filter") {
-        return "besides Tera's own there are the filters clip, count, bytes, words, table";
+        return "besides Tera's own there are the filters clip, count, bytes, when, words, table";
     }
     "the syntax is that of Tera 2; compare with the built-in template of the same name"
 }
@@ -427,15 +430,21 @@ mod tests {
     use super::super::{html, sample};
     use super::*;
 
-    /// Queries that must each stand in a report: the library of design section 7.
-    const LIBRARY: &str = "capacity/overview capacity/hourly_profile capacity/weekday_hour_heatmap \
-        capacity/daily_trend capacity/peak_windows capacity/delay_percentiles capacity/queue_depth \
-        capacity/size_distribution capacity/top_senders capacity/top_recipients capacity/top_destinations \
-        delivery/outcomes delivery/by_reason delivery/by_dsn delivery/by_destination delivery/deferral_hotspots \
-        delivery/unknown_recipients delivery/expired delivery/dns_failures delivery/connectivity \
-        spam/rejections_by_reason spam/rejections_by_client spam/blocklisted_clients spam/relay_probes \
-        access/auth_summary access/password_guessing access/success_after_failures \
-        evidence/sources evidence/coverage evidence/line_shapes evidence/server_events";
+    /// The library's queries by name, with the text of each.
+    fn library() -> BTreeMap<String, String> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
+        let files = walkdir::WalkDir::new(&dir).follow_links(true).into_iter();
+        let files = files
+            .map(Result::unwrap)
+            .filter(|e| e.file_type().is_file());
+        files
+            .map(|e| {
+                let inside = e.path().strip_prefix(&dir).unwrap().with_extension("");
+                let name = inside.to_string_lossy().into_owned();
+                (name, fs::read_to_string(e.path()).unwrap())
+            })
+            .collect()
+    }
 
     #[test]
     fn the_list_and_the_folder_agree() {
@@ -451,16 +460,14 @@ mod tests {
     fn every_query_stands_in_the_audit_and_only_known_ones_anywhere() {
         let templates = Templates::load(None).unwrap();
         assert_eq!(templates.kinds(), ["audit", "capacity", "incident"]);
-        let library: BTreeSet<&str> = LIBRARY.split_whitespace().collect();
+        let library = library();
+        let known: BTreeSet<&str> = library.keys().map(String::as_str).collect();
         let audit = templates.definition("audit").unwrap();
-        assert_eq!(
-            audit.queries().into_iter().collect::<BTreeSet<_>>(),
-            library
-        );
+        assert_eq!(audit.queries().into_iter().collect::<BTreeSet<_>>(), known);
         for kind in templates.kinds() {
             let definition = templates.definition(kind).unwrap();
             assert!(
-                definition.queries().iter().all(|q| library.contains(q)),
+                definition.queries().iter().all(|q| known.contains(q)),
                 "{kind}"
             );
         }
@@ -471,6 +478,24 @@ mod tests {
                 .hint
                 .contains("audit, capacity, incident")
         );
+    }
+
+    #[test]
+    fn tiles_ask_for_columns_that_their_queries_declare() {
+        let (templates, library) = (Templates::load(None).unwrap(), library());
+        for kind in templates.kinds() {
+            for tile in templates.definition(kind).unwrap().tiles {
+                let in_note = tile
+                    .note
+                    .split('{')
+                    .skip(1)
+                    .filter_map(|p| p.split('}').next());
+                for column in in_note.chain([tile.column.as_str()]) {
+                    let declared = format!("name = \"{column}\"");
+                    assert!(library[&tile.query].contains(&declared), "{kind}: {column}");
+                }
+            }
+        }
     }
 
     fn with_file(name: &str, text: &str) -> Result<Templates, Error> {

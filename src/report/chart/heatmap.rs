@@ -69,7 +69,7 @@ impl Grid {
             .iter()
             .map(|r| text_width(&r.short))
             .fold(0.0, f64::max)
-            + 10.0
+            + 20.0
     }
 
     fn draw(&self, svg: &mut Svg, picked: &Picked) {
@@ -135,10 +135,12 @@ impl Grid {
     }
 
     fn name(&self, (row, column): (usize, usize)) -> String {
-        format!(
-            "{} {}",
-            self.rows[row].full, self.columns.slots[column].full
-        )
+        let (row, column) = (&self.rows[row].full, &self.columns.slots[column].full);
+        let of_day = WEEK.contains(&row.as_str()) && column.parse::<u8>().is_ok_and(|h| h < 24);
+        if of_day {
+            return format!("{row} {column:0>2}:00");
+        }
+        format!("{row} {column}")
     }
 
     /// The scale of shades, from nothing to the highest value.

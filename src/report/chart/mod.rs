@@ -19,7 +19,7 @@ const MAX_MARKS: usize = 400;
 /// Series told apart by colour; the smallest of more are merged or left out.
 const MAX_SERIES: usize = 8;
 /// Width of the drawing; the page scales it.
-const WIDTH: f64 = 640.0;
+const WIDTH: f64 = 760.0;
 
 /// The chart kinds of `[chart] kind`.
 pub const KINDS: [&str; 6] = ["line", "area", "bar", "columns", "stacked", "heatmap"];
