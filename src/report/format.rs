@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(number(12_345_678.0, ColumnKind::Bytes), "12.3 MB");
         assert_eq!(number(999_999.0, ColumnKind::Bytes), "1 MB");
         assert_eq!(number(512.0, ColumnKind::Bytes), "512 B");
-        assert_eq!(number(3.14159, ColumnKind::Number), "3.14");
+        assert_eq!(number(2.71459, ColumnKind::Number), "2.71");
         assert_eq!(number(f64::NAN, ColumnKind::Number), "–");
         assert_eq!(number(1e300, ColumnKind::Count), "1.00e300");
     }

@@ -250,6 +250,8 @@ pub struct Cell {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct Chart {
+    /// One of `chart::KINDS`.
+    pub kind: String,
     /// Inline SVG, escaped, no script, no reference to anything outside.
     pub svg: String,
     /// The same in words.

@@ -6,7 +6,7 @@ use super::svg::{Anchor, Svg, text_width};
 use super::{MAX_SERIES, WIDTH};
 
 /// Bars drawn; the table has the rest.
-const MAX_BARS: usize = 20;
+const MAX_BARS: usize = 12;
 const BAR: f64 = 16.0;
 const GAP: f64 = 8.0;
 const TOP: f64 = 28.0;
@@ -33,6 +33,7 @@ pub fn draw(spec: &ChartSpec, columns: &[ColumnInfo], rows: &[Vec<Cell>]) -> Opt
     let alt = alt(spec, &picked, &bars, rows.len());
     let svg = render(spec, &picked, &bars, &series);
     Some(Chart {
+        kind: spec.kind.clone(),
         svg: svg.finish(&spec.label, &alt),
         alt,
     })

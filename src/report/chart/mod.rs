@@ -1,6 +1,6 @@
 //! Charts: a query's result as inline SVG and as a sentence.
 //!
-//! [`data`] turns rows into slots and series, [`scale`] finds ticks, [`svg`] writes elements; [`plot`], [`bars`] and
+//! [`slots`] and [`data`] turn rows into places and series, [`scale`] finds ticks, [`svg`] writes elements; [`plot`], [`bars`] and
 //! [`heatmap`] draw. Colours are classes that the page's style fills for light and dark; coordinates have one
 //! decimal, so that the same rows give the same bytes. A chart has at most about [`MAX_MARKS`] marks: longer series
 //! are merged, and the picture says so.
@@ -10,6 +10,7 @@ mod data;
 mod heatmap;
 mod plot;
 mod scale;
+mod slots;
 mod svg;
 
 use super::{Cell, Chart, ChartSpec, ColumnInfo};
@@ -26,11 +27,22 @@ pub const KINDS: [&str; 6] = ["line", "area", "bar", "columns", "stacked", "heat
 
 /// Draws the result, or nothing when it has no such columns or no value to draw.
 pub fn draw(spec: &ChartSpec, columns: &[ColumnInfo], rows: &[Vec<Cell>]) -> Option<Chart> {
+    let spec = &ChartSpec {
+        label: sentence_case(&spec.label),
+        ..spec.clone()
+    };
     match spec.kind.as_str() {
         "bar" => bars::draw(spec, columns, rows),
         "heatmap" => heatmap::draw(spec, columns, rows),
         kind => plot::draw(plot::Style::of(kind)?, spec, columns, rows),
     }
+}
+
+/// `messages a day` as it stands over a chart.
+fn sentence_case(label: &str) -> String {
+    let mut chars = label.chars();
+    let first = chars.next().map(|c| c.to_uppercase().collect::<String>());
+    first.unwrap_or_default() + chars.as_str()
 }
 
 #[cfg(test)]
@@ -197,6 +209,23 @@ mod tests {
         assert_eq!(chart.svg.matches("<title>Mon ").count(), 24);
         assert!(chart.svg.find(">Mon<").unwrap() < chart.svg.find(">Sun<").unwrap());
         assert!(chart.alt.contains("highest 161 at Sun 23"), "{}", chart.alt);
+    }
+
+    #[test]
+    fn weekdays_in_words_are_put_in_their_order_too() {
+        let rows: Vec<_> = ["Wednesday", "Monday"]
+            .iter()
+            .map(|day| {
+                vec![
+                    sample::cell(json!(9)),
+                    sample::cell(json!(5)),
+                    sample::text(day),
+                ]
+            })
+            .collect();
+        let chart = drawn("heatmap", ColumnKind::Count, &rows).unwrap();
+        assert!(chart.svg.contains(">Sun<"), "{}", chart.svg);
+        assert!(chart.svg.find("Mon 09:00: 5") < chart.svg.find("Wed 09:00: 5"));
     }
 
     #[test]

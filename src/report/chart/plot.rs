@@ -64,6 +64,7 @@ pub fn draw(
     }
     let alt = alt(spec, &data);
     Some(Chart {
+        kind: spec.kind.clone(),
         svg: svg.finish(&spec.label, &alt),
         alt,
     })
