@@ -179,7 +179,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(chart.svg.matches("<path").count(), 1);
-        assert_eq!(chart.svg.matches('M').count(), 2, "{}", chart.svg);
+        let path = chart.svg.split(" d=\"").nth(1).unwrap();
+        let path = path.split('"').next().unwrap();
+        assert_eq!(path.matches('M').count(), 2, "{path}");
         assert!(
             chart.alt.contains("highest 9 at 2026-11-23 12:00"),
             "{}",
