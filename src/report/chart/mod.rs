@@ -60,6 +60,7 @@ mod tests {
             y: vec!["y".into()],
             rows: (kind == "heatmap").then(|| "r".into()),
             series: None,
+            sorted: false,
             label: "messages".into(),
         }
     }
@@ -211,6 +212,26 @@ mod tests {
         assert_eq!(chart.svg.matches("<title>Mon ").count(), 24);
         assert!(chart.svg.find(">Mon<").unwrap() < chart.svg.find(">Sun<").unwrap());
         assert!(chart.alt.contains("highest 161 at Sun 23"), "{}", chart.alt);
+    }
+
+    #[test]
+    fn bars_of_one_category_are_added_and_can_be_sorted() {
+        let rows = [("b", 2), ("a", 3), ("b", 5)].map(|(x, y)| row(json!(x), json!(y)));
+        let place = |spec: &ChartSpec, bar: &str| {
+            let chart = draw(spec, &columns(ColumnKind::Text), &rows).unwrap();
+            assert_eq!(chart.svg.matches("<rect").count(), 2);
+            chart.svg.find(bar).unwrap()
+        };
+        let sorted = ChartSpec {
+            sorted: true,
+            ..spec("bar")
+        };
+        assert!(place(&sorted, "b: 7") < place(&sorted, "a: 3"));
+        let by_rows = ChartSpec {
+            x: "x".into(),
+            ..spec("bar")
+        };
+        assert!(place(&by_rows, "b: 7") < place(&by_rows, "a: 3"));
     }
 
     #[test]
