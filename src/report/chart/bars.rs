@@ -181,6 +181,10 @@ fn alt(spec: &ChartSpec, picked: &Picked, bars: &[Bar], total: usize) -> String 
         .iter()
         .filter_map(|b| Some((b.name.as_str(), b.values[0]?)));
     let extremes = extremes(first, picked.kind()).unwrap_or_default();
+    let series = match picked.y.as_slice() {
+        [(_, first), _, ..] => format!("{}, ", first.name.replace('_', " ")),
+        _ => String::new(),
+    };
     let more = total - bars.len();
     let more = if more > 0 {
         format!(" {} more are not drawn.", format::count(more as u64))
@@ -192,5 +196,5 @@ fn alt(spec: &ChartSpec, picked: &Picked, bars: &[Bar], total: usize) -> String 
     } else {
         format!("{} bars", bars.len())
     };
-    format!("{}, {bars}: {extremes}.{more}", spec.label)
+    format!("{}, {bars}: {series}{extremes}.{more}", spec.label)
 }
