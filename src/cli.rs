@@ -168,6 +168,9 @@ pub struct InputArgs {
     /// Threads to use (default: one for each core)
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Print how long each stage took
+    #[arg(long)]
+    pub timings: bool,
     /// No progress bar and no closing line
     #[arg(short, long)]
     pub quiet: bool,

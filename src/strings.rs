@@ -40,19 +40,54 @@ impl Sym {
     }
 }
 
+/// Texts of a shard lie in chunks, so that growing never moves them. A text may be longer than a chunk (it then has
+/// one of its own), but none begins beyond this.
+const CHUNK: usize = 1 << 18;
+
+/// Where a text lies: `chunk * CHUNK + start`, and its length. The hash is kept so that growing the index, and a
+/// near miss in it, need not read the text.
+#[derive(Clone, Copy)]
+struct Span {
+    hash: u64,
+    at: u64,
+    len: u32,
+}
+
 #[derive(Default)]
 struct Shard {
     index: HashTable<u32>,
-    /// Where each text ends in `bytes`; it begins where the one before ends.
-    ends: Vec<usize>,
-    bytes: String,
+    spans: Vec<Span>,
+    chunks: Vec<String>,
 }
 
 impl Shard {
     fn get(&self, slot: u32) -> &str {
-        let slot = slot as usize;
-        let start = if slot == 0 { 0 } else { self.ends[slot - 1] };
-        &self.bytes[start..self.ends[slot]]
+        view(&self.spans, &self.chunks, slot)
+    }
+}
+
+fn view<'a>(spans: &[Span], chunks: &'a [String], slot: u32) -> &'a str {
+    let span = spans[slot as usize];
+    let start = span.at as usize % CHUNK;
+    &chunks[span.at as usize / CHUNK][start..start + span.len as usize]
+}
+
+/// Puts a text at the end of the last chunk, or of a new one where it does not fit.
+fn store(chunks: &mut Vec<String>, text: &str, hash: u64) -> Span {
+    let fits = chunks
+        .last()
+        .is_some_and(|last| last.capacity() - last.len() >= text.len() && last.len() < CHUNK);
+    if !fits {
+        chunks.push(String::with_capacity(text.len().max(CHUNK)));
+    }
+    let number = chunks.len() - 1;
+    let last = &mut chunks[number];
+    let at = (number * CHUNK + last.len()) as u64;
+    last.push_str(text);
+    Span {
+        hash,
+        at,
+        len: text.len() as u32,
     }
 }
 
@@ -103,23 +138,23 @@ impl Strings {
         // The table uses the top seven bits and the bottom ones; the shard is taken from between.
         let number = (hash >> 40) as usize & (SHARDS - 1);
         let mut shard = lock(&self.shards[number]);
-        let Shard { index, ends, bytes } = &mut *shard;
-        let view = |slot: u32| {
-            let slot = slot as usize;
-            let start = if slot == 0 { 0 } else { ends[slot - 1] };
-            &bytes[start..ends[slot]]
-        };
-        if let Some(slot) = index.find(hash, |slot| view(*slot) == text) {
+        let Shard {
+            index,
+            spans,
+            chunks,
+        } = &mut *shard;
+        let same =
+            |slot: &u32| spans[*slot as usize].hash == hash && view(spans, chunks, *slot) == text;
+        if let Some(slot) = index.find(hash, same) {
             return symbol(number, *slot);
         }
-        let slot = ends.len() as u32;
+        let slot = spans.len() as u32;
         assert!(
             slot < SLOT_MASK,
             "more than {SLOT_MASK} different texts in one shard"
         );
-        index.insert_unique(hash, slot, |slot| self.hasher.hash_one(view(*slot)));
-        bytes.push_str(text);
-        ends.push(bytes.len());
+        index.insert_unique(hash, slot, |slot| spans[*slot as usize].hash);
+        spans.push(store(chunks, text, hash));
         symbol(number, slot)
     }
 
@@ -192,6 +227,19 @@ mod tests {
             let text = format!("text {n}");
             assert_eq!(strings.intern(text.as_bytes()), *sym);
             assert_eq!(strings.reader().get(*sym), Some(text.as_str()));
+        }
+    }
+
+    #[test]
+    fn long_texts_have_a_place_too() {
+        let strings = Strings::default();
+        let texts: Vec<String> = (1..40).map(|n| "x".repeat(n * 20_011)).collect();
+        let symbols: Vec<Sym> = texts
+            .iter()
+            .map(|text| strings.intern(text.as_bytes()))
+            .collect();
+        for (text, sym) in texts.iter().zip(symbols) {
+            assert_eq!(strings.text(sym).as_ref(), Some(text));
         }
     }
 

@@ -33,7 +33,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "encryption = 'no' AND remote_successes >= clear_logins AND auth_method NOT IN ('CRAM-MD5', 'DIGEST-MD5', 'NTLM', 'GSSAPI', 'SCRAM-SHA-1', 'SCRAM-SHA-256')"
--- sentence   = "{remote_successes} logins to {service} from other machines went over unencrypted connections ({successes} successes in this row, accounts: {accounts}). Whoever can listen on the way can read such a password."
+-- sentence   = "Passwords went to {service} over unencrypted connections from other machines (logins: {remote_successes} of {successes} in this row, accounts: {accounts}). Whoever can listen on the way can read them."
 -- thresholds = ["clear_logins"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE success AND NOT tls"
@@ -42,7 +42,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "server_failures > 0"
--- sentence   = "{server_failures} tries to log in to {service} failed for a fault of the server, not of the user ({successes} successes in this row)."
+-- sentence   = "Logins to {service} failed for a fault of the server, not of the user (tries: {server_failures}, beside {successes} successes)."
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE NOT success AND NOT credentials"
 -- keys       = ["service", "auth_method"]

@@ -12,6 +12,7 @@
 --   { name = "most_in_window", kind = "count", about = "most failures within the window" },
 --   { name = "most_accounts", kind = "count", about = "most different names tried within the window" },
 --   { name = "successes_after", kind = "count", about = "successful logins from the address after its first failure" },
+--   { name = "successes_before", kind = "count", about = "successful logins from the address before its first failure" },
 --   { name = "days", kind = "count", about = "different days with failures" },
 --   { name = "first_ts", kind = "time", about = "first failure" },
 --   { name = "last_ts", kind = "time", about = "last failure" },
@@ -41,16 +42,29 @@
 --
 -- [[findings]]
 -- severity   = "high"
--- when       = "most_in_window >= max_failures AND successes_after > 0"
--- sentence   = "{client_ip} failed to log in {most_in_window} times within {params.window_minutes} minutes ({failures} failures in all, names logged: {accounts}), and {successes_after} logins from there worked afterwards. This fits a guessed password as well as a user who mistyped it: ask the owners of the accounts."
+-- when       = "most_in_window >= max_failures AND successes_after > 0 AND successes_before = 0"
+-- sentence   = "{client_ip} failed to log in {most_in_window} times within {params.window_minutes} minutes ({failures} failures in all, names logged: {accounts}); afterwards logins from there worked ({successes_after}), and none had before. This fits a guessed password as well as a new user who mistyped it: ask the owners of the accounts."
 -- thresholds = ["max_failures", "window_minutes"]
 -- limit      = 5
--- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE success OR credentials"
+-- evidence   = """
+-- WITH firsts AS (SELECT client_ip, MIN(ts) AS first_ts FROM logins WHERE NOT success AND credentials AND client_ip IS NOT NULL GROUP BY client_ip)
+-- SELECT logins.client_ip AS client_ip, logins.source AS source, logins.line AS line
+-- FROM logins JOIN firsts ON logins.client_ip = firsts.client_ip
+-- WHERE (logins.success OR logins.credentials) AND logins.ts >= firsts.first_ts"""
 -- keys       = ["client_ip"]
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "most_accounts > spray_accounts"
+-- when       = "most_accounts > spray_accounts AND successes_after > 0"
+-- sentence   = "{client_ip} failed with {most_accounts} different accounts within {params.window_minutes} minutes ({failures} failures in all); logins from there worked before ({successes_before}) and afterwards ({successes_after}). Many users behind one address look alike."
+-- thresholds = ["spray_accounts", "window_minutes"]
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"
+-- keys       = ["client_ip"]
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "most_accounts > spray_accounts AND successes_after = 0"
 -- sentence   = "{client_ip} tried {most_accounts} different accounts within {params.window_minutes} minutes ({failures} failures in all). None worked from that address."
 -- thresholds = ["spray_accounts", "window_minutes"]
 -- limit      = 5
@@ -59,7 +73,7 @@
 --
 -- [[findings]]
 -- severity   = "low"
--- when       = "most_in_window >= max_failures"
+-- when       = "most_in_window >= max_failures AND successes_after = 0"
 -- sentence   = "{client_ip} failed to log in {most_in_window} times within {params.window_minutes} minutes ({failures} failures in all, names logged: {accounts}). None worked from that address."
 -- thresholds = ["max_failures", "window_minutes"]
 -- limit      = 5
@@ -107,10 +121,12 @@ WITH fails AS (
     FROM fails
     GROUP BY client_ip
 ), wins AS (
-    SELECT firsts.client_ip AS client_ip, COUNT(*) AS n
+    SELECT firsts.client_ip AS client_ip,
+           COUNT(*) FILTER (WHERE logins.ts > firsts.first_ts) AS later,
+           COUNT(*) FILTER (WHERE logins.ts <= firsts.first_ts) AS earlier
     FROM firsts
     JOIN logins ON firsts.client_ip = logins.client_ip
-    WHERE logins.success AND logins.ts > firsts.first_ts
+    WHERE logins.success
     GROUP BY firsts.client_ip
 )
 SELECT clients.client_ip AS client_ip,
@@ -119,7 +135,8 @@ SELECT clients.client_ip AS client_ip,
        clients.accounts AS accounts,
        bursts.most_in_window AS most_in_window,
        bursts.most_accounts AS most_accounts,
-       CAST(COALESCE(wins.n, 0) AS BIGINT) AS successes_after,
+       CAST(COALESCE(wins.later, 0) AS BIGINT) AS successes_after,
+       CAST(COALESCE(wins.earlier, 0) AS BIGINT) AS successes_before,
        clients.days AS days,
        clients.first_ts AS first_ts,
        clients.last_ts AS last_ts

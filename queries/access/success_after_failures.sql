@@ -37,20 +37,58 @@
 --
 -- [[findings]]
 -- severity   = "high"
--- when       = "NOT used_before"
--- sentence   = "{auth_user} logged in from {client_ip} right after {failures} failures in a row, from an address that the account had not used before in these logs. This fits a guessed password; it is a pattern, not proof."
+-- when       = "NOT used_before AND account_failures > 0"
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {account_failures} failures in a row of this account, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 10
--- evidence   = "SELECT client_ip, source, line FROM logins WHERE success OR credentials"
+-- evidence   = """
+-- SELECT auth_user, source, line FROM logins WHERE NOT success AND credentials
+-- UNION ALL
+-- SELECT auth_user, source, line
+-- FROM (SELECT auth_user, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
+-- WHERE no = 1"""
+-- keys       = ["auth_user"]
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "NOT used_before AND address_failures > 0"
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {address_failures} failures in a row from this address, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
+-- thresholds = ["min_failures", "window_minutes"]
+-- limit      = 10
+-- evidence   = """
+-- SELECT client_ip, source, line FROM logins WHERE NOT success AND credentials
+-- UNION ALL
+-- SELECT client_ip, source, line
+-- FROM (SELECT client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
+-- WHERE no = 1"""
 -- keys       = ["client_ip"]
 --
 -- [[findings]]
 -- severity   = "low"
--- when       = "used_before"
--- sentence   = "{auth_user} logged in from {client_ip} right after {failures} failures in a row. The account had used this address before, so a mistyped or changed password is likely."
+-- when       = "account_failures > 0"
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {account_failures} failures in a row of this account. The account had used this address before, so a mistyped or changed password is likely."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 5
--- evidence   = "SELECT client_ip, source, line FROM logins WHERE success OR credentials"
+-- evidence   = """
+-- SELECT auth_user, source, line FROM logins WHERE NOT success AND credentials
+-- UNION ALL
+-- SELECT auth_user, source, line
+-- FROM (SELECT auth_user, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
+-- WHERE no = 1"""
+-- keys       = ["auth_user"]
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "address_failures > 0"
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {address_failures} failures in a row from this address. The account had used this address before, so a mistyped or changed password is likely."
+-- thresholds = ["min_failures", "window_minutes"]
+-- limit      = 5
+-- evidence   = """
+-- SELECT client_ip, source, line FROM logins WHERE NOT success AND credentials
+-- UNION ALL
+-- SELECT client_ip, source, line
+-- FROM (SELECT client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
+-- WHERE no = 1"""
 -- keys       = ["client_ip"]
 WITH more AS (
     SELECT CAST(v.n AS BIGINT) AS n FROM (VALUES (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS v(n)

@@ -12,7 +12,7 @@
 --   { name = "bytes", kind = "bytes", about = "size of the accepted messages, each once" },
 --   { name = "rejections", kind = "count", about = "commands refused during SMTP; null when the logs hold neither connections nor refusals" },
 --   { name = "sessions", kind = "count", about = "inbound connections; null when none is logged" },
---   { name = "days", kind = "count", about = "complete days in the trend (the same on every row)" },
+--   { name = "days", kind = "count", about = "complete days; the trend rests on the newest 366 of them (the same on every row)" },
 --   { name = "trend_30_days", kind = "number", unit = "messages a day", about = "change of the daily volume in 30 days (the same on every row)" },
 --   { name = "trend_low", kind = "number", unit = "messages a day", about = "lower end of its 95 % interval" },
 --   { name = "trend_high", kind = "number", unit = "messages a day", about = "upper end of its 95 % interval" },
@@ -34,7 +34,7 @@
 --
 -- [params.growth]
 -- default = 0.20
--- unit    = "share in 30 days"
+-- unit    = "share"
 -- source  = "mtaudit"
 -- about   = "change in 30 days from which it is pointed out"
 --
@@ -81,20 +81,25 @@ WITH events AS (
            CAST(COUNT(*) FILTER (WHERE kind = 'session') AS BIGINT) AS sessions
     FROM events
     GROUP BY day
-), bounded AS (
+), framed AS (
     SELECT day, accepted, accepted_all_hops, bytes, rejections, sessions,
            MIN(day) OVER () AS first_day,
            MAX(day) OVER () AS last_day,
            SUM(sessions) OVER () AS all_sessions,
            SUM(refusal_lines) OVER () AS all_refusals
     FROM counted
+), bounded AS (
+    SELECT day, accepted, accepted_all_hops, bytes, rejections, sessions, last_day, all_sessions, all_refusals,
+           day > first_day AND day < last_day AS complete,
+           CAST(SUM(CASE WHEN day > first_day AND day < last_day THEN 1 ELSE 0 END) OVER () AS BIGINT) AS days
+    FROM framed
 ), used AS (
     -- The newest 366 complete days, the newest first.
     SELECT accepted, no
     FROM (
         SELECT accepted, CAST(ROW_NUMBER() OVER (ORDER BY day DESC) AS BIGINT) AS no
         FROM bounded
-        WHERE day > first_day AND day < last_day
+        WHERE complete
     ) AS numbered
     WHERE no <= 366
 ), amount AS (
@@ -110,8 +115,7 @@ WITH events AS (
     SELECT slope, CAST(ROW_NUMBER() OVER (ORDER BY slope) AS BIGINT) AS no
     FROM slopes
 ), limits AS (
-    SELECT amount.days AS days,
-           amount.median_day AS median_day,
+    SELECT amount.median_day AS median_day,
            amount.days >= params.min_days AS enough,
            CAST(FLOOR((amount.days * (amount.days - 1) / 2.0
                - 1.96 * SQRT(amount.days * (amount.days - 1) * (2 * amount.days + 5) / 18.0)) / 2.0) AS BIGINT) AS low_no,
@@ -120,24 +124,22 @@ WITH events AS (
     FROM amount
     CROSS JOIN params
 ), trend AS (
-    SELECT limits.days AS days,
-           limits.enough AS enough,
-           limits.median_day AS median_day,
+    SELECT COUNT(*) FILTER (WHERE limits.enough) > 0 AS enough,
+           MAX(limits.median_day) AS median_day,
            QUANTILE_CONT(ordered.slope, 0.5) AS slope,
            MAX(ordered.slope) FILTER (WHERE ordered.no = limits.low_no) AS low,
            MAX(ordered.slope) FILTER (WHERE ordered.no = limits.high_no) AS high
     FROM limits
-    LEFT JOIN ordered ON limits.days > 0
-    GROUP BY limits.days, limits.enough, limits.median_day
+    CROSS JOIN ordered
 )
 SELECT bounded.day AS day,
-       bounded.day > bounded.first_day AND bounded.day < bounded.last_day AS complete,
+       bounded.complete AS complete,
        bounded.accepted AS accepted,
        bounded.accepted_all_hops AS accepted_all_hops,
        bounded.bytes AS bytes,
        CASE WHEN bounded.all_sessions + bounded.all_refusals > 0 THEN bounded.rejections END AS rejections,
        CASE WHEN bounded.all_sessions > 0 THEN bounded.sessions END AS sessions,
-       trend.days AS days,
+       bounded.days AS days,
        CASE WHEN trend.enough THEN ROUND(30 * trend.slope, 2) END AS trend_30_days,
        CASE WHEN trend.enough THEN ROUND(30 * trend.low, 2) END AS trend_low,
        CASE WHEN trend.enough THEN ROUND(30 * trend.high, 2) END AS trend_high,

@@ -45,7 +45,7 @@
 -- label = "failed deliveries"
 --
 -- [[findings]]
--- severity   = "high"
+-- severity   = "medium"
 -- when       = "final >= min_final AND delivered = 0"
 -- sentence   = "No mail at all arrived at {recipient_domain}: {failed} of {final} deliveries with a known end failed ({bounced} refused, {expired} given up)."
 -- thresholds = ["min_final"]
@@ -54,7 +54,7 @@
 -- keys       = ["recipient_domain"]
 --
 -- [[findings]]
--- severity   = "medium"
+-- severity   = "low"
 -- when       = "failed_share_low > low_share"
 -- sentence   = "{failed_share} of the mail to {recipient_domain} failed ({failed} of {final} deliveries with a known end; allowing for chance, at least {failed_share_low})."
 -- thresholds = ["low_share", "min_final"]

@@ -47,28 +47,28 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "reason = 'blocklist'"
--- sentence   = "Other servers refused our mail because our address or domain is on a block list or in bad repute: {tries} tries for {messages} messages to {domains} domains, {failed} deliveries failed for good ({failed_share} of all {all_failed} failures)."
+-- sentence   = "Other servers refused our mail because our address or domain is on a block list or in bad repute: {tries} of {all_tries} unsuccessful tries (messages: {messages}, recipient domains: {domains}); {failed} of all {all_failed} failed deliveries are lost to it."
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason = 'blocklist'"
 -- keys       = []
 --
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "reason IN ('spf', 'dkim', 'dmarc', 'ptr')"
--- sentence   = "Other servers refused our mail because it did not pass their check of the sender ({reason}): {tries} tries to {domains} domains, {failed} deliveries failed for good. Our DNS records or signing should be checked."
+-- sentence   = "Other servers refused our mail because it did not pass their check of the sender ({reason}): {tries} of {all_tries} unsuccessful tries (recipient domains: {domains}); {failed} of all {all_failed} failed deliveries are lost to it. Our DNS records or signing should be checked."
 -- evidence   = "SELECT reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr')"
 -- keys       = ["reason"]
 --
 -- [[findings]]
 -- severity   = "high"
 -- when       = "cause = 'local' AND failed > 0"
--- sentence   = "Mail was lost to faults on our own side ({reason}): {failed} deliveries failed for good after {tries} unsuccessful tries."
+-- sentence   = "Mail was lost to faults on our own side ({reason}): {failed} of all {all_failed} failed deliveries, with {tries} unsuccessful tries."
 -- evidence   = "SELECT reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause = 'local'"
 -- keys       = ["reason"]
 --
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "cause = 'local'"
--- sentence   = "Mail was delayed by faults on our own side ({reason}): {tries} unsuccessful tries for {messages} messages, {open} deliveries still waiting."
+-- sentence   = "Mail was delayed by faults on our own side ({reason}): {tries} of {all_tries} unsuccessful tries (messages: {messages}, deliveries still waiting: {open})."
 -- evidence   = "SELECT reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause = 'local'"
 -- keys       = ["reason"]
 --

@@ -48,7 +48,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "reason IN ('nxdomain', 'no-mx', 'null-mx') AND messages >= min_messages AND delivered = 0"
--- sentence   = "{messages} messages went to {recipient_domain}, which does not exist or takes no mail ({reason}); none arrived. The domain may be mistyped."
+-- sentence   = "{recipient_domain} does not exist or takes no mail ({reason}): none of {messages} messages for it arrived. The domain may be mistyped."
 -- thresholds = ["min_messages"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('nxdomain', 'no-mx', 'null-mx')"

@@ -35,7 +35,7 @@
 -- keys       = []
 WITH e AS (
     SELECT host, queue_id, CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender, recipient, received_ts, last_ts, seconds, attempts, reason, reply,
-           ROW_NUMBER() OVER (ORDER BY last_ts, host, queue_id, recipient, source, line) AS number
+           ROW_NUMBER() OVER (ORDER BY last_ts, source, line, recipient) AS number
     FROM deliveries
     WHERE outcome = 'expired'
 ), whole AS (

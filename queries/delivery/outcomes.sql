@@ -50,7 +50,7 @@
 -- label = "deliveries a day"
 --
 -- [[findings]]
--- severity   = "high"
+-- severity   = "medium"
 -- when       = "final >= min_final AND failed_share >= pause_share"
 -- sentence   = "On {day}, {failed_share} of the mail with a known end was not delivered ({failed} of {final}: {bounced} refused for good, {expired} given up)."
 -- thresholds = ["pause_share", "min_final"]
@@ -59,7 +59,7 @@
 -- keys       = ["day"]
 --
 -- [[findings]]
--- severity   = "medium"
+-- severity   = "low"
 -- when       = "final >= min_final AND failed_share >= review_share"
 -- sentence   = "On {day}, {failed_share} of the mail with a known end was not delivered ({failed} of {final}: {bounced} refused for good, {expired} given up)."
 -- thresholds = ["review_share", "min_final"]

@@ -30,7 +30,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "kind = 'sent by us' AND times >= repeats"
--- sentence   = "{times} mails were sent to {recipient}, which does not exist according to its server ({senders} senders, {days} days). The address should be corrected or taken off the list."
+-- sentence   = "{times} mails were sent to {recipient}, which does not exist according to its server (different senders: {senders}, days: {days}). The address should be corrected or taken off the list."
 -- thresholds = ["repeats"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient, '') AS recipient, source, line FROM deliveries WHERE outcome = 'bounced' AND reason = 'user-unknown'"

@@ -29,7 +29,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "accepted_after >= min_accepted"
--- sentence   = "{client_ip} stood on a block list ({refusals} refusals, {listings} listings noted), and {accepted_after} messages from there were accepted afterwards. Either the listing ended or not every way in asks the list."
+-- sentence   = "{client_ip} stood on a block list (refusals for it: {refusals}, listings noted: {listings}); messages accepted from there afterwards: {accepted_after} of {accepted}. Either the listing ended or not every way in asks the list."
 -- thresholds = ["min_accepted"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE dnsbl IS NOT NULL OR reason = 'blocklist' UNION ALL SELECT client_ip, source, line FROM verdicts WHERE verdict LIKE 'dnsbl%'"

@@ -46,7 +46,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_unknown > unknown_per_hour"
--- sentence   = "{client_ip} tried {most_unknown} different addresses that do not exist within one hour ({unknown_recipients} in all, {rejections} refusals). This is how address lists are probed; {accepted} messages from there were accepted."
+-- sentence   = "{client_ip} tried {most_unknown} different addresses that do not exist within one hour ({unknown_recipients} in all, {rejections} refusals). This is how address lists are probed; messages accepted from there: {accepted}."
 -- thresholds = ["unknown_per_hour"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'user-unknown'"
@@ -54,8 +54,8 @@
 --
 -- [[findings]]
 -- severity   = "info"
--- when       = "most_in_window >= burst"
--- sentence   = "{client_ip} was refused {most_in_window} times within {params.window_minutes} minutes ({rejections} in all, mostly {main_reason}); {accepted} messages from there were accepted."
+-- when       = "most_in_window >= burst AND main_reason <> 'greylist'"
+-- sentence   = "{client_ip} was refused {most_in_window} times within {params.window_minutes} minutes ({rejections} in all, mostly {main_reason}); messages accepted from there: {accepted}."
 -- thresholds = ["burst", "window_minutes"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE action IN ('reject', 'defer')"

@@ -10,8 +10,8 @@
 --   { name = "stage", kind = "text", about = "step of the dialogue" },
 --   { name = "action", kind = "text", about = "what was done: reject, defer, reject_warning (only logged), discard, hold, redirect" },
 --   { name = "rejections", kind = "count", about = "how often" },
---   { name = "share", kind = "share", about = "of all rows of this table" },
---   { name = "all_rejections", kind = "count", about = "all of them: the denominator" },
+--   { name = "share", kind = "share", about = "of all refusals; null for what is no refusal (warnings, holds, redirections and the like)" },
+--   { name = "all_rejections", kind = "count", about = "refusals (reject, defer) in all: the denominator" },
 --   { name = "clients", kind = "count", about = "different client addresses" },
 --   { name = "senders", kind = "count", about = "different envelope senders" },
 --   { name = "recipients", kind = "count", about = "different recipients" },
@@ -40,16 +40,20 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "cause = 'local' AND action IN ('reject', 'defer') AND rejections >= local_rejections"
--- sentence   = "Our server turned clients away for a fault of its own ({reason}): {rejections} of {all_rejections} refusals, {clients} clients, from {first_ts} to {last_ts}. Wanted mail was delayed or lost for as long as it lasted."
+-- sentence   = "Our server turned clients away for a fault of its own ({reason}): {rejections} of {all_rejections} refusals (different clients: {clients}), from {first_ts} to {last_ts}. Wanted mail was delayed or lost for as long as it lasted."
 -- thresholds = ["local_rejections"]
 -- limit      = 5
--- evidence   = "SELECT COALESCE(reason, 'undetermined') AS reason, COALESCE(stage, '') AS stage, COALESCE(action, '') AS action, source, line FROM rejections WHERE cause = 'local'"
+-- evidence   = "SELECT COALESCE(reason, 'undetermined') AS reason, COALESCE(stage, '') AS stage, action, source, line FROM rejections WHERE cause = 'local' AND action IN ('reject', 'defer')"
 -- keys       = ["reason", "stage", "action"]
-WITH grouped AS (
-    SELECT COALESCE(cause, 'undetermined') AS cause,
-           COALESCE(reason, 'undetermined') AS reason,
+WITH named AS (
+    SELECT COALESCE(cause, CASE WHEN action IN ('reject', 'defer') THEN 'undetermined' ELSE '' END) AS cause,
+           COALESCE(reason, CASE WHEN action IN ('reject', 'defer') THEN 'undetermined' ELSE '' END) AS reason,
            COALESCE(stage, '') AS stage,
            COALESCE(action, '') AS action,
+           client_ip, sender, recipient, day, ts, reply
+    FROM rejections
+), grouped AS (
+    SELECT cause, reason, stage, action,
            COUNT(*) AS rejections,
            COUNT(DISTINCT client_ip) AS clients,
            COUNT(DISTINCT sender) AS senders,
@@ -58,15 +62,15 @@ WITH grouped AS (
            MIN(ts) AS first_ts,
            MAX(ts) AS last_ts,
            MIN(reply) AS example
-    FROM rejections
-    GROUP BY COALESCE(cause, 'undetermined'), COALESCE(reason, 'undetermined'), COALESCE(stage, ''), COALESCE(action, '')
+    FROM named
+    GROUP BY cause, reason, stage, action
 ), summed AS (
     SELECT cause, reason, stage, action, rejections, clients, senders, recipients, days, first_ts, last_ts, example,
-           CAST(SUM(rejections) OVER () AS BIGINT) AS all_rejections
+           CAST(SUM(CASE WHEN action IN ('reject', 'defer') THEN CAST(rejections AS BIGINT) ELSE 0 END) OVER () AS BIGINT) AS all_rejections
     FROM grouped
 )
 SELECT cause, reason, stage, action, rejections,
-       ROUND(CAST(rejections AS DOUBLE) / all_rejections, 4) AS share,
+       CASE WHEN action IN ('reject', 'defer') THEN ROUND(CAST(rejections AS DOUBLE) / all_rejections, 4) END AS share,
        all_rejections, clients, senders, recipients, days, first_ts, last_ts, example
 FROM summed
 ORDER BY rejections DESC, cause, reason, stage, action

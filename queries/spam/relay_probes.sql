@@ -37,7 +37,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "relayed > 0"
--- sentence   = "{client_ip} was refused {tries} times as relaying, and {relayed} messages from there for recipients outside were accepted without login. If this client is not meant to relay, our server is open to it."
+-- sentence   = "{client_ip} was refused as relaying (times: {tries}), yet messages from there for recipients outside were accepted without login ({relayed} of {accepted} accepted). If this client is not meant to relay, our server is open to it."
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied' UNION ALL SELECT client_ip, source, line FROM messages WHERE direction = 'relayed' AND COALESCE(auth_user, '') = ''"
 -- keys       = ["client_ip"]
@@ -45,7 +45,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_2_min >= fast_tries"
--- sentence   = "{client_ip} tried to relay {most_in_2_min} times within 2 minutes ({tries} tries for {recipients} recipients in all). All were refused."
+-- sentence   = "{client_ip} tried to relay {most_in_2_min} times within 2 minutes (tries in all: {tries}, different recipients: {recipients}). All were refused."
 -- thresholds = ["fast_tries"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied'"
@@ -54,7 +54,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_10_min >= slow_tries"
--- sentence   = "{client_ip} tried to relay {most_in_10_min} times within 10 minutes ({tries} tries for {recipients} recipients in all). All were refused; it may also be a user who did not log in."
+-- sentence   = "{client_ip} tried to relay {most_in_10_min} times within 10 minutes (tries in all: {tries}, different recipients: {recipients}). All were refused; it may also be a user who did not log in."
 -- thresholds = ["slow_tries"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied'"

@@ -14,6 +14,7 @@ use chrono_tz::Tz;
 
 use super::progress::Progress;
 use super::sources::{Job, describe, jobs};
+use super::timings::Timings;
 use crate::correlate::coverage::{Counter, Counts};
 use crate::correlate::finish::finish;
 use crate::correlate::{Context, Part};
@@ -23,7 +24,7 @@ use crate::source::{self, Block, Outcome, Problem};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
 use crate::tables::Tables;
-use crate::tables::build::{self, SourceRow};
+use crate::tables::build::{self, SourceRow, Wanted};
 use crate::tables::select::Selection;
 
 /// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
@@ -40,6 +41,8 @@ pub struct Options {
     pub threads: Option<usize>,
     pub quiet: bool,
     pub selection: Selection,
+    pub wanted: Wanted,
+    pub timings: Timings,
 }
 
 /// What was read.
@@ -59,7 +62,9 @@ pub struct Loaded {
 /// # Errors
 /// No such path, no source at all, a thread pool that cannot be made, a table that does not fit in memory.
 pub fn load(options: &Options) -> Result<Loaded> {
-    let found = source::discover(&options.paths);
+    let found = options
+        .timings
+        .of("discover", || source::discover(&options.paths));
     if found.is_empty() {
         bail!("no files under the given paths\nhint: name log files or folders that hold some");
     }
@@ -76,7 +81,7 @@ fn read_all(jobs: &[Job], options: &Options) -> Result<Loaded> {
     let strings = Strings::default();
     let progress = Progress::new(jobs.iter().map(|job| job.source.bytes).sum(), options.quiet);
     let waiting = AtomicUsize::new(0);
-    let read: Vec<(Part, Outcome)> = {
+    let read: Vec<(Part, Outcome)> = options.timings.of("read and fold", || {
         use rayon::prelude::*;
         let read = |rank: usize| Reader::new(rank, &jobs[rank], &strings, &waiting).run(&progress);
         (0..jobs.len())
@@ -84,10 +89,12 @@ fn read_all(jobs: &[Job], options: &Options) -> Result<Loaded> {
             .with_max_len(1)
             .map(read)
             .collect()
-    };
+    });
     progress.finish();
-    let (whole, mut sources) = join(jobs, read);
-    let mut rows = finish(whole, &strings, &options.local_domains);
+    let (whole, mut sources) = options.timings.of("join", || join(jobs, read));
+    let mut rows = options.timings.of("correlate", || {
+        finish(whole, &strings, &options.local_domains)
+    });
     describe(jobs, &mut sources, &mut rows, &strings);
     let mut local_domains: Vec<String> = rows
         .local_domains
@@ -95,7 +102,10 @@ fn read_all(jobs: &[Job], options: &Options) -> Result<Loaded> {
         .filter_map(|d| strings.text(*d))
         .collect();
     local_domains.sort_unstable();
-    let tables = build::tables(&rows, &sources, &strings, options.zone)
+    let build = || build::tables(&rows, &sources, &strings, options.zone, &options.wanted);
+    let tables = options
+        .timings
+        .of("tables", build)
         .context("cannot build the tables")?;
     let tables = options
         .selection
@@ -241,7 +251,7 @@ impl<'a> Reader<'a> {
 
 /// One block, parsed and folded.
 pub fn parse(block: &Block, source: u32, clock: &Clock, strings: &Strings) -> Part {
-    let ctx = Context { strings, source };
+    let mut ctx = Context::new(strings, source);
     let mut part = Part::default();
     let mut counter = Counter::new(strings, source);
     let mut cache = Cache::default();
@@ -255,7 +265,7 @@ pub fn parse(block: &Block, source: u32, clock: &Clock, strings: &Strings) -> Pa
             line(
                 &mut part,
                 &mut counter,
-                &ctx,
+                &mut ctx,
                 number,
                 &rest[..end],
                 clock,
@@ -272,7 +282,7 @@ pub fn parse(block: &Block, source: u32, clock: &Clock, strings: &Strings) -> Pa
 fn line(
     part: &mut Part,
     counter: &mut Counter<'_>,
-    ctx: &Context<'_>,
+    ctx: &mut Context<'_>,
     number: u64,
     bytes: &[u8],
     clock: &Clock,

@@ -13,6 +13,7 @@ mod queries;
 mod query;
 mod report;
 mod sources;
+mod timings;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -9,8 +9,10 @@ use chrono_tz::Tz;
 
 use super::Usage;
 use super::load::Options;
+use super::timings::Timings;
 use crate::cli::{InputArgs, LibraryArgs};
 use crate::query::{Library, Overrides};
+use crate::tables::build::Wanted;
 use crate::tables::select::{Entity, Selection};
 
 /// A usage error with its remedy.
@@ -39,6 +41,8 @@ pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result
             hosts,
             about: about.map(Entity::new),
         },
+        wanted: Wanted::default(),
+        timings: Timings::default(),
     })
 }
 

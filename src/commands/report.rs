@@ -9,14 +9,16 @@ use anyhow::{Result, anyhow};
 use super::load::{Loaded, Options, load};
 use super::options::usage;
 use super::query::state;
+use super::timings::Timings;
 use super::{Done, Usage, coverage, options};
 use crate::cli::ReportArgs;
-use crate::query::{Answer, Engine, Library, Query};
+use crate::query::{Answer, Engine, Library, Overrides, Query};
 use crate::report::definition::Definition;
 use crate::report::manifest::{FileHash, Manifest, OptionUsed, ParameterUsed, SourceHash};
 use crate::report::templates::Templates;
 use crate::report::{Finding, Report, Section};
 use crate::report::{chart, folder};
+use crate::tables::build::Wanted;
 use crate::tables::zone::rfc3339;
 
 /// Writes a report folder.
@@ -34,20 +36,24 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
             "write `mtaudit report incident --about …`",
         ));
     }
-    let input = options::input(&args.input, &paths, args.about.as_deref())?;
+    let mut input = options::input(&args.input, &paths, args.about.as_deref())?;
     let generated_at = generated_at(args)?;
     let definition = templates.definition(&kind).map_err(wrong)?;
     let queries = queries(&definition, &library, &templates.definition_place(&kind))?;
     crate::query::params::check_overrides(queries.iter().copied(), &overrides).map_err(wrong)?;
     let out = folder::prepare(&args.out).map_err(wrong)?;
 
+    if input.selection.about.is_none() {
+        let texts = queries.iter().map(|query| query.text.as_str());
+        input.wanted = Wanted::by(texts.chain([USED]));
+    }
     let mut loaded = load(&input)?;
     let frames = std::mem::take(&mut loaded.tables.frames);
     loaded.tables.frames.clone_from(&frames);
     let engine = Engine::new(frames, input.zone);
-    let mut answers = engine
-        .run_all(&queries, &overrides)
-        .map_err(|error| anyhow!("{error}"))?;
+    let mut answers = input.timings.of("queries", || {
+        ask(&engine, &queries, &overrides, &input.timings)
+    })?;
     draw(&queries, &mut answers);
 
     let command = command(&kind, args, &input);
@@ -65,12 +71,42 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         &templates,
         &library_origin(args),
     );
-    out.write(&report, &manifest, &templates)
+    let write = || out.write(&report, &manifest, &templates);
+    input
+        .timings
+        .of("render and write", write)
         .map_err(|error| anyhow!("{error}"))?;
+    if args.input.timings {
+        input
+            .timings
+            .lines()
+            .iter()
+            .try_for_each(|line| writeln!(io::stderr(), "{line}"))?;
+    }
     if !args.input.quiet {
         say(&report, &args.out)?;
     }
     Ok(state(&loaded))
+}
+
+/// Columns that the report itself reads, besides those that its queries name.
+const USED: &str =
+    "message parent host reason received_ts removed_ts ts last_ts connect_ts disconnect_ts";
+
+/// Every query's answer, side by side, in order.
+fn ask(
+    engine: &Engine,
+    queries: &[&Query],
+    overrides: &Overrides,
+    timings: &Timings,
+) -> Result<Vec<Answer>> {
+    use rayon::prelude::*;
+    let answer = |query: &&Query| timings.of(&query.name, || engine.answer(query, overrides));
+    let answers: Vec<_> = queries.par_iter().with_max_len(1).map(answer).collect();
+    answers
+        .into_iter()
+        .map(|answer| answer.map_err(|error| anyhow!("{error}")))
+        .collect()
 }
 
 /// Gives each result its picture.

@@ -20,6 +20,7 @@ struct Line<'c, 'h, 'a> {
     header: &'h Header<'a>,
     place: Place,
     host: Sym,
+    program: Sym,
     service: Sym,
 }
 
@@ -46,16 +47,26 @@ pub fn service(program: &[u8]) -> &[u8] {
 
 impl Part {
     /// Folds one event in.
-    pub fn fold(&mut self, ctx: &Context<'_>, line: u64, header: &Header<'_>, event: &Event<'_>) {
+    pub fn fold(
+        &mut self,
+        ctx: &mut Context<'_>,
+        line: u64,
+        header: &Header<'_>,
+        event: &Event<'_>,
+    ) {
+        let host = ctx.host(header.host);
+        let (program, service) = ctx.program(header.program);
+        let place = Place {
+            source: ctx.source,
+            line,
+        };
         let line = Line {
             ctx,
             header,
-            place: Place {
-                source: ctx.source,
-                line,
-            },
-            host: ctx.strings.intern_some(header.host),
-            service: ctx.strings.intern_some(service(header.program)),
+            place,
+            host,
+            program,
+            service,
         };
         match event {
             Event::Connect { .. }
@@ -517,7 +528,7 @@ impl Part {
         self.server_events.push(ServerEvent {
             place: line.place,
             host: line.host,
-            program: line.sym(line.header.program),
+            program: line.program,
             pid: line.header.pid,
             ts: line.ts(),
             severity,

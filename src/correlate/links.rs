@@ -171,9 +171,9 @@ fn by_message_id(part: &mut Part, strings: &Strings, links: &mut [Link]) {
     if filtered.is_empty() {
         return;
     }
-    for child in 0..part.messages.len() {
+    for (child, link) in links.iter_mut().enumerate() {
         let message = &part.messages[child];
-        if links[child] != Link::None || !from_filter(message, &texts) {
+        if *link != Link::None || !from_filter(message, &texts) {
             continue;
         }
         let Some(&index) = filtered.get(&(message.host, message.message_id)) else {
@@ -181,7 +181,7 @@ fn by_message_id(part: &mut Part, strings: &Strings, links: &mut [Link]) {
         };
         let attempt = &mut part.attempts[index as usize];
         if attempt.message as usize != child && (message.first_ts - attempt.ts).abs() <= SLACK {
-            links[child] = Link::Reinjection(attempt.message);
+            *link = Link::Reinjection(attempt.message);
             attempt.status = Status::Forwarded;
         }
     }

@@ -164,11 +164,58 @@ impl Part {
     }
 }
 
-/// What folding needs beside the events: the shared texts and where the events are from.
-#[derive(Clone, Copy)]
+/// What folding a block needs beside the events: the shared texts and where the events are from.
 pub struct Context<'a> {
-    /// The shared texts.
-    pub strings: &'a Strings,
-    /// Rank of the source in reading order.
-    pub source: u32,
+    strings: &'a Strings,
+    source: u32,
+    host: Vec<u8>,
+    host_sym: Sym,
+    programs: Vec<Program>,
+}
+
+/// A program met in a block, with its symbols.
+struct Program {
+    name: Vec<u8>,
+    program: Sym,
+    service: Sym,
+}
+
+impl<'a> Context<'a> {
+    /// For a block of the source of this rank in reading order.
+    pub fn new(strings: &'a Strings, source: u32) -> Self {
+        Context {
+            strings,
+            source,
+            host: Vec::new(),
+            host_sym: Sym::NULL,
+            programs: Vec::new(),
+        }
+    }
+
+    /// Every line has a host, and nearly every one the same.
+    fn host(&mut self, host: &[u8]) -> Sym {
+        if host != self.host {
+            self.host_sym = self.strings.intern_some(host);
+            self.host.clear();
+            self.host.extend_from_slice(host);
+        }
+        self.host_sym
+    }
+
+    /// Program and service. A block meets a dozen of them; a log with many is only slower.
+    fn program(&mut self, name: &[u8]) -> (Sym, Sym) {
+        if let Some(known) = self.programs.iter().find(|known| known.name == name) {
+            return (known.program, known.service);
+        }
+        let program = self.strings.intern_some(name);
+        let service = self.strings.intern_some(fold::service(name));
+        if self.programs.len() < 64 {
+            self.programs.push(Program {
+                name: name.to_vec(),
+                program,
+                service,
+            });
+        }
+        (program, service)
+    }
 }

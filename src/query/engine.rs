@@ -103,7 +103,8 @@ impl Engine {
         Ok(ResultTable { columns, rows })
     }
 
-    fn answer(&self, query: &Query, overrides: &Overrides) -> Result<Answer, Error> {
+    /// Runs one query whose overrides were checked before.
+    pub fn answer(&self, query: &Query, overrides: &Overrides) -> Result<Answer, Error> {
         let params = Params::new(query, overrides)?;
         if let Some(reason) = self.missing(query)? {
             return Ok(not_assessable(query, &params, reason));

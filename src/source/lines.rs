@@ -38,14 +38,14 @@ impl Splitter {
     }
 
     /// The buffer to append to, and how much. It grows twofold up to the block size, so that a line that is
-    /// longer than a small block is not scanned again and again.
+    /// longer than a small block is not scanned again and again. What is skipped comes in large steps.
     pub(super) fn room(&mut self) -> (&mut Vec<u8>, usize) {
         let used = self.buffer.len();
         let left = self.block_size.saturating_sub(used);
-        let room = if left > 0 {
-            left
-        } else {
-            used.clamp(1, MAX_LINE)
+        let room = match left {
+            _ if self.skipping => self.block_size.max(MAX_LINE),
+            0 => used.clamp(1, MAX_LINE),
+            left => left,
         };
         self.buffer.reserve(room);
         (&mut self.buffer, room)

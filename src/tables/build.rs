@@ -5,6 +5,7 @@ use polars::prelude::{DataFrame, PolarsResult};
 
 use super::Tables;
 use super::columns::Columns;
+pub use super::columns::Wanted;
 use crate::correlate::coverage::{Kind, Seen};
 use crate::correlate::finish::{Delivery, MessageRow, Rows};
 use crate::correlate::rows::{
@@ -53,14 +54,25 @@ pub fn tables(
     sources: &[SourceRow],
     strings: &Strings,
     zone: Tz,
+    wanted: &Wanted,
 ) -> PolarsResult<Tables> {
     let domains = RecipientDomains::of(&rows.rejections, strings);
     let texts = &strings.reader();
-    let ctx = &Build { rows, texts, zone };
+    let ctx = &Build {
+        rows,
+        texts,
+        zone,
+        wanted,
+    };
     let (((sources, messages), (attempts, deliveries)), rest) = rayon::join(
         || {
             rayon::join(
-                || (sources_table(sources, texts), ctx.messages()),
+                || {
+                    (
+                        sources_table(sources, texts, &Wanted::default()),
+                        ctx.messages(),
+                    )
+                },
                 || rayon::join(|| ctx.attempts(), || ctx.deliveries()),
             )
         },
@@ -117,6 +129,7 @@ struct Build<'a> {
     rows: &'a Rows,
     texts: &'a Reader<'a>,
     zone: Tz,
+    wanted: &'a Wanted,
 }
 
 fn code(code: u16) -> Option<i64> {
@@ -135,7 +148,7 @@ impl Build<'_> {
     fn messages(&self) -> PolarsResult<DataFrame> {
         let rows = &self.rows.messages;
         let numbered: Vec<(i64, &MessageRow)> = (1..).zip(rows.iter()).collect();
-        Columns::new(&numbered, self.texts)
+        Columns::new(&numbered, self.texts, self.wanted)
             .number("message", |m| m.0)
             .sym("host", |m| m.1.stretch.host)
             .sym("service", |m| m.1.stretch.service)
@@ -166,7 +179,7 @@ impl Build<'_> {
     }
 
     fn attempts(&self) -> PolarsResult<DataFrame> {
-        Columns::<Attempt>::new(&self.rows.attempts, self.texts)
+        Columns::<Attempt>::new(&self.rows.attempts, self.texts, self.wanted)
             .int("message", |a| key(a.message))
             .sym("host", |a| self.message(a.message).stretch.host)
             .sym("queue_id", |a| self.message(a.message).stretch.queue_id)
@@ -198,7 +211,7 @@ impl Build<'_> {
     }
 
     fn deliveries(&self) -> PolarsResult<DataFrame> {
-        Columns::<Delivery>::new(&self.rows.deliveries, self.texts)
+        Columns::<Delivery>::new(&self.rows.deliveries, self.texts, self.wanted)
             .int("message", |d| key(d.message))
             .sym("host", |d| self.message(d.message).stretch.host)
             .sym("queue_id", |d| self.message(d.message).stretch.queue_id)
@@ -233,7 +246,7 @@ impl Build<'_> {
             .iter()
             .zip(domains.0.iter().copied())
             .collect();
-        Columns::new(&rows, self.texts)
+        Columns::new(&rows, self.texts, self.wanted)
             .sym("host", |r| r.0.host)
             .sym("service", |r| r.0.service)
             .time("ts", |r| r.0.ts)
@@ -260,7 +273,7 @@ impl Build<'_> {
     }
 
     fn sessions(&self) -> PolarsResult<DataFrame> {
-        Columns::<Session>::new(&self.rows.sessions, self.texts)
+        Columns::<Session>::new(&self.rows.sessions, self.texts, self.wanted)
             .sym("host", |s| s.host)
             .sym("service", |s| s.service)
             .int("pid", |s| (s.pid != 0).then_some(i64::from(s.pid)))
@@ -295,7 +308,7 @@ impl Build<'_> {
     }
 
     fn logins(&self) -> PolarsResult<DataFrame> {
-        Columns::<Login>::new(&self.rows.logins, self.texts)
+        Columns::<Login>::new(&self.rows.logins, self.texts, self.wanted)
             .sym("host", |l| l.host)
             .sym("service", |l| l.service)
             .time("ts", |l| l.ts)
@@ -313,7 +326,7 @@ impl Build<'_> {
     }
 
     fn verdicts(&self) -> PolarsResult<DataFrame> {
-        Columns::<Verdict>::new(&self.rows.verdicts, self.texts)
+        Columns::<Verdict>::new(&self.rows.verdicts, self.texts, self.wanted)
             .sym("host", |v| v.host)
             .time("ts", |v| v.ts)
             .sym("queue_id", |v| v.queue_id)
@@ -330,7 +343,7 @@ impl Build<'_> {
     }
 
     fn server_events(&self) -> PolarsResult<DataFrame> {
-        Columns::<ServerEvent>::new(&self.rows.server_events, self.texts)
+        Columns::<ServerEvent>::new(&self.rows.server_events, self.texts, self.wanted)
             .sym("host", |e| e.host)
             .sym("program", |e| e.program)
             .int("pid", |e| (e.pid != 0).then_some(i64::from(e.pid)))
@@ -344,7 +357,7 @@ impl Build<'_> {
 
     fn line_shapes(&self) -> PolarsResult<DataFrame> {
         let rows = self.by_kind(self.rows.tally.shapes.iter());
-        Columns::new(&rows, self.texts)
+        Columns::new(&rows, self.texts, self.wanted)
             .word("format", |s| Some(s.0.1).filter(|f| !f.is_empty()))
             .sym("program", |s| s.0.2)
             .sym("shape", |s| s.0.3)
@@ -359,7 +372,7 @@ impl Build<'_> {
 
     fn ignored_lines(&self) -> PolarsResult<DataFrame> {
         let rows = self.by_kind(self.rows.tally.ignored.iter());
-        Columns::new(&rows, self.texts)
+        Columns::new(&rows, self.texts, self.wanted)
             .word("format", |s| Some(s.0.1).filter(|f| !f.is_empty()))
             .sym("program", |s| s.0.2)
             .sym("why", |s| s.0.3)
@@ -400,10 +413,14 @@ impl Build<'_> {
     }
 }
 
-fn sources_table(sources: &[SourceRow], texts: &Reader<'_>) -> PolarsResult<DataFrame> {
+fn sources_table(
+    sources: &[SourceRow],
+    texts: &Reader<'_>,
+    wanted: &Wanted,
+) -> PolarsResult<DataFrame> {
     let numbered: Vec<(u32, &SourceRow)> = (0..).zip(sources.iter()).collect();
     let time = |ts: Option<i64>| ts.unwrap_or(NO_TIME);
-    Columns::new(&numbered, texts)
+    Columns::new(&numbered, texts, wanted)
         .text("path", |s| Some(s.1.path.clone()))
         .text("member", |s| s.1.member.clone())
         .word("codec", |s| s.1.codec)
@@ -444,7 +461,7 @@ mod tests {
     fn frames_follow_the_schema() {
         let strings = Strings::default();
         let rows = finish::finish(Part::default(), &strings, &[]);
-        let tables = tables(&rows, &[], &strings, Tz::UTC).unwrap();
+        let tables = tables(&rows, &[], &strings, Tz::UTC, &Wanted::default()).unwrap();
         assert_eq!(tables.frames.len(), TABLES.len());
         for (table, (name, frame)) in TABLES.iter().zip(&tables.frames) {
             assert_eq!(table.name, *name);

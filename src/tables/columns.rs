@@ -1,30 +1,74 @@
 //! Builders: one closure a column, from rows to polars.
 
+use std::collections::HashSet;
+
 use polars::prelude::*;
 
 use crate::correlate::rows::{NO_TIME, Place};
 use crate::strings::{Reader, Sym};
 use crate::tables::zone::{Cut, Cutter};
 
+/// Which columns to build: all, or those whose names are among some words.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted(Option<HashSet<String>>);
+
+impl Wanted {
+    /// The columns that these texts (SQL, mostly) can mean. A `*` may mean any.
+    pub fn by<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
+        let mut words = HashSet::new();
+        for text in texts {
+            if text.contains('*') && !only_counts(text) {
+                return Wanted(None);
+            }
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            words.extend(
+                text.split(|c| !is_name(c))
+                    .filter(|word| !word.is_empty())
+                    .map(str::to_owned),
+            );
+        }
+        Wanted(Some(words))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|words| words.contains(name))
+    }
+}
+
+/// Every `*` in it is that of `COUNT(*)` or of a product.
+fn only_counts(text: &str) -> bool {
+    text.match_indices('*').all(|(at, _)| {
+        let before = text[..at].trim_end();
+        !before.ends_with(',')
+            && !before.ends_with('.')
+            && !before.to_ascii_uppercase().ends_with("SELECT")
+    })
+}
+
 /// Columns of one table, in order, over rows of `T`.
 pub struct Columns<'a, T> {
     rows: &'a [T],
     texts: &'a Reader<'a>,
+    wanted: &'a Wanted,
     columns: Vec<Column>,
 }
 
 impl<'a, T: Sync> Columns<'a, T> {
     /// No columns yet.
-    pub fn new(rows: &'a [T], texts: &'a Reader<'a>) -> Self {
+    pub fn new(rows: &'a [T], texts: &'a Reader<'a>, wanted: &'a Wanted) -> Self {
         Columns {
             rows,
             texts,
+            wanted,
             columns: Vec::new(),
         }
     }
 
     /// A text by symbol.
     pub fn sym(self, name: &str, of: impl Fn(&T) -> Sym) -> Self {
+        if !self.wanted.has(name) {
+            return self;
+        }
         let texts = self.texts;
         let values = self.rows.iter().map(|row| texts.get(of(row)));
         let column = StringChunked::from_iter_options(name.into(), values).into_column();
@@ -33,6 +77,9 @@ impl<'a, T: Sync> Columns<'a, T> {
 
     /// One of our own words.
     pub fn word(self, name: &str, of: impl Fn(&T) -> Option<&'static str>) -> Self {
+        if !self.wanted.has(name) {
+            return self;
+        }
         let column =
             StringChunked::from_iter_options(name.into(), self.rows.iter().map(of)).into_column();
         self.push(column)
@@ -40,6 +87,9 @@ impl<'a, T: Sync> Columns<'a, T> {
 
     /// Text made for the row.
     pub fn text(self, name: &str, of: impl Fn(&T) -> Option<String>) -> Self {
+        if !self.wanted.has(name) {
+            return self;
+        }
         let column =
             StringChunked::from_iter_options(name.into(), self.rows.iter().map(of)).into_column();
         self.push(column)
@@ -47,6 +97,9 @@ impl<'a, T: Sync> Columns<'a, T> {
 
     /// A whole number.
     pub fn int(self, name: &str, of: impl Fn(&T) -> Option<i64>) -> Self {
+        if !self.wanted.has(name) {
+            return self;
+        }
         let column =
             Int64Chunked::from_iter_options(name.into(), self.rows.iter().map(of)).into_column();
         self.push(column)
@@ -61,6 +114,9 @@ impl<'a, T: Sync> Columns<'a, T> {
 
     /// A measure; NaN is null.
     pub fn float(self, name: &str, of: impl Fn(&T) -> f64) -> Self {
+        if !self.wanted.has(name) {
+            return self;
+        }
         let values = self
             .rows
             .iter()
@@ -71,6 +127,9 @@ impl<'a, T: Sync> Columns<'a, T> {
 
     /// Yes, no, or unknown.
     pub fn flag(self, name: &str, of: impl Fn(&T) -> Option<bool>) -> Self {
+        if !self.wanted.has(name) {
+            return self;
+        }
         let column =
             BooleanChunked::from_iter_options(name.into(), self.rows.iter().map(of)).into_column();
         self.push(column)
@@ -78,6 +137,9 @@ impl<'a, T: Sync> Columns<'a, T> {
 
     /// A time, µs UTC; [`NO_TIME`] is null.
     pub fn time(self, name: &str, of: impl Fn(&T) -> i64) -> Self {
+        if !self.wanted.has(name) {
+            return self;
+        }
         let values = self
             .rows
             .iter()

@@ -96,6 +96,7 @@ fn smtpd_sessions() {
         auth_ok: 0,
         auth_total: 1,
         present: true,
+        ..Commands::default()
     };
     check(&[
         (

@@ -1,0 +1,73 @@
+//! How long each stage took, for `--timings`: on standard error, as it differs from run to run.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A stage with its wall time and, where the system tells, the CPU time that the process spent meanwhile.
+#[derive(Clone, Debug)]
+struct Stage {
+    name: String,
+    wall: Duration,
+    cpu: Option<Duration>,
+}
+
+/// Stages in the order in which they ended. Clones share one list.
+#[derive(Clone, Debug, Default)]
+pub struct Timings(Arc<Mutex<Vec<Stage>>>);
+
+impl Timings {
+    /// Runs a stage and notes its time.
+    pub fn of<T>(&self, stage: &str, run: impl FnOnce() -> T) -> T {
+        let (start, cpu) = (Instant::now(), cpu_time());
+        let result = run();
+        let wall = start.elapsed();
+        let cpu = cpu_time()
+            .zip(cpu)
+            .map(|(after, before)| after.saturating_sub(before));
+        let stage = Stage {
+            name: stage.to_owned(),
+            wall,
+            cpu,
+        };
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(stage);
+        result
+    }
+
+    /// One line a stage: wall milliseconds, CPU milliseconds, name. Of stages that run side by side, the CPU time
+    /// is that of all of them.
+    pub fn lines(&self) -> Vec<String> {
+        let stages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let cpu = |stage: &Stage| {
+            stage
+                .cpu
+                .map_or_else(|| "-".into(), |cpu| format!("{:.0}", ms(cpu)))
+        };
+        stages
+            .iter()
+            .map(|s| {
+                format!(
+                    "{:9.1} ms wall {:>6} ms cpu  {}",
+                    ms(s.wall),
+                    cpu(s),
+                    s.name
+                )
+            })
+            .collect()
+    }
+}
+
+/// CPU time of the process so far, from `/proc/self/stat` (Linux), in ticks of 10 ms.
+fn cpu_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The command's name, in parentheses, may hold blanks; user and system time are fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut ticks = fields
+        .split_ascii_whitespace()
+        .skip(11)
+        .map_while(|field| field.parse::<u64>().ok());
+    Some(Duration::from_millis(10 * (ticks.next()? + ticks.next()?)))
+}
