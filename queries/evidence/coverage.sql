@@ -1,6 +1,6 @@
 -- title    = "Times without a line"
 -- question = "Is anything missing from the logs?"
--- tables   = ["messages", "attempts", "rejections", "sessions", "logins", "verdicts", "server_events", "sources"]
+-- tables   = ["messages", "attempts", "rejections", "sessions", "logins", "verdicts", "server_events"]
 -- limits   = "Silence can mean that nothing happened, that the server stood still, or that lines are missing: the logs alone cannot tell which. Lines of known kinds that say nothing about mail have no time here. What lies before the first and after the last line is not seen. For each host, its longest silence is listed even when it is short."
 -- controls = ["ISO/IEC 27001 A.8.15", "ISO/IEC 27001 A.5.28", "NIST SP 800-53 AU-9", "PCI DSS 10.3"]
 -- rows     = 20

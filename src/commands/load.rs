@@ -45,6 +45,23 @@ pub struct Options {
     pub timings: Timings,
 }
 
+impl Options {
+    /// Everything of these paths, quietly; log times without an offset are times of `zone`.
+    pub fn new(paths: Vec<PathBuf>, zone: Tz) -> Self {
+        Options {
+            paths,
+            zone,
+            year: None,
+            local_domains: Vec::new(),
+            threads: None,
+            quiet: true,
+            selection: Selection::default(),
+            wanted: Wanted::default(),
+            timings: Timings::default(),
+        }
+    }
+}
+
 /// What was read.
 pub struct Loaded {
     /// The tables, narrowed to the selection.

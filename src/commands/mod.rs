@@ -13,7 +13,7 @@ mod queries;
 mod query;
 mod report;
 mod sources;
-mod timings;
+pub mod timings;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
