@@ -19,8 +19,7 @@ pub fn repo(path: &str) -> PathBuf {
 
 /// A path below the shared folder, when it is there.
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let root =
-        std::env::var_os("MTAUDIT_SHARED").map_or_else(|| repo("../shared"), PathBuf::from);
+    let root = std::env::var_os("MTAUDIT_SHARED").map_or_else(|| repo("../shared"), PathBuf::from);
     let path = root.join(path);
     if path.exists() {
         return Some(path);
@@ -35,7 +34,11 @@ pub fn unpacked(path: &str, dir: &Path) -> Option<PathBuf> {
     let tool = if path.ends_with(".zst") { "zstd" } else { "xz" };
     let out = dir.join(packed.file_stem()?);
     let file = fs::File::create(&out).unwrap();
-    let done = Command::new(tool).arg("-dc").arg(&packed).stdout(file).status();
+    let done = Command::new(tool)
+        .arg("-dc")
+        .arg(&packed)
+        .stdout(file)
+        .status();
     if matches!(done, Ok(status) if status.success()) {
         return Some(out);
     }
@@ -67,7 +70,9 @@ pub fn engine(paths: &[PathBuf], zone: chrono_tz::Tz) -> Engine {
 
 /// Rows of a statement.
 pub fn rows(engine: &Engine, sql: &str) -> Vec<Row> {
-    let table = engine.sql(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let table = engine
+        .sql(sql)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
     let names: Vec<String> = table.columns.iter().map(|c| c.name.clone()).collect();
     let row = |cells: Vec<mtaudit::report::Cell>| {
         let values = cells.into_iter().map(|cell| cell.value);

@@ -54,7 +54,10 @@ impl Class {
 
     fn close(self, run: &str) {
         let different = self.unexplained.len() + self.explained.values().sum::<usize>();
-        println!("{run}: {}: {} records, {different} different", self.name, self.records);
+        println!(
+            "{run}: {}: {} records, {different} different",
+            self.name, self.records
+        );
         for (why, n) in &self.explained {
             println!("  {n} explained: {why}");
         }
@@ -86,7 +89,9 @@ fn within<'a>(
     from: f64,
     to: f64,
 ) -> impl Iterator<Item = &'a (f64, Row)> {
-    let rows = index.get(&key.to_lowercase()).map_or(&[][..], Vec::as_slice);
+    let rows = index
+        .get(&key.to_lowercase())
+        .map_or(&[][..], Vec::as_slice);
     rows.iter().filter(move |(at, _)| (from..=to).contains(at))
 }
 
@@ -111,7 +116,10 @@ fn accepted(engine: &Engine, truth: &[Value]) -> Class {
     let mut class = Class::new("messages accepted");
     for mail in truth.iter().flat_map(|session| list(session, "mails")) {
         if code(&mail["data_code"]).is_some_and(|code| code / 100 == 2) {
-            let key = (word(mail, "queue_id").to_owned(), word(mail, "from").to_owned());
+            let key = (
+                word(mail, "queue_id").to_owned(),
+                word(mail, "from").to_owned(),
+            );
             class.check(senders.contains(&key), || mail.to_string());
         }
     }
@@ -142,7 +150,8 @@ impl<'a> Visit<'a> {
 
 /// Every reply of 4xx or 5xx to RCPT, MAIL or the data has a row in `rejections`.
 fn rejections(engine: &Engine, truth: &[Value]) -> Class {
-    let sql = "SELECT CAST(ts AS BIGINT) AS us, client_ip, stage, recipient, reply_code FROM rejections";
+    let sql =
+        "SELECT CAST(ts AS BIGINT) AS us, client_ip, stage, recipient, reply_code FROM rejections";
     let index_of = index(rows(engine, sql), "client_ip");
     let oversize = "SELECT CAST(ts AS BIGINT) AS us, '' AS none FROM server_events \
                     WHERE text LIKE '%queue file size limit exceeded%'";
@@ -166,8 +175,9 @@ fn rejections(engine: &Engine, truth: &[Value]) -> Class {
                 class.check(mail_refused(&index_of, &visit, code), || say(mail));
             }
             if code(&mail["data_code"]).is_some_and(|code| code >= 400) {
-                let found =
-                    visit.find(&index_of, |row| matches!(text(row, "stage"), "eod" | "data"));
+                let found = visit.find(&index_of, |row| {
+                    matches!(text(row, "stage"), "eod" | "data")
+                });
                 let (from, to) = (visit.start - SESSION_SLACK, visit.stop + SESSION_SLACK);
                 let large = within(&oversize, "", from, to).next().is_some();
                 match (found, large && code(&mail["data_code"]) == Some(552)) {
@@ -264,10 +274,17 @@ fn recipients(engine: &Engine, sink: &[Value], handled: &HashSet<String>) -> (Cl
     let mut last: BTreeMap<(i64, String), Verdict<'_>> = BTreeMap::new();
     for record in sink {
         for rcpt in list(record, "rcpts") {
-            let Some(verdict) = Verdict::of(record, rcpt) else { continue };
+            let Some(verdict) = Verdict::of(record, rcpt) else {
+                continue;
+            };
             let (from, to) = (verdict.at - SLACK, verdict.at + SLACK);
-            let near = within(&attempts, verdict.to, from, to).filter(|(_, row)| verdict.answers(row));
-            let near = near.min_by(|a, b| (a.0 - verdict.at).abs().total_cmp(&(b.0 - verdict.at).abs()));
+            let near =
+                within(&attempts, verdict.to, from, to).filter(|(_, row)| verdict.answers(row));
+            let near = near.min_by(|a, b| {
+                (a.0 - verdict.at)
+                    .abs()
+                    .total_cmp(&(b.0 - verdict.at).abs())
+            });
             if let Some((_, row)) = near {
                 class.check(true, String::new);
                 let key = (number(row, "message"), verdict.to.to_lowercase());
@@ -295,11 +312,17 @@ fn outcomes(
     let mut by_hand = HashSet::new();
     let sql = "SELECT message, queue_id, recipient, outcome FROM deliveries";
     for row in rows(engine, sql) {
-        let key = (number(&row, "message"), text(&row, "recipient").to_lowercase());
+        let key = (
+            number(&row, "message"),
+            text(&row, "recipient").to_lowercase(),
+        );
         if handled.contains(text(&row, "queue_id")) {
             by_hand.insert(key.clone());
         }
-        outcomes.entry(key).or_default().push(text(&row, "outcome").into());
+        outcomes
+            .entry(key)
+            .or_default()
+            .push(text(&row, "outcome").into());
     }
     let mut class = Class::new("final outcomes");
     for (key, verdict) in last {
@@ -310,8 +333,12 @@ fn outcomes(
             _ => &["bounced"],
         };
         let own = outcomes.get(key).map_or(&[][..], Vec::as_slice);
-        let found = own.iter().any(|outcome| allowed.contains(&outcome.as_str()));
-        let ended = own.iter().any(|outcome| outcome == "discarded" || outcome == "forwarded");
+        let found = own
+            .iter()
+            .any(|outcome| allowed.contains(&outcome.as_str()));
+        let ended = own
+            .iter()
+            .any(|outcome| outcome == "discarded" || outcome == "forwarded");
         if !found && verdict.reply.starts_with('4') && ended && by_hand.contains(key) {
             class.explain("4xx, and then postsuper deleted or requeued the message: no server was asked again");
         } else {
@@ -325,7 +352,9 @@ fn outcomes(
 fn handled(log: &Path) -> HashSet<String> {
     let text = std::fs::read(log).unwrap();
     let text = String::from_utf8_lossy(&text);
-    let lines = text.lines().filter(|line| line.contains(" postfix/postsuper["));
+    let lines = text
+        .lines()
+        .filter(|line| line.contains(" postfix/postsuper["));
     let words = lines.filter_map(|line| line.split_once("]: ")?.1.split_once(": "));
     words
         .filter(|(_, what)| matches!(*what, "removed" | "requeued"))
@@ -360,7 +389,11 @@ fn compare(run: &str, paths: [&str; 3], zone: chrono_tz::Tz) {
 fn two_thousand_messages() {
     let at = |name: &str| format!("lab/captures/postfix/{name}.xz");
     let paths = [at("mail.iso.log"), at("truth.jsonl"), at("sink.jsonl")];
-    compare("postfix", paths.each_ref().map(String::as_str), chrono_tz::UTC);
+    compare(
+        "postfix",
+        paths.each_ref().map(String::as_str),
+        chrono_tz::UTC,
+    );
 }
 
 #[test]
@@ -375,5 +408,9 @@ fn long_queue_ids_without_filter() {
 fn sixty_thousand_messages() {
     let at = |name: &str| format!("lab/captures/postfix-60k/{name}.zst");
     let paths = [at("mail.log"), at("truth.jsonl"), at("sink.jsonl")];
-    compare("postfix-60k", paths.each_ref().map(String::as_str), chrono_tz::UTC);
+    compare(
+        "postfix-60k",
+        paths.each_ref().map(String::as_str),
+        chrono_tz::UTC,
+    );
 }
