@@ -31,7 +31,12 @@ pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result
         local_domains: args.local_domains.clone(),
         threads: args.threads,
         quiet: args.quiet,
-        selection: Selection { since, until, hosts, about: about.map(Entity::new) },
+        selection: Selection {
+            since,
+            until,
+            hosts,
+            about: about.map(Entity::new),
+        },
         ..Options::new(paths.to_vec(), zone)
     })
 }

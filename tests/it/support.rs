@@ -57,13 +57,8 @@ pub fn journal(path: &Path) -> Vec<Value> {
 /// Files read in-process.
 pub fn engine(paths: &[PathBuf], zone: chrono_tz::Tz) -> Engine {
     let loaded = load::load(&Options {
-        paths: paths.to_vec(),
-        zone,
         year: Some(2026),
-        local_domains: Vec::new(),
-        threads: None,
-        quiet: true,
-        selection: Selection::default(),
+        ..Options::new(paths.to_vec(), zone)
     });
     Engine::new(loaded.unwrap().tables.frames, zone)
 }

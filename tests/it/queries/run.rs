@@ -98,15 +98,8 @@ pub fn frames(log: &str) -> Frames {
 
 fn options(folder: &Path) -> Options {
     Options {
-        paths: vec![folder.to_owned()],
-        zone: chrono_tz::UTC,
-        year: None,
-        local_domains: Vec::new(),
         threads: Some(1),
-        quiet: true,
-        selection: Selection::default(),
-        wanted: Default::default(),
-        timings: Default::default(),
+        ..Options::new(vec![folder.to_owned()], chrono_tz::UTC)
     }
 }
 
