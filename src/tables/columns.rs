@@ -14,7 +14,7 @@ pub struct Wanted(Option<HashSet<String>>);
 
 impl Wanted {
     /// The columns that these texts (SQL, mostly) can mean. A `*` may mean any.
-    pub fn by<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
+    pub fn by<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
         let mut words = HashSet::new();
         for text in texts {
             if text.contains('*') && !only_counts(text) {

@@ -151,7 +151,14 @@ fn joined_as_tree(mut parts: Vec<Part>) -> Part {
 
 fn tables(whole: Part, strings: &Strings) -> Tables {
     let rows = finish(whole, strings, &[]);
-    build::tables(&rows, &[], strings, chrono_tz::Europe::Berlin).unwrap()
+    build::tables(
+        &rows,
+        &[],
+        strings,
+        chrono_tz::Europe::Berlin,
+        &build::Wanted::default(),
+    )
+    .unwrap()
 }
 
 fn same(lines: &[Vec<u8>], cuts: &[usize], whole: &Tables, join: fn(Vec<Part>) -> Part) {

@@ -6,7 +6,6 @@ use std::process::{Command, Output};
 
 use mtaudit::commands::load::{self, Options};
 use mtaudit::query::Engine;
-use mtaudit::tables::select::Selection;
 use serde_json::{Map, Value};
 
 /// A row, by column name.

@@ -112,7 +112,14 @@ fn through(bytes: Vec<u8>) {
     assert_eq!(counts.lines, lines);
     let sum = counts.events + counts.ignored + counts.unrecognised + counts.undecodable;
     assert_eq!(counts.lines, sum);
-    build::tables(&rows, &[], &strings, chrono_tz::Europe::Berlin).unwrap();
+    build::tables(
+        &rows,
+        &[],
+        &strings,
+        chrono_tz::Europe::Berlin,
+        &build::Wanted::default(),
+    )
+    .unwrap();
 }
 
 proptest! {

@@ -9,7 +9,6 @@ use mtaudit::query::check::Frames;
 use mtaudit::query::{Answer, Engine, Overrides, Query};
 use mtaudit::report::{Cell, Evidence};
 use mtaudit::tables::build::Wanted;
-use mtaudit::tables::select::Selection;
 use serde_json::Value;
 
 use super::case::{Case, CaseFile};
