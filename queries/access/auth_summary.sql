@@ -11,6 +11,7 @@
 --   { name = "successes", kind = "count", about = "logins that worked" },
 --   { name = "failures", kind = "count", about = "tries refused for user, password or mechanism" },
 --   { name = "server_failures", kind = "count", about = "tries that failed for a fault of the server" },
+--   { name = "not_checked", kind = "count", about = "tries refused before a password was checked: not offered, not encrypted, or for no logged reason" },
 --   { name = "failure_share", kind = "share", about = "failures / (successes + failures)" },
 --   { name = "accounts", kind = "count", about = "different accounts that logged in" },
 --   { name = "names_tried", kind = "count", about = "different names among the failures" },
@@ -44,26 +45,33 @@
 -- when       = "server_failures > 0"
 -- sentence   = "Logins to {service} failed for a fault of the server, not of the user (tries: {server_failures}, beside {successes} successes)."
 -- limit      = 5
--- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE NOT success AND NOT credentials"
+-- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE NOT success AND NOT credentials AND COALESCE(failure, '') NOT LIKE 'refused without a reason%' AND COALESCE(failure, '') NOT LIKE '%tried to use dis%'"
 -- keys       = ["service", "auth_method"]
-WITH tries AS (
+WITH marked AS (
+    -- What only the counter of the disconnect line tells, and a mechanism refused for want of encryption, is no fault of the server.
+    SELECT service, auth_method, tls, success, credentials, attempts, auth_user, client_ip, ts,
+           COALESCE(failure LIKE 'refused without a reason%' OR failure LIKE '%tried to use dis%', FALSE) AS unchecked
+    FROM logins
+), tries AS (
     SELECT COALESCE(service, '') AS service,
            COALESCE(auth_method, '') AS auth_method,
            CASE WHEN tls THEN 'yes' WHEN NOT tls THEN 'no' ELSE 'not logged' END AS encryption,
            success,
            CASE WHEN NOT success AND credentials THEN COALESCE(attempts, 1) ELSE 0 END AS failures,
-           CASE WHEN NOT success AND NOT credentials THEN COALESCE(attempts, 1) ELSE 0 END AS server_failures,
+           CASE WHEN NOT success AND NOT credentials AND NOT unchecked THEN COALESCE(attempts, 1) ELSE 0 END AS server_failures,
+           CASE WHEN NOT success AND NOT credentials AND unchecked THEN COALESCE(attempts, 1) ELSE 0 END AS not_checked,
            CASE WHEN success THEN auth_user END AS account,
            CASE WHEN NOT success THEN auth_user END AS name_tried,
            client_ip,
            success AND client_ip IS NOT NULL AND client_ip NOT LIKE '127.%' AND client_ip <> '::1' AS remote_success,
            ts
-    FROM logins
+    FROM marked
 ), grouped AS (
     SELECT service, auth_method, encryption,
            CAST(COUNT(*) FILTER (WHERE success) AS BIGINT) AS successes,
            CAST(SUM(failures) AS BIGINT) AS failures,
            CAST(SUM(server_failures) AS BIGINT) AS server_failures,
+           CAST(SUM(not_checked) AS BIGINT) AS not_checked,
            COUNT(DISTINCT account) AS accounts,
            COUNT(DISTINCT name_tried) AS names_tried,
            COUNT(DISTINCT client_ip) AS clients,
@@ -73,7 +81,7 @@ WITH tries AS (
     FROM tries
     GROUP BY service, auth_method, encryption
 )
-SELECT service, auth_method, encryption, successes, failures, server_failures,
+SELECT service, auth_method, encryption, successes, failures, server_failures, not_checked,
        CASE WHEN successes + failures > 0 THEN ROUND(CAST(failures AS DOUBLE) / (successes + failures), 4) END AS failure_share,
        accounts, names_tried, clients, remote_successes, first_ts, last_ts
 FROM grouped

@@ -24,7 +24,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "severity IN ('panic', 'fatal')"
--- sentence   = "{program} on {host} stopped with a fatal error (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example “{example}”."
+-- sentence   = "{program} on {host} stopped with a fatal error (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('panic', 'fatal')"
 -- keys       = ["host", "program", "severity", "kind"]
@@ -32,25 +32,17 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
--- sentence   = "{program} on {host} reported that a limit was reached or a resource ran out (times: {events}, days: {days}, last {last_ts}), for example “{example}”."
+-- sentence   = "{program} on {host} ran into a limit or out of a resource (times: {events}, days: {days}, last {last_ts}), for example: {example}."
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
 -- keys       = ["host", "program", "severity", "kind"]
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "severity = 'error'"
--- sentence   = "{program} on {host} reported trouble of its own (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example “{example}”."
+-- when       = "severity = 'error' OR (severity = 'warning' AND kind IN ('filter', 'lookup', 'queue'))"
+-- sentence   = "{program} on {host} reported trouble of its own (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
 -- limit      = 5
--- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'error'"
--- keys       = ["host", "program", "severity", "kind"]
---
--- [[findings]]
--- severity   = "low"
--- when       = "severity = 'warning' AND kind IN ('filter', 'lookup', 'queue')"
--- sentence   = "{program} on {host} warned of trouble of its own (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example “{example}”."
--- limit      = 5
--- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'warning'"
+-- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('warning', 'error')"
 -- keys       = ["host", "program", "severity", "kind"]
 WITH grouped AS (
     SELECT COALESCE(host, '') AS host,

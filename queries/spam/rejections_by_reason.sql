@@ -36,6 +36,7 @@
 -- x     = "reason"
 -- y     = ["rejections"]
 -- label = "refusals"
+-- sorted = true
 --
 -- [[findings]]
 -- severity   = "high"

@@ -1,0 +1,185 @@
+//! The built-in queries against the cases of `tests/queries/`: one Markdown file a query, read as prose and run as a test.
+//!
+//! A case is a heading that says what it shows, with fenced blocks under it:
+//!
+//! * `log` holds log lines; `log NAME` names the file, for a case that needs several.
+//! * `params` holds lines `name = value`: parameters of the query, `timezone` and `local-domain`.
+//! * `csv` is the result, all columns, with a header row; an empty cell is null, `""` is empty text. `text` stands in
+//!   its place when the logs cannot answer: `not assessable: …`.
+//! * `findings` holds lines `severity: sentence`. A case without it expects none.
+//! * `evidence` holds the lines named with each finding, `mail.log:1 mail.log:2`, one line a finding. Optional.
+//!
+//! `MTAUDIT_UPDATE=1` writes what was found into the files. Read the difference before it is committed: the numbers
+//! were counted by hand.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+#[path = "queries/case.rs"]
+mod case;
+#[path = "queries/run.rs"]
+mod run;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use mtaudit::query::check::{check, check_shuffled};
+use mtaudit::query::{Library, Query};
+use mtaudit::report::templates::Templates;
+use mtaudit::tables::schema::TABLES;
+
+use case::CaseFile;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/queries")
+}
+
+/// Every Markdown file under `tests/queries/<section>/`, in order.
+fn case_files() -> Vec<CaseFile> {
+    let found = walkdir::WalkDir::new(root())
+        .min_depth(2)
+        .sort_by_file_name()
+        .into_iter()
+        .map(Result::unwrap)
+        .filter(|entry| entry.path().extension().is_some_and(|ext| ext == "md"));
+    found
+        .map(|entry| CaseFile::read(&root(), entry.path()))
+        .collect()
+}
+
+fn library() -> Library {
+    Library::builtin().unwrap()
+}
+
+/// What was said of each query, behind the query's file.
+fn with_file(queries: &[&Query], wrong: Vec<Vec<String>>) -> Vec<String> {
+    let pairs = queries.iter().zip(wrong);
+    pairs
+        .flat_map(|(query, said)| {
+            said.into_iter()
+                .map(|said| format!("{}: {said}", query.file))
+        })
+        .collect()
+}
+
+fn fail_with(what: &str, wrong: &[String]) {
+    assert!(wrong.is_empty(), "{what}\n\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn every_case_gives_what_it_says() {
+    let (library, files) = (library(), case_files());
+    let update = std::env::var_os("MTAUDIT_UPDATE").is_some();
+    let cases: Vec<(&CaseFile, usize)> = files
+        .iter()
+        .flat_map(|file| (0..file.cases.len()).map(move |case| (file, case)))
+        .collect();
+    let wrong: Vec<Option<(String, run::Found)>> = run::side_by_side(&cases, |(file, case)| {
+        let case = &file.cases[*case];
+        let found = run::run(library.find(&file.query).unwrap(), case);
+        run::difference(file, case, &found).map(|said| (said, found))
+    });
+    if update {
+        for file in &files {
+            let of_file = cases
+                .iter()
+                .zip(&wrong)
+                .filter(|((f, _), _)| f.query == file.query);
+            let changed =
+                of_file.filter_map(|((_, case), wrong)| Some((*case, &wrong.as_ref()?.1)));
+            file.rewrite(changed.collect());
+        }
+        return;
+    }
+    let wrong: Vec<String> = wrong.into_iter().flatten().map(|(said, _)| said).collect();
+    fail_with("cases differ (MTAUDIT_UPDATE=1 rewrites them)", &wrong);
+}
+
+#[test]
+fn every_query_has_two_cases() {
+    let (library, files) = (library(), case_files());
+    let named: BTreeSet<&str> = files.iter().map(|file| file.query.as_str()).collect();
+    let known: BTreeSet<&str> = library.iter().map(|query| query.name.as_str()).collect();
+    let mut wrong = Vec::new();
+    for name in known.difference(&named) {
+        wrong.push(format!("queries/{name}.sql has no tests/queries/{name}.md"));
+    }
+    for name in named.difference(&known) {
+        wrong.push(format!("tests/queries/{name}.md has no queries/{name}.sql"));
+    }
+    let few = files.iter().filter(|file| file.cases.len() < 2);
+    wrong.extend(few.map(|file| format!("{}: fewer than two cases", file.shown())));
+    fail_with("queries and case files do not match", &wrong);
+}
+
+#[test]
+fn every_query_keeps_the_contract() {
+    let library = library();
+    let queries: Vec<&Query> = library.iter().collect();
+    let wrong = run::side_by_side(&queries, |query| check(query, TABLES));
+    let wrong: Vec<String> = with_file(&queries, wrong);
+    fail_with("queries break the contract (src/query/check.rs)", &wrong);
+}
+
+#[test]
+fn the_order_of_rows_does_not_show() {
+    let files = case_files();
+    let mut logs: Vec<String> = files
+        .iter()
+        .flat_map(|file| &file.cases)
+        .map(|case| case.logs().map(|(_, text)| text).collect())
+        .collect();
+    logs.extend(capture(5000));
+    let frames = run::frames(&logs.concat());
+    let library = library();
+    let queries: Vec<&Query> = library.iter().collect();
+    let wrong = run::side_by_side(&queries, |query| check_shuffled(query, &frames));
+    let wrong: Vec<String> = with_file(&queries, wrong);
+    fail_with("the order of the tables' rows shows", &wrong);
+}
+
+/// The first lines of the lab's capture. xz is unpacked by its own program: the crate does not read it.
+fn capture(lines: usize) -> Option<String> {
+    let path = shared("lab/captures/postfix/mail.iso.log.xz")?;
+    let unpacked = std::process::Command::new("xz")
+        .arg("-dc")
+        .arg(&path)
+        .output();
+    let Ok(unpacked) = unpacked else {
+        println!("left out: no xz to unpack {}", path.display());
+        return None;
+    };
+    let text = String::from_utf8_lossy(&unpacked.stdout);
+    Some(text.split_inclusive('\n').take(lines).collect())
+}
+
+/// A path below the shared folder, when it is there.
+fn shared(path: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("MTAUDIT_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = root.join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("left out: {} is not here", path.display());
+    None
+}
+
+#[test]
+fn every_query_appears_in_a_report() {
+    let (library, templates) = (library(), Templates::load(None).unwrap());
+    let definitions: Vec<_> = templates
+        .kinds()
+        .into_iter()
+        .map(|kind| templates.definition(kind).unwrap())
+        .collect();
+    let asked: BTreeSet<&str> = definitions.iter().flat_map(|d| d.queries()).collect();
+    let absent = library
+        .iter()
+        .filter(|query| !asked.contains(query.name.as_str()));
+    let wrong: Vec<String> = absent
+        .map(|query| format!("{} is in no templates/*/report.toml", query.file))
+        .collect();
+    fail_with("queries that no report asks", &wrong);
+}
