@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, anyhow};
 
 use super::load::{Loaded, Options, load};
 use super::options::usage;
 use super::query::state;
-use super::timings::Timings;
-use super::{Done, Usage, coverage, options};
+use super::{Done, STACK, Usage, coverage, options};
 use crate::cli::ReportArgs;
 use crate::query::{Answer, Engine, Library, Overrides, Query};
 use crate::report::definition::Definition;
@@ -51,9 +52,9 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     let frames = std::mem::take(&mut loaded.tables.frames);
     loaded.tables.frames.clone_from(&frames);
     let engine = Engine::new(frames, input.zone);
-    let mut answers = input.timings.of("queries", || {
-        ask(&engine, &queries, &overrides, &input.timings)
-    })?;
+    let mut answers = input
+        .timings
+        .of("queries", || ask(&engine, &queries, &overrides, &input))?;
     draw(&queries, &mut answers);
 
     let command = command(&kind, args, &input);
@@ -93,17 +94,41 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
 const USED: &str =
     "message parent host reason received_ts removed_ts ts last_ts connect_ts disconnect_ts";
 
-/// Every query's answer, side by side, in order.
+/// Every query's answer, in order. Queries run side by side on threads of their own, with the stack that planning
+/// needs: rayon's workers would start another query while they wait inside of one.
 fn ask(
     engine: &Engine,
     queries: &[&Query],
     overrides: &Overrides,
-    timings: &Timings,
+    input: &Options,
 ) -> Result<Vec<Answer>> {
-    let answer = |query: &&Query| timings.of(&query.name, || engine.answer(query, overrides));
-    let answers: Vec<_> = queries.iter().map(answer).collect();
-    answers
-        .into_iter()
+    let next = AtomicUsize::new(0);
+    let answers: Vec<OnceLock<_>> = queries.iter().map(|_| OnceLock::new()).collect();
+    let work = || {
+        while let Some(index) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < queries.len())
+        {
+            let query = queries[index];
+            let answer = input
+                .timings
+                .of(&query.name, || engine.answer(query, overrides));
+            // Each index is given out once, so the cell is empty.
+            let _ = answers[index].set(answer);
+        }
+    };
+    let threads = input
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok().map(usize::from));
+    std::thread::scope(|scope| -> Result<()> {
+        for _ in 0..threads.unwrap_or(1).clamp(1, 8) {
+            std::thread::Builder::new()
+                .stack_size(STACK)
+                .spawn_scoped(scope, work)?;
+        }
+        Ok(())
+    })?;
+    let answered = answers.into_iter().filter_map(OnceLock::into_inner);
+    answered
         .map(|answer| answer.map_err(|error| anyhow!("{error}")))
         .collect()
 }
