@@ -18,7 +18,8 @@
 --
 -- [[needs]]
 -- table   = "rejections"
--- missing = "the logs hold no refusal by our server"
+-- or      = ["verdicts", "sessions"]
+-- missing = "the logs hold no connection, refusal or check of a client"
 --
 -- [params.min_accepted]
 -- default = 1
