@@ -6,7 +6,7 @@
 //! so a number must never decide an order or reach the output; [`crate::tables`] turns them back into text.
 
 use std::borrow::Cow;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
@@ -134,7 +134,16 @@ impl Strings {
     }
 
     fn intern_str(&self, text: &str) -> Sym {
-        let hash = self.hasher.hash_one(text);
+        self.intern_hashed(text, self.hash(text.as_bytes()))
+    }
+
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(bytes);
+        hasher.finish()
+    }
+
+    fn intern_hashed(&self, text: &str, hash: u64) -> Sym {
         // The table uses the top seven bits and the bottom ones; the shard is taken from between.
         let number = (hash >> 40) as usize & (SHARDS - 1);
         let mut shard = lock(&self.shards[number]);
@@ -169,6 +178,41 @@ impl Strings {
     pub fn text(&self, sym: Sym) -> Option<String> {
         let (shard, slot) = place(sym)?;
         Some(lock(&self.shards[shard]).get(slot).to_owned())
+    }
+}
+
+/// Entries of a [`Memo`].
+const MEMO: usize = 2048;
+
+/// One thread's memory of the texts of one block: nearly every text of a line stood in a line shortly before, and
+/// is found here without a lock and without a walk through the whole table.
+pub struct Memo<'a> {
+    strings: &'a Strings,
+    seen: Vec<(u64, &'a [u8], Sym)>,
+}
+
+impl<'a> Memo<'a> {
+    /// An empty one over the shared table.
+    pub fn new(strings: &'a Strings) -> Self {
+        Memo {
+            strings,
+            seen: vec![(0, b"", Sym::NULL); MEMO],
+        }
+    }
+
+    /// As [`Strings::intern`].
+    pub fn intern(&mut self, bytes: &'a [u8]) -> Sym {
+        let hash = self.strings.hash(bytes);
+        let entry = &mut self.seen[hash as usize % MEMO];
+        if entry.0 == hash && entry.1 == bytes && !entry.2.is_null() {
+            return entry.2;
+        }
+        let sym = match std::str::from_utf8(bytes) {
+            Ok(text) => self.strings.intern_hashed(text, hash),
+            Err(_) => self.strings.intern(bytes),
+        };
+        *entry = (hash, bytes, sym);
+        sym
     }
 }
 

@@ -49,12 +49,20 @@
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "failed > 0 AND delivered + failed >= min_recipients AND failed >= fail_share * (delivered + failed)"
+-- when       = "sender <> '<>' AND failed > 0 AND delivered + failed >= min_recipients AND failed >= fail_share * (delivered + failed)"
 -- sentence   = "Much of the mail from {sender} does not arrive: {failed} of {recipients} recipients failed, {delivered} got it. Such a pattern fits an outdated address list or a misused account; it proves neither."
 -- thresholds = ["fail_share", "min_recipients"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
 -- keys       = ["sender"]
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "sender = '<>' AND failed > 0 AND delivered + failed >= min_recipients AND failed >= fail_share * (delivered + failed)"
+-- sentence   = "Many of the notices that our servers send (null sender <>) reach no one: {failed} of {recipients} failed. This is usual where mail with forged senders is accepted first and returned later; such notices bother strangers."
+-- thresholds = ["fail_share", "min_recipients"]
+-- evidence   = "SELECT source, line FROM deliveries WHERE sender = '' AND outcome IN ('bounced', 'expired')"
+-- keys       = []
 WITH m AS (
     SELECT CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender,
            CAST(COUNT(*) AS BIGINT) AS messages,

@@ -43,6 +43,7 @@
 -- x     = "reason"
 -- y     = ["tries"]
 -- label = "unsuccessful tries"
+-- sorted = true
 --
 -- [[findings]]
 -- severity   = "high"

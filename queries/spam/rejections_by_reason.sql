@@ -37,6 +37,7 @@
 -- x     = "reason"
 -- y     = ["rejections"]
 -- label = "refusals"
+-- sorted = true
 --
 -- [[findings]]
 -- severity   = "high"

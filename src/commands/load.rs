@@ -45,6 +45,23 @@ pub struct Options {
     pub timings: Timings,
 }
 
+impl Options {
+    /// Everything of these paths, quietly; log times without an offset are times of `zone`.
+    pub fn new(paths: Vec<PathBuf>, zone: Tz) -> Self {
+        Options {
+            paths,
+            zone,
+            year: None,
+            local_domains: Vec::new(),
+            threads: None,
+            quiet: true,
+            selection: Selection::default(),
+            wanted: Wanted::default(),
+            timings: Timings::default(),
+        }
+    }
+}
+
 /// What was read.
 pub struct Loaded {
     /// The tables, narrowed to the selection.
@@ -279,12 +296,12 @@ pub fn parse(block: &Block, source: u32, clock: &Clock, strings: &Strings) -> Pa
     part
 }
 
-fn line(
+fn line<'b>(
     part: &mut Part,
     counter: &mut Counter<'_>,
-    ctx: &mut Context<'_>,
+    ctx: &mut Context<'b>,
     number: u64,
-    bytes: &[u8],
+    bytes: &'b [u8],
     clock: &Clock,
     cache: &mut Cache,
 ) {

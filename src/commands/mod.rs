@@ -13,7 +13,7 @@ mod queries;
 mod query;
 mod report;
 mod sources;
-mod timings;
+pub mod timings;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -57,7 +57,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    match run(cli.command) {
+    match with_stack(move || run(cli.command)) {
         Ok(Done::Complete) => ExitCode::SUCCESS,
         Ok(Done::Empty) => ExitCode::from(1),
         Ok(Done::Incomplete) => ExitCode::from(3),
@@ -67,6 +67,21 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }
+}
+
+/// Planning a query recurses deeply, deeper than the stacks that some systems give; a thread of our own has enough.
+const STACK: usize = 256 << 20;
+
+fn with_stack(run: impl FnOnce() -> Result<Done> + Send) -> Result<Done> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("mtaudit".into())
+            .stack_size(STACK);
+        let handle = thread.spawn_scoped(scope, run)?;
+        handle.join().unwrap_or_else(|_| {
+            anyhow::bail!("this is a defect of mtaudit; the message above says where")
+        })
+    })
 }
 
 fn run(command: Command) -> Result<Done> {

@@ -9,10 +9,8 @@ use chrono_tz::Tz;
 
 use super::Usage;
 use super::load::Options;
-use super::timings::Timings;
 use crate::cli::{InputArgs, LibraryArgs};
 use crate::query::{Library, Overrides};
-use crate::tables::build::Wanted;
 use crate::tables::select::{Entity, Selection};
 
 /// A usage error with its remedy.
@@ -29,8 +27,6 @@ pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result
     let (since, until) = period(args, zone)?;
     let hosts = args.hosts.clone();
     Ok(Options {
-        paths: paths.to_vec(),
-        zone,
         year: args.year,
         local_domains: args.local_domains.clone(),
         threads: args.threads,
@@ -41,8 +37,7 @@ pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result
             hosts,
             about: about.map(Entity::new),
         },
-        wanted: Wanted::default(),
-        timings: Timings::default(),
+        ..Options::new(paths.to_vec(), zone)
     })
 }
 

@@ -100,9 +100,8 @@ fn ask(
     overrides: &Overrides,
     timings: &Timings,
 ) -> Result<Vec<Answer>> {
-    use rayon::prelude::*;
     let answer = |query: &&Query| timings.of(&query.name, || engine.answer(query, overrides));
-    let answers: Vec<_> = queries.par_iter().with_max_len(1).map(answer).collect();
+    let answers: Vec<_> = queries.iter().map(answer).collect();
     answers
         .into_iter()
         .map(|answer| answer.map_err(|error| anyhow!("{error}")))

@@ -12,21 +12,21 @@ use crate::classify::{self, At, Question};
 use crate::event::{
     self, Action, Commands, End, Event, Header, Kind, Notice, Peer, Severity, Stage, Status,
 };
-use crate::strings::{Sym, domain};
+use crate::strings::Sym;
 
 /// An event with where it stands and whose it is.
-struct Line<'c, 'h, 'a> {
-    ctx: &'c Context<'c>,
-    header: &'h Header<'a>,
+struct Line<'c, 'b> {
+    ctx: &'c Context<'b>,
+    header: &'c Header<'b>,
     place: Place,
     host: Sym,
     program: Sym,
     service: Sym,
 }
 
-impl Line<'_, '_, '_> {
-    fn sym(&self, bytes: &[u8]) -> Sym {
-        self.ctx.strings.intern_some(bytes)
+impl<'b> Line<'_, 'b> {
+    fn sym(&self, bytes: &'b [u8]) -> Sym {
+        self.ctx.intern_some(bytes)
     }
 
     fn ts(&self) -> i64 {
@@ -47,12 +47,12 @@ pub fn service(program: &[u8]) -> &[u8] {
 
 impl Part {
     /// Folds one event in.
-    pub fn fold(
+    pub fn fold<'b>(
         &mut self,
-        ctx: &mut Context<'_>,
+        ctx: &mut Context<'b>,
         line: u64,
-        header: &Header<'_>,
-        event: &Event<'_>,
+        header: &Header<'b>,
+        event: &Event<'b>,
     ) {
         let host = ctx.host(header.host);
         let (program, service) = ctx.program(header.program);
@@ -126,7 +126,7 @@ impl Part {
         }
     }
 
-    fn fold_session(&mut self, line: &Line, event: &Event<'_>) {
+    fn fold_session<'b>(&mut self, line: &Line<'_, 'b>, event: &Event<'b>) {
         match event {
             Event::Connect { client } => {
                 self.begin_session(line, client, false);
@@ -192,7 +192,7 @@ impl Part {
         }
     }
 
-    fn fold_message(&mut self, line: &Line, event: &Event<'_>) {
+    fn fold_message<'b>(&mut self, line: &Line<'_, 'b>, event: &Event<'b>) {
         match event {
             Event::Received { queue_id, .. } | Event::PickedUp { queue_id, .. } => {
                 self.begin_message(line, queue_id, event)
@@ -202,7 +202,7 @@ impl Part {
                 message_id,
                 ..
             } => {
-                let message_id = line.ctx.strings.intern(message_id);
+                let message_id = line.ctx.intern(message_id);
                 let message = self.touch(line, queue_id);
                 message.message_id = message.message_id.or(message_id);
                 if message.received_ts == NO_TIME && !message.queued {
@@ -215,7 +215,7 @@ impl Part {
                 size,
                 nrcpt,
             } => {
-                let sender = line.ctx.strings.intern(sender);
+                let sender = line.ctx.intern(sender);
                 let message = self.touch(line, queue_id);
                 message.queued = true;
                 message.held = Some(false);
@@ -226,7 +226,7 @@ impl Part {
             Event::Expired {
                 queue_id, sender, ..
             } => {
-                let sender = line.ctx.strings.intern(sender);
+                let sender = line.ctx.intern(sender);
                 let message = self.touch(line, queue_id);
                 message.sender = message.sender.or(sender);
                 message.expired_ts = line.ts();
@@ -257,7 +257,7 @@ impl Part {
     }
 
     /// The open stretch of a queue ID, begun when there is none.
-    fn message(&mut self, line: &Line, queue_id: &[u8]) -> u32 {
+    fn message<'b>(&mut self, line: &Line<'_, 'b>, queue_id: &'b [u8]) -> u32 {
         let key = (line.host, line.sym(queue_id));
         let before = self.by_queue_id.get(&key).copied();
         if let Some(open) = before {
@@ -270,12 +270,18 @@ impl Part {
         self.push_message(line, key.1, before, Head::None)
     }
 
-    fn touch(&mut self, line: &Line, queue_id: &[u8]) -> &mut Message {
+    fn touch<'b>(&mut self, line: &Line<'_, 'b>, queue_id: &'b [u8]) -> &mut Message {
         let at = self.message(line, queue_id);
         &mut self.messages[at as usize]
     }
 
-    fn push_message(&mut self, line: &Line, queue_id: Sym, before: Option<u32>, head: Head) -> u32 {
+    fn push_message<'b>(
+        &mut self,
+        line: &Line<'_, 'b>,
+        queue_id: Sym,
+        before: Option<u32>,
+        head: Head,
+    ) -> u32 {
         let index = self.messages.len() as u32;
         let leading = before.is_none() && head == Head::None;
         let previous = before.unwrap_or(NONE);
@@ -290,7 +296,7 @@ impl Part {
         index
     }
 
-    fn begin_message(&mut self, line: &Line, queue_id: &[u8], event: &Event<'_>) {
+    fn begin_message<'b>(&mut self, line: &Line<'_, 'b>, queue_id: &'b [u8], event: &Event<'b>) {
         let queue_id = line.sym(queue_id);
         let before = self.by_queue_id.get(&(line.host, queue_id)).copied();
         match event {
@@ -327,14 +333,14 @@ impl Part {
                 let message = &mut self.messages[index as usize];
                 message.service = line.service;
                 message.received_ts = line.ts();
-                message.sender = line.ctx.strings.intern(sender);
+                message.sender = line.ctx.intern(sender);
                 message.orig_queue_id = line.sym(orig_id);
             }
             _ => {}
         }
     }
 
-    fn attempted(&mut self, line: &Line, a: &event::Attempt<'_>) {
+    fn attempted<'b>(&mut self, line: &Line<'_, 'b>, a: &event::Attempt<'b>) {
         let message = self.message(line, a.queue_id);
         let failed = matches!(
             a.status,
@@ -349,15 +355,14 @@ impl Part {
                 status_expired: a.status == Status::Expired,
             })
         });
-        let strings = line.ctx.strings;
         self.attempts.push(Attempt {
             place: line.place,
             message,
             ts: line.ts(),
             pid: line.header.pid,
             transport: line.service,
-            recipient: strings.intern(a.recipient),
-            recipient_domain: domain(a.recipient).map_or(Sym::NULL, |d| strings.intern(&d)),
+            recipient: line.ctx.intern(a.recipient),
+            recipient_domain: line.ctx.domain(a.recipient),
             orig_recipient: line.sym(a.orig_recipient),
             relay_name: if a.relay.name == b"none" {
                 Sym::NULL
@@ -379,7 +384,7 @@ impl Part {
         });
     }
 
-    fn rejected(&mut self, line: &Line, r: &event::Rejection<'_>) {
+    fn rejected<'b>(&mut self, line: &Line<'_, 'b>, r: &event::Rejection<'b>) {
         let helo = line.sym(r.helo);
         let protocol = line.sym(r.protocol);
         let message = if r.queue_id.is_empty() {
@@ -414,7 +419,6 @@ impl Part {
                 status_expired: false,
             })
         });
-        let strings = line.ctx.strings;
         self.rejections.push(Rejection {
             place: line.place,
             host: line.host,
@@ -431,7 +435,7 @@ impl Part {
             helo,
             protocol,
             sender: if r.has_sender {
-                strings.intern(r.sender)
+                line.ctx.intern(r.sender)
             } else {
                 Sym::NULL
             },
@@ -445,15 +449,15 @@ impl Part {
     }
 
     /// What a refusal or check under a live queue ID tells about the message.
-    fn rejected_message(
+    fn rejected_message<'b>(
         &mut self,
-        line: &Line,
-        r: &event::Rejection<'_>,
+        line: &Line<'_, 'b>,
+        r: &event::Rejection<'b>,
         helo: Sym,
         protocol: Sym,
     ) -> u32 {
         let sender = if r.has_sender {
-            line.ctx.strings.intern(r.sender)
+            line.ctx.intern(r.sender)
         } else {
             Sym::NULL
         };
@@ -471,7 +475,13 @@ impl Part {
     }
 
     /// The server broke the session off with a 421: too many errors, a limit of postscreen.
-    fn broken_off(&mut self, line: &Line, client: &Peer<'_>, stage: Stage, text: &[u8]) {
+    fn broken_off<'b>(
+        &mut self,
+        line: &Line<'_, 'b>,
+        client: &Peer<'b>,
+        stage: Stage,
+        text: &'b [u8],
+    ) {
         self.rejected(
             line,
             &event::Rejection {
@@ -484,7 +494,7 @@ impl Part {
         );
     }
 
-    fn logged_in(&mut self, line: &Line, l: &event::Login<'_>) {
+    fn logged_in<'b>(&mut self, line: &Line<'_, 'b>, l: &event::Login<'b>) {
         // A companion's service (imap) has no session of ours.
         let own = l.service.is_empty();
         let session = if own && !l.client.ip.is_empty() {
@@ -524,7 +534,7 @@ impl Part {
         });
     }
 
-    fn server(&mut self, line: &Line, severity: Severity, kind: Kind, text: &[u8]) {
+    fn server<'b>(&mut self, line: &Line<'_, 'b>, severity: Severity, kind: Kind, text: &'b [u8]) {
         self.server_events.push(ServerEvent {
             place: line.place,
             host: line.host,
@@ -539,7 +549,7 @@ impl Part {
 
     /// The open session of a line, begun when there is none. postscreen names a client by address and port
     /// and knows no name; every other server process serves one client at a time.
-    fn session(&mut self, line: &Line, client: &Peer<'_>) -> u32 {
+    fn session<'b>(&mut self, line: &Line<'_, 'b>, client: &Peer<'b>) -> u32 {
         let screen = client.name.is_empty() && client.port != 0;
         let key = session_key(line, client, screen);
         if let Some(open) = self.by_process.get(&key)
@@ -550,7 +560,7 @@ impl Part {
         self.push_session(line, client, key)
     }
 
-    fn begin_session(&mut self, line: &Line, client: &Peer<'_>, screen: bool) {
+    fn begin_session<'b>(&mut self, line: &Line<'_, 'b>, client: &Peer<'b>, screen: bool) {
         let key = session_key(line, client, screen);
         let at = self.push_session(line, client, key);
         let session = &mut self.sessions[at as usize];
@@ -558,7 +568,7 @@ impl Part {
         session.connect_ts = line.ts();
     }
 
-    fn push_session(&mut self, line: &Line, client: &Peer<'_>, key: SessionKey) -> u32 {
+    fn push_session<'b>(&mut self, line: &Line<'_, 'b>, client: &Peer<'b>, key: SessionKey) -> u32 {
         let index = self.sessions.len() as u32;
         let mut session = Session::new(line.place, line.host, line.service, line.ts());
         session.pid = line.header.pid;
@@ -573,7 +583,7 @@ impl Part {
     }
 }
 
-fn session_key(line: &Line, client: &Peer<'_>, screen: bool) -> SessionKey {
+fn session_key<'b>(line: &Line<'_, 'b>, client: &Peer<'b>, screen: bool) -> SessionKey {
     if screen {
         (line.host, line.sym(client.ip), u32::from(client.port), true)
     } else {
@@ -581,7 +591,7 @@ fn session_key(line: &Line, client: &Peer<'_>, screen: bool) -> SessionKey {
     }
 }
 
-fn verdict_of(line: &Line, client: &Peer<'_>, detail: &[u8]) -> Verdict {
+fn verdict_of<'b>(line: &Line<'_, 'b>, client: &Peer<'b>, detail: &'b [u8]) -> Verdict {
     Verdict {
         place: line.place,
         host: line.host,
@@ -743,7 +753,7 @@ impl Session {
         }
     }
 
-    fn disconnect(&mut self, line: &Line, commands: &Commands) {
+    fn disconnect<'b>(&mut self, line: &Line<'_, 'b>, commands: &Commands) {
         self.disconnect_ts = line.ts();
         self.end_place = line.place;
         self.closed = true;
@@ -756,7 +766,7 @@ impl Session {
         self.rcpt_failed = commands.rcpt_failed;
     }
 
-    fn ended(&mut self, line: &Line, end: End, stage: Sym) {
+    fn ended<'b>(&mut self, line: &Line<'_, 'b>, end: End, stage: Sym) {
         self.end = self.end.or(Some(end));
         self.end_stage = self.end_stage.or(stage);
         self.end_place = line.place;

@@ -17,9 +17,12 @@ mod refusals;
 pub mod rows;
 mod sessions;
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+
 use hashbrown::HashMap;
 
-use crate::strings::{Strings, Sym};
+use crate::strings::{Memo, Strings, Sym, domain};
 use coverage::Tally;
 use rows::{
     Attempt, Login, Message, NONE, Notification, Rejection, ServerEvent, Session, TlsTo, Verdict,
@@ -166,6 +169,7 @@ impl Part {
 
 /// What folding a block needs beside the events: the shared texts and where the events are from.
 pub struct Context<'a> {
+    memo: RefCell<Memo<'a>>,
     strings: &'a Strings,
     source: u32,
     host: Vec<u8>,
@@ -184,11 +188,35 @@ impl<'a> Context<'a> {
     /// For a block of the source of this rank in reading order.
     pub fn new(strings: &'a Strings, source: u32) -> Self {
         Context {
+            memo: RefCell::new(Memo::new(strings)),
             strings,
             source,
             host: Vec::new(),
             host_sym: Sym::NULL,
             programs: Vec::new(),
+        }
+    }
+
+    /// The symbol of a text of the block.
+    fn intern(&self, bytes: &'a [u8]) -> Sym {
+        self.memo.borrow_mut().intern(bytes)
+    }
+
+    /// The same; none for the empty text.
+    fn intern_some(&self, bytes: &'a [u8]) -> Sym {
+        if bytes.is_empty() {
+            Sym::NULL
+        } else {
+            self.intern(bytes)
+        }
+    }
+
+    /// The symbol of the domain of an address of the block.
+    fn domain(&self, address: &'a [u8]) -> Sym {
+        match domain(address) {
+            None => Sym::NULL,
+            Some(Cow::Borrowed(domain)) => self.intern(domain),
+            Some(Cow::Owned(domain)) => self.strings.intern(&domain),
         }
     }
 

@@ -1,8 +1,7 @@
 //! Runs queries over the tables with polars SQL.
 //!
 //! Each run has a context of its own that holds the tables the query declares and nothing else, so the
-//! declaration is what was read. Frames are shared: a clone counts references. The engine is `Sync`, and
-//! queries run side by side.
+//! declaration is what was read. Frames are shared: a clone counts references. The engine is `Sync`.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +11,6 @@ use polars::prelude::{
     AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsError, PolarsResult,
 };
 use polars::sql::{SQLContext, sql_expr};
-use rayon::prelude::*;
 
 use super::cells;
 use super::error::{Error, list, suggest};
@@ -66,15 +64,14 @@ impl Engine {
         self.answer(query, overrides)
     }
 
-    /// Runs queries side by side; answers come in the order given. Overrides that none of them knows are an error.
+    /// Runs queries one after the other, as polars itself spreads each over all cores. Overrides that none of them
+    /// knows are an error.
     pub fn run_all(&self, queries: &[&Query], overrides: &Overrides) -> Result<Vec<Answer>, Error> {
         check_overrides(queries.iter().copied(), overrides)?;
-        let answers: Vec<Result<Answer, Error>> = queries
-            .par_iter()
-            .with_max_len(1)
+        queries
+            .iter()
             .map(|query| self.answer(query, overrides))
-            .collect();
-        answers.into_iter().collect()
+            .collect()
     }
 
     /// Runs SQL given by hand over all tables.

@@ -73,6 +73,14 @@ fn long_duration(value: f64) -> String {
     format!("{} {big_unit} {small} {small_unit}", count(big))
 }
 
+/// `2026-10-01T00:00:03.5+02:00` as `2026-10-01 00:00:03 +02:00`; any other text as it is.
+pub fn when(rfc3339: &str) -> String {
+    let Ok(time) = chrono::DateTime::parse_from_rfc3339(rfc3339) else {
+        return rfc3339.to_string();
+    };
+    time.format("%Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
 /// Two decimals for small numbers, none for large ones.
 fn plain(value: f64) -> String {
     let decimals = match value.abs() {
@@ -127,9 +135,18 @@ mod tests {
         assert_eq!(number(12_345_678.0, ColumnKind::Bytes), "12.3 MB");
         assert_eq!(number(999_999.0, ColumnKind::Bytes), "1 MB");
         assert_eq!(number(512.0, ColumnKind::Bytes), "512 B");
-        assert_eq!(number(3.14159, ColumnKind::Number), "3.14");
+        assert_eq!(number(2.71459, ColumnKind::Number), "2.71");
         assert_eq!(number(f64::NAN, ColumnKind::Number), "–");
         assert_eq!(number(1e300, ColumnKind::Count), "1.00e300");
+    }
+
+    #[test]
+    fn times_lose_their_t_and_fraction_and_keep_their_zone() {
+        assert_eq!(
+            when("2026-10-01T00:00:03.5+02:00"),
+            "2026-10-01 00:00:03 +02:00"
+        );
+        assert_eq!(when("then"), "then");
     }
 
     #[test]

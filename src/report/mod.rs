@@ -250,6 +250,8 @@ pub struct Cell {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct Chart {
+    /// One of `chart::KINDS`.
+    pub kind: String,
     /// Inline SVG, escaped, no script, no reference to anything outside.
     pub svg: String,
     /// The same in words.
@@ -272,6 +274,9 @@ pub struct ChartSpec {
     /// `line`, `columns` and `stacked`: y values come from one `y` column, split by this text column.
     #[serde(default)]
     pub series: Option<String>,
+    /// `bar`: longest first, where the rows have another order and the categories have none of their own.
+    #[serde(default)]
+    pub sorted: bool,
     /// Axis label with unit.
     pub label: String,
 }

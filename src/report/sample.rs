@@ -103,6 +103,7 @@ fn charted(mut result: QueryResult, kind: &str, x: &str, y: &[&str], label: &str
         y: y.iter().map(|y| y.to_string()).collect(),
         rows: (kind == "heatmap").then(|| "weekday".into()),
         series: None,
+        sorted: false,
         label: label.into(),
     };
     result.chart = chart::draw(&spec, &result.columns, &result.full);
@@ -548,7 +549,7 @@ pub fn report(kind: &str) -> Report {
                 they cannot say."
             .into(),
         tool: "mtaudit 0.1.0".into(),
-        command: ["report", kind, "--month", "2026-10", "logs/"].map(String::from).to_vec(),
+        command: ["mtaudit", "report", kind, "--month", "2026-10", "logs/"].map(String::from).to_vec(),
         generated_at: Some("2026-11-02T09:00:00+01:00".into()),
         period: Period {
             since: Some("2026-10-01T00:00:00+02:00".into()),

@@ -323,6 +323,9 @@ fn engine(
     tera.register_filter("bytes", |n: u64, _: Kwargs, _: &State| {
         format::bytes(n as f64)
     });
+    tera.register_filter("when", |text: &str, _: Kwargs, _: &State| {
+        format::when(text)
+    });
     tera.register_filter("words", |text: &str, _: Kwargs, _: &State| {
         text.replace('_', " ")
     });
@@ -413,131 +416,10 @@ fn hint(message: &str) -> &'static str {
         return "templates see `report`, with the fields of report.json, and `limits`; check the name there";
     }
     if lower.contains("unknown") || lower.contains("filter") {
-        return "besides Tera's own there are the filters clip, count, bytes, words, table";
+        return "besides Tera's own there are the filters clip, count, bytes, when, words, table";
     }
     "the syntax is that of Tera 2; compare with the built-in template of the same name"
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::collections::BTreeSet;
-    use std::fs;
-
-    use super::super::{html, sample};
-    use super::*;
-
-    /// Queries that must each stand in a report: the library of design section 7.
-    const LIBRARY: &str = "capacity/overview capacity/hourly_profile capacity/weekday_hour_heatmap \
-        capacity/daily_trend capacity/peak_windows capacity/delay_percentiles capacity/queue_depth \
-        capacity/size_distribution capacity/top_senders capacity/top_recipients capacity/top_destinations \
-        delivery/outcomes delivery/by_reason delivery/by_dsn delivery/by_destination delivery/deferral_hotspots \
-        delivery/unknown_recipients delivery/expired delivery/dns_failures delivery/connectivity \
-        spam/rejections_by_reason spam/rejections_by_client spam/blocklisted_clients spam/relay_probes \
-        access/auth_summary access/password_guessing access/success_after_failures \
-        evidence/sources evidence/coverage evidence/line_shapes evidence/server_events";
-
-    #[test]
-    fn the_list_and_the_folder_agree() {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-        let mut there = BTreeMap::new();
-        add_folder(&mut there, &dir).unwrap();
-        let there: BTreeSet<&str> = there.keys().map(String::as_str).collect();
-        let listed: BTreeSet<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-        assert_eq!(there, listed);
-    }
-
-    #[test]
-    fn every_query_stands_in_the_audit_and_only_known_ones_anywhere() {
-        let templates = Templates::load(None).unwrap();
-        assert_eq!(templates.kinds(), ["audit", "capacity", "incident"]);
-        let library: BTreeSet<&str> = LIBRARY.split_whitespace().collect();
-        let audit = templates.definition("audit").unwrap();
-        assert_eq!(
-            audit.queries().into_iter().collect::<BTreeSet<_>>(),
-            library
-        );
-        for kind in templates.kinds() {
-            let definition = templates.definition(kind).unwrap();
-            assert!(
-                definition.queries().iter().all(|q| library.contains(q)),
-                "{kind}"
-            );
-        }
-        assert!(
-            templates
-                .definition("nonesuch")
-                .unwrap_err()
-                .hint
-                .contains("audit, capacity, incident")
-        );
-    }
-
-    fn with_file(name: &str, text: &str) -> Result<Templates, Error> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-        Templates::load(Some(dir.path()))
-    }
-
-    fn rendered(text: &str) -> Result<String, Error> {
-        html::render(
-            &sample::report("audit"),
-            &with_file("audit/report.html", text)?,
-        )
-    }
-
-    #[test]
-    fn a_folder_overrides_and_adds() {
-        assert_eq!(rendered("<p>{{ report.title }}").unwrap(), "<p>Mail audit");
-        let added = with_file(
-            "mine/report.toml",
-            "title = \"x\"\nintro = \"\"\nsections = []",
-        )
-        .unwrap();
-        assert_eq!(added.kinds(), ["audit", "capacity", "incident", "mine"]);
-        let origin = &added
-            .hashes("mine")
-            .into_iter()
-            .find(|h| h.name == "mine/report.toml")
-            .unwrap()
-            .origin;
-        assert_ne!(origin, "built in");
-        let error = html::render(&sample::report("mine"), &added).unwrap_err();
-        assert!(error.to_string().contains("mine/report.html"), "{error}");
-    }
-
-    #[test]
-    fn template_errors_name_file_line_and_remedy() {
-        let error = rendered("<p>\n{{ report.titel }}").unwrap_err();
-        assert!(error.place.contains("audit/report.html:2:"), "{error}");
-        assert!(error.hint.contains("report.json"), "{error}");
-        let syntax = rendered("a\n{% if %}").unwrap_err();
-        assert!(syntax.place.contains("audit/report.html:2:"), "{syntax}");
-        assert!(syntax.message.chars().count() <= MAX_MESSAGE);
-        let filter = rendered("{{ report.title | nope }}").unwrap_err();
-        assert!(filter.hint.contains("filters"), "{filter}");
-    }
-
-    #[test]
-    fn what_has_no_place_is_an_error() {
-        assert!(with_file("audit/reprot.html", "x").is_err());
-        assert!(with_file("shared/style.css", "a{background:url(https://x.example)}").is_err());
-        assert!(
-            with_file("shared/style.css", "\n</style><script>")
-                .is_err_and(|e| e.place.ends_with(":2"))
-        );
-    }
-
-    #[test]
-    fn a_template_cannot_forget_to_escape_or_to_stop() {
-        let mut report = sample::report("audit");
-        report.title = "<b>\u{202e}".repeat(5000);
-        let templates = with_file("audit/report.html", "{{ report.title }}").unwrap();
-        let page = html::render(&report, &templates).unwrap();
-        assert!(
-            page.starts_with("&lt;b&gt;⟨U+202E⟩") && page.ends_with('…') && page.len() < 30_000
-        );
-    }
-}
+mod tests;

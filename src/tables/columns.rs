@@ -14,7 +14,7 @@ pub struct Wanted(Option<HashSet<String>>);
 
 impl Wanted {
     /// The columns that these texts (SQL, mostly) can mean. A `*` may mean any.
-    pub fn by<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
+    pub fn by<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
         let mut words = HashSet::new();
         for text in texts {
             if text.contains('*') && !only_counts(text) {
@@ -45,6 +45,9 @@ fn only_counts(text: &str) -> bool {
     })
 }
 
+/// Texts remembered while a column is filled: most columns have few, and the table of texts is far away in memory.
+const MEMO: usize = 1024;
+
 /// Columns of one table, in order, over rows of `T`.
 pub struct Columns<'a, T> {
     rows: &'a [T],
@@ -70,7 +73,15 @@ impl<'a, T: Sync> Columns<'a, T> {
             return self;
         }
         let texts = self.texts;
-        let values = self.rows.iter().map(|row| texts.get(of(row)));
+        let mut memo: Vec<(Sym, Option<&str>)> = vec![(Sym::NULL, None); MEMO];
+        let values = self.rows.iter().map(|row| {
+            let sym = of(row);
+            let entry = &mut memo[sym.id() as usize % MEMO];
+            if entry.0 != sym {
+                *entry = (sym, texts.get(sym));
+            }
+            entry.1
+        });
         let column = StringChunked::from_iter_options(name.into(), values).into_column();
         self.push(column)
     }

@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod bad_input;
 mod corpora_postfix;
+mod layouts;
+mod pflogsumm;
 mod queries;
 mod readme;
+mod same_bytes;
+mod sample;
+mod support;
+mod truth;

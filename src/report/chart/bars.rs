@@ -1,12 +1,15 @@
-//! Horizontal bars, one a category, in the order of the rows.
+//! Horizontal bars, one a category, in the order of the rows or of their length.
 
-use super::super::{Cell, Chart, ChartSpec, ColumnInfo, escape, format};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use super::super::{Cell, Chart, ChartSpec, ColumnInfo, ColumnKind, escape, format};
 use super::data::{Picked, extremes, name, value};
 use super::svg::{Anchor, Svg, text_width};
 use super::{MAX_SERIES, WIDTH};
 
 /// Bars drawn; the table has the rest.
-const MAX_BARS: usize = 20;
+const MAX_BARS: usize = 12;
 const BAR: f64 = 16.0;
 const GAP: f64 = 8.0;
 const TOP: f64 = 28.0;
@@ -21,21 +24,60 @@ struct Bar {
 pub fn draw(spec: &ChartSpec, columns: &[ColumnInfo], rows: &[Vec<Cell>]) -> Option<Chart> {
     let picked = Picked::new(spec, columns)?;
     let y = &picked.y[..picked.y.len().min(MAX_SERIES)];
-    let bar = |row: &Vec<Cell>| Bar {
-        name: row.get(picked.x.0).map(name).unwrap_or_default(),
-        values: y.iter().map(|(index, _)| value(row.get(*index))).collect(),
-    };
-    let bars: Vec<Bar> = rows.iter().take(MAX_BARS).map(bar).collect();
+    let mut bars = collect(&picked, y, rows);
+    if spec.sorted {
+        bars.sort_by(|a, b| longer(a, b).then_with(|| a.name.cmp(&b.name)));
+    }
+    let total = bars.len();
+    bars.truncate(MAX_BARS);
     if bars.iter().all(|b| b.values.iter().all(Option::is_none)) {
         return None;
     }
     let series: Vec<String> = y.iter().map(|(_, c)| c.name.replace('_', " ")).collect();
-    let alt = alt(spec, &picked, &bars, rows.len());
+    let alt = alt(spec, &picked, &bars, total);
     let svg = render(spec, &picked, &bars, &series);
     Some(Chart {
+        kind: spec.kind.clone(),
         svg: svg.finish(&spec.label, &alt),
         alt,
     })
+}
+
+/// One bar a category; rows with the same one are added up, or the highest is taken of what cannot be added.
+fn collect(picked: &Picked, y: &[(usize, &ColumnInfo)], rows: &[Vec<Cell>]) -> Vec<Bar> {
+    let adds = picked.kind() == ColumnKind::Count;
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut bars: Vec<Bar> = Vec::new();
+    for row in rows {
+        let name = row.get(picked.x.0).map(name).unwrap_or_default();
+        let values = y.iter().map(|(index, _)| value(row.get(*index))).collect();
+        match places.get(&name) {
+            Some(place) => bars[*place].merge(values, adds),
+            None => {
+                places.insert(name.clone(), bars.len());
+                bars.push(Bar { name, values });
+            }
+        }
+    }
+    bars
+}
+
+impl Bar {
+    fn merge(&mut self, values: Vec<Option<f64>>, adds: bool) {
+        for (old, new) in self.values.iter_mut().zip(values) {
+            let merged = |a: f64, b: f64| if adds { a + b } else { a.max(b) };
+            *old = match (*old, new) {
+                (Some(a), Some(b)) => Some(merged(a, b)),
+                (a, b) => a.or(b),
+            };
+        }
+    }
+}
+
+/// Longest first; bars without a value last.
+fn longer(a: &Bar, b: &Bar) -> Ordering {
+    let first = |bar: &Bar| bar.values[0].unwrap_or(f64::NEG_INFINITY);
+    first(b).total_cmp(&first(a))
 }
 
 fn render(spec: &ChartSpec, picked: &Picked, bars: &[Bar], series: &[String]) -> Svg {
@@ -52,7 +94,7 @@ fn render(spec: &ChartSpec, picked: &Picked, bars: &[Bar], series: &[String]) ->
         .map(|b| text_width(&escape::clip(&b.name, MAX_NAME)))
         .fold(0.0, f64::max);
     let place = Place {
-        left: names + 12.0,
+        left: names + 16.0,
         right: WIDTH - 84.0,
         top: TOP + legend,
         pitch,
@@ -139,6 +181,10 @@ fn alt(spec: &ChartSpec, picked: &Picked, bars: &[Bar], total: usize) -> String 
         .iter()
         .filter_map(|b| Some((b.name.as_str(), b.values[0]?)));
     let extremes = extremes(first, picked.kind()).unwrap_or_default();
+    let series = match picked.y.as_slice() {
+        [(_, first), _, ..] => format!("{}, ", first.name.replace('_', " ")),
+        _ => String::new(),
+    };
     let more = total - bars.len();
     let more = if more > 0 {
         format!(" {} more are not drawn.", format::count(more as u64))
@@ -150,5 +196,5 @@ fn alt(spec: &ChartSpec, picked: &Picked, bars: &[Bar], total: usize) -> String 
     } else {
         format!("{} bars", bars.len())
     };
-    format!("{}, {bars}: {extremes}.{more}", spec.label)
+    format!("{}, {bars}: {series}{extremes}.{more}", spec.label)
 }

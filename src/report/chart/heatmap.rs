@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::super::{Cell, Chart, ChartSpec, ColumnInfo, format};
-use super::data::{Picked, Slot, Slots, categories, extremes, value};
+use super::data::{Picked, extremes, value};
+use super::slots::{Slot, Slots, categories};
 use super::svg::{Anchor, Svg, text_width};
 use super::{MAX_MARKS, WIDTH};
 
@@ -33,6 +34,7 @@ pub fn draw(spec: &ChartSpec, columns: &[ColumnInfo], rows: &[Vec<Cell>]) -> Opt
     grid.draw(&mut svg, &picked);
     grid.key(&mut svg, &picked);
     Some(Chart {
+        kind: spec.kind.clone(),
         svg: svg.finish(&spec.label, &alt),
         alt,
     })
@@ -69,7 +71,7 @@ impl Grid {
             .iter()
             .map(|r| text_width(&r.short))
             .fold(0.0, f64::max)
-            + 10.0
+            + 20.0
     }
 
     fn draw(&self, svg: &mut Svg, picked: &Picked) {
@@ -135,10 +137,12 @@ impl Grid {
     }
 
     fn name(&self, (row, column): (usize, usize)) -> String {
-        format!(
-            "{} {}",
-            self.rows[row].full, self.columns.slots[column].full
-        )
+        let (row, column) = (&self.rows[row].full, &self.columns.slots[column].full);
+        let of_day = WEEK.contains(&row.as_str()) && column.parse::<u8>().is_ok_and(|h| h < 24);
+        if of_day {
+            return format!("{row} {column:0>2}:00");
+        }
+        format!("{row} {column}")
     }
 
     /// The scale of shades, from nothing to the highest value.
@@ -183,15 +187,9 @@ impl Grid {
     }
 }
 
-/// Monday to Sunday when every value is 1 to 7, else the texts in their order.
+/// Monday to Sunday when every value is a weekday, else the texts in their order.
 fn grid_rows(cells: &[Vec<Cell>], index: usize) -> (Vec<Slot>, Vec<Option<usize>>) {
-    let weekday = |row: &Vec<Cell>| {
-        row.get(index)?
-            .value
-            .as_i64()
-            .filter(|d| (1..=7).contains(d))
-    };
-    let days: Option<Vec<i64>> = cells.iter().map(weekday).collect();
+    let days: Option<Vec<usize>> = cells.iter().map(|row| weekday(row.get(index)?)).collect();
     if let Some(days) = days {
         let slot = |day: &&str| Slot {
             short: day.to_string(),
@@ -199,11 +197,20 @@ fn grid_rows(cells: &[Vec<Cell>], index: usize) -> (Vec<Slot>, Vec<Option<usize>
         };
         return (
             WEEK.iter().map(slot).collect(),
-            days.into_iter().map(|d| Some(d as usize - 1)).collect(),
+            days.into_iter().map(Some).collect(),
         );
     }
     let found = categories(cells, index);
     let mut rows = found.slots;
     rows.truncate(MAX_ROWS);
     (rows, found.of_row)
+}
+
+/// 0 for Monday: from 1 to 7, or from an English name or its first three letters.
+fn weekday(cell: &Cell) -> Option<usize> {
+    if let Some(day) = cell.value.as_i64() {
+        return (1..=7).contains(&day).then(|| day as usize - 1);
+    }
+    let name = cell.value.as_str().filter(|name| name.len() <= 9)?;
+    WEEK.iter().position(|day| name.get(..3) == Some(day))
 }

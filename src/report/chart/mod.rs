@@ -1,6 +1,6 @@
 //! Charts: a query's result as inline SVG and as a sentence.
 //!
-//! [`data`] turns rows into slots and series, [`scale`] finds ticks, [`svg`] writes elements; [`plot`], [`bars`] and
+//! [`slots`] and [`data`] turn rows into places and series, [`scale`] finds ticks, [`svg`] writes elements; [`plot`], [`bars`] and
 //! [`heatmap`] draw. Colours are classes that the page's style fills for light and dark; coordinates have one
 //! decimal, so that the same rows give the same bytes. A chart has at most about [`MAX_MARKS`] marks: longer series
 //! are merged, and the picture says so.
@@ -10,6 +10,7 @@ mod data;
 mod heatmap;
 mod plot;
 mod scale;
+mod slots;
 mod svg;
 
 use super::{Cell, Chart, ChartSpec, ColumnInfo};
@@ -19,18 +20,29 @@ const MAX_MARKS: usize = 400;
 /// Series told apart by colour; the smallest of more are merged or left out.
 const MAX_SERIES: usize = 8;
 /// Width of the drawing; the page scales it.
-const WIDTH: f64 = 640.0;
+const WIDTH: f64 = 760.0;
 
 /// The chart kinds of `[chart] kind`.
 pub const KINDS: [&str; 6] = ["line", "area", "bar", "columns", "stacked", "heatmap"];
 
 /// Draws the result, or nothing when it has no such columns or no value to draw.
 pub fn draw(spec: &ChartSpec, columns: &[ColumnInfo], rows: &[Vec<Cell>]) -> Option<Chart> {
+    let spec = &ChartSpec {
+        label: sentence_case(&spec.label),
+        ..spec.clone()
+    };
     match spec.kind.as_str() {
         "bar" => bars::draw(spec, columns, rows),
         "heatmap" => heatmap::draw(spec, columns, rows),
         kind => plot::draw(plot::Style::of(kind)?, spec, columns, rows),
     }
+}
+
+/// `messages a day` as it stands over a chart.
+fn sentence_case(label: &str) -> String {
+    let mut chars = label.chars();
+    let first = chars.next().map(|c| c.to_uppercase().collect::<String>());
+    first.unwrap_or_default() + chars.as_str()
 }
 
 #[cfg(test)]
@@ -48,6 +60,7 @@ mod tests {
             y: vec!["y".into()],
             rows: (kind == "heatmap").then(|| "r".into()),
             series: None,
+            sorted: false,
             label: "messages".into(),
         }
     }
@@ -167,7 +180,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(chart.svg.matches("<path").count(), 1);
-        assert_eq!(chart.svg.matches('M').count(), 2, "{}", chart.svg);
+        let path = chart.svg.split(" d=\"").nth(1).unwrap();
+        let path = path.split('"').next().unwrap();
+        assert_eq!(path.matches('M').count(), 2, "{path}");
         assert!(
             chart.alt.contains("highest 9 at 2026-11-23 12:00"),
             "{}",
@@ -197,6 +212,43 @@ mod tests {
         assert_eq!(chart.svg.matches("<title>Mon ").count(), 24);
         assert!(chart.svg.find(">Mon<").unwrap() < chart.svg.find(">Sun<").unwrap());
         assert!(chart.alt.contains("highest 161 at Sun 23"), "{}", chart.alt);
+    }
+
+    #[test]
+    fn bars_of_one_category_are_added_and_can_be_sorted() {
+        let rows = [("b", 2), ("a", 3), ("b", 5)].map(|(x, y)| row(json!(x), json!(y)));
+        let place = |spec: &ChartSpec, bar: &str| {
+            let chart = draw(spec, &columns(ColumnKind::Text), &rows).unwrap();
+            assert_eq!(chart.svg.matches("<rect").count(), 2);
+            chart.svg.find(bar).unwrap()
+        };
+        let sorted = ChartSpec {
+            sorted: true,
+            ..spec("bar")
+        };
+        assert!(place(&sorted, "b: 7") < place(&sorted, "a: 3"));
+        let by_rows = ChartSpec {
+            x: "x".into(),
+            ..spec("bar")
+        };
+        assert!(place(&by_rows, "b: 7") < place(&by_rows, "a: 3"));
+    }
+
+    #[test]
+    fn weekdays_in_words_are_put_in_their_order_too() {
+        let rows: Vec<_> = ["Wednesday", "Monday"]
+            .iter()
+            .map(|day| {
+                vec![
+                    sample::cell(json!(9)),
+                    sample::cell(json!(5)),
+                    sample::text(day),
+                ]
+            })
+            .collect();
+        let chart = drawn("heatmap", ColumnKind::Count, &rows).unwrap();
+        assert!(chart.svg.contains(">Sun<"), "{}", chart.svg);
+        assert!(chart.svg.find("Mon 09:00: 5") < chart.svg.find("Wed 09:00: 5"));
     }
 
     #[test]

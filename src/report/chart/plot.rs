@@ -8,7 +8,7 @@ use super::data::{Data, Series, extremes};
 use super::scale::{self, Scale};
 use super::svg::{Anchor, Svg, n, text_width};
 
-const HEIGHT: f64 = 184.0;
+const HEIGHT: f64 = 200.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 26.0;
 const RIGHT: f64 = 12.0;
@@ -64,6 +64,7 @@ pub fn draw(
     }
     let alt = alt(spec, &data);
     Some(Chart {
+        kind: spec.kind.clone(),
         svg: svg.finish(&spec.label, &alt),
         alt,
     })

@@ -135,7 +135,7 @@ pub fn n(value: f64) -> String {
 
 /// Width of a text in the drawing's font, near enough to lay out labels.
 pub fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * 6.2
+    text.chars().count() as f64 * 6.7
 }
 
 fn clean(text: &str) -> String {

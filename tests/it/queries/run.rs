@@ -9,7 +9,6 @@ use mtaudit::query::check::Frames;
 use mtaudit::query::{Answer, Engine, Overrides, Query};
 use mtaudit::report::{Cell, Evidence};
 use mtaudit::tables::build::Wanted;
-use mtaudit::tables::select::Selection;
 use serde_json::Value;
 
 use super::case::{Case, CaseFile};
@@ -98,15 +97,8 @@ pub fn frames(log: &str) -> Frames {
 
 fn options(folder: &Path) -> Options {
     Options {
-        paths: vec![folder.to_owned()],
-        zone: chrono_tz::UTC,
-        year: None,
-        local_domains: Vec::new(),
         threads: Some(1),
-        quiet: true,
-        selection: Selection::default(),
-        wanted: Default::default(),
-        timings: Default::default(),
+        ..Options::new(vec![folder.to_owned()], chrono_tz::UTC)
     }
 }
 
