@@ -117,7 +117,7 @@ WITH m AS (
 )
 SELECT m.accepted AS accepted,
        m.accepted_all_hops AS accepted_all_hops,
-       m.bytes_accepted AS bytes_accepted,
+       CASE WHEN m.accepted > 0 THEN m.bytes_accepted ELSE 0 END AS bytes_accepted,
        d.deliveries AS deliveries,
        d.delivered AS delivered,
        d.bounced AS bounced,
@@ -128,7 +128,7 @@ SELECT m.accepted AS accepted,
        d.final AS final,
        d.failed AS failed,
        CASE WHEN d.final > 0 THEN ROUND(CAST(d.failed AS DOUBLE) / d.final, 4) END AS failed_share,
-       sent.bytes_delivered AS bytes_delivered,
+       CASE WHEN d.delivered > 0 THEN sent.bytes_delivered ELSE 0 END AS bytes_delivered,
        CASE WHEN s.sessions + r.lines > 0 THEN r.rejections END AS rejections,
        CASE WHEN s.sessions + r.lines > 0 AND d.delivered + r.rejections + d.discarded > 0
             THEN ROUND(CAST(r.rejections AS DOUBLE) / (d.delivered + r.rejections + d.discarded), 4) END AS rejected_of_handled,

@@ -47,7 +47,7 @@ WITH widths AS (
            COUNT(*) AS all_hops,
            SUM(nrcpt) FILTER (WHERE once) AS recipients,
            SUM(size) FILTER (WHERE once) AS bytes,
-           COUNT(DISTINCT client_ip) AS clients
+           COUNT(DISTINCT client_ip) FILTER (WHERE once) AS clients
     FROM placed
     GROUP BY width, starts
 ), ranked AS (

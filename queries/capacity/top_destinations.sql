@@ -74,7 +74,7 @@ SELECT ranked.rank AS rank,
        ranked.failed AS failed,
        ranked.open AS open,
        ranked.recipients AS recipients,
-       ranked.bytes AS bytes,
+       CASE WHEN ranked.delivered > 0 THEN ranked.bytes ELSE 0 END AS bytes,
        CASE WHEN speed.timed >= params.min_deliveries THEN ROUND(speed.median_seconds, 3) END AS median_seconds,
        CASE WHEN speed.timed >= params.min_deliveries THEN ROUND(speed.p95_seconds, 3) END AS p95_seconds
 FROM ranked

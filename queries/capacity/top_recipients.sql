@@ -59,7 +59,7 @@ SELECT ranked.rank AS rank,
        ranked.delivered AS delivered,
        ranked.failed AS failed,
        ranked.senders AS senders,
-       ranked.bytes AS bytes,
+       CASE WHEN ranked.delivered > 0 THEN ranked.bytes ELSE 0 END AS bytes,
        ranked.first_ts AS first_ts,
        ranked.last_ts AS last_ts
 FROM ranked

@@ -39,7 +39,7 @@
 -- default = 50
 -- unit    = "recipients"
 -- source  = "mtaudit"
--- about   = "recipients below which nothing is concluded about a sender"
+-- about   = "recipients with a known end below which nothing is concluded about a sender"
 --
 -- [chart]
 -- kind  = "bar"
@@ -49,8 +49,8 @@
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "sender <> '<>' AND recipients >= min_recipients AND failed >= fail_share * (delivered + failed)"
--- sentence   = "Much of the mail from {sender} does not arrive: {failed} of {recipients} recipients failed. Such a pattern fits an outdated address list or a misused account; it proves neither."
+-- when       = "sender <> '<>' AND failed > 0 AND delivered + failed >= min_recipients AND failed >= fail_share * (delivered + failed)"
+-- sentence   = "Much of the mail from {sender} does not arrive: {failed} of {recipients} recipients failed, {delivered} got it. Such a pattern fits an outdated address list or a misused account; it proves neither."
 -- thresholds = ["fail_share", "min_recipients"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
@@ -58,7 +58,7 @@
 --
 -- [[findings]]
 -- severity   = "low"
--- when       = "recipients >= min_recipients AND failed >= fail_share * (delivered + failed)"
+-- when       = "sender = '<>' AND failed > 0 AND delivered + failed >= min_recipients AND failed >= fail_share * (delivered + failed)"
 -- sentence   = "Many of the notices that our servers send (null sender <>) reach no one: {failed} of {recipients} failed. This is usual where mail with forged senders is accepted first and returned later; such notices bother strangers."
 -- thresholds = ["fail_share", "min_recipients"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE sender = '' AND outcome IN ('bounced', 'expired')"

@@ -16,8 +16,8 @@
 --   { name = "final", kind = "count", about = "delivered + bounced + expired: the denominator of the failure share" },
 --   { name = "failed", kind = "count", about = "bounced + expired" },
 --   { name = "failed_share", kind = "share", about = "failed / final; null below the minimum count" },
---   { name = "outbound_failed", kind = "count", about = "failed ones of outbound messages" },
---   { name = "inbound_failed", kind = "count", about = "failed ones of inbound messages" },
+--   { name = "outbound_failed", kind = "count", about = "failed ones of outbound messages; null when the logs do not tell which domains are ours" },
+--   { name = "inbound_failed", kind = "count", about = "failed ones of inbound messages; null likewise" },
 -- ]
 --
 -- [[needs]]
@@ -82,6 +82,8 @@ WITH daily AS (
     FROM deliveries
     WHERE outcome <> 'forwarded'
     GROUP BY day
+), known AS (
+    SELECT COUNT(*) FILTER (WHERE direction <> 'unknown') AS directions FROM deliveries
 )
 SELECT daily.day AS day,
        daily.deliveries AS deliveries,
@@ -94,8 +96,9 @@ SELECT daily.day AS day,
        daily.final AS final,
        daily.failed AS failed,
        CASE WHEN daily.final >= params.min_final THEN ROUND(CAST(daily.failed AS DOUBLE) / daily.final, 4) END AS failed_share,
-       daily.outbound_failed AS outbound_failed,
-       daily.inbound_failed AS inbound_failed
+       CASE WHEN known.directions > 0 THEN daily.outbound_failed END AS outbound_failed,
+       CASE WHEN known.directions > 0 THEN daily.inbound_failed END AS inbound_failed
 FROM daily
+CROSS JOIN known
 CROSS JOIN params
 ORDER BY day

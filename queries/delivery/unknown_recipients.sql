@@ -19,7 +19,8 @@
 -- [[needs]]
 -- table   = "deliveries"
 -- where   = "outcome <> 'forwarded'"
--- missing = "the logs hold no delivery"
+-- or      = ["rejections"]
+-- missing = "the logs hold neither a delivery nor a refusal"
 --
 -- [params.repeats]
 -- default = 3

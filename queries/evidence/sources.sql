@@ -49,7 +49,7 @@
 --
 -- [[findings]]
 -- severity   = "high"
--- when       = "problem <> ''"
+-- when       = "duplicate_of IS NULL AND problem NOT IN ('empty', 'not text', 'no line of a known mail server')"
 -- sentence   = "The source {path} is not complete or not usable: {problem}. {lines} lines of it were read, {events} of them count in this report."
 -- limit      = 10
 -- evidence   = "SELECT source AS number, source, line FROM sources"
@@ -77,6 +77,14 @@
 -- severity   = "info"
 -- when       = "duplicate_of IS NOT NULL"
 -- sentence   = "{path} has the same content as source number {duplicate_of}."
+-- limit      = 5
+-- evidence   = "SELECT source AS number, source, line FROM sources"
+-- keys       = ["number"]
+--
+-- [[findings]]
+-- severity   = "info"
+-- when       = "problem <> ''"
+-- sentence   = "{path} adds nothing to this report: {problem}."
 -- limit      = 5
 -- evidence   = "SELECT source AS number, source, line FROM sources"
 -- keys       = ["number"]

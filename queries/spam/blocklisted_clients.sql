@@ -8,7 +8,7 @@
 --   { name = "client_ip", kind = "text", about = "address of the client" },
 --   { name = "list", kind = "text", about = "block list named in our reply; empty when the log names none" },
 --   { name = "refusals", kind = "count", about = "commands refused for the listing" },
---   { name = "listings", kind = "count", about = "listings noted by a check before the dialogue (postscreen, dnsblog)" },
+--   { name = "listings", kind = "count", about = "listings noted without a refusal: by a check before the dialogue (postscreen, dnsblog), or as a warning only" },
 --   { name = "accepted", kind = "count", about = "messages accepted from the same address" },
 --   { name = "accepted_after", kind = "count", about = "of them after the first sign of the listing" },
 --   { name = "days", kind = "count", about = "different days" },
@@ -18,7 +18,8 @@
 --
 -- [[needs]]
 -- table   = "rejections"
--- missing = "the logs hold no refusal by our server"
+-- or      = ["verdicts", "sessions"]
+-- missing = "the logs hold no connection, refusal or check of a client"
 --
 -- [params.min_accepted]
 -- default = 1
@@ -35,7 +36,8 @@
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE dnsbl IS NOT NULL OR reason = 'blocklist' UNION ALL SELECT client_ip, source, line FROM verdicts WHERE verdict LIKE 'dnsbl%'"
 -- keys       = ["client_ip"]
 WITH signs AS (
-    SELECT client_ip, COALESCE(dnsbl, '') AS list, 1 AS refusal, 0 AS listing, ts, day
+    SELECT client_ip, COALESCE(dnsbl, '') AS list, CASE WHEN action IN ('reject', 'defer') THEN 1 ELSE 0 END AS refusal,
+           CASE WHEN action IN ('reject', 'defer') THEN 0 ELSE 1 END AS listing, ts, day
     FROM rejections
     WHERE client_ip IS NOT NULL AND (reason = 'blocklist' OR dnsbl <> '')
     UNION ALL

@@ -23,7 +23,8 @@
 -- [[needs]]
 -- table   = "rejections"
 -- where   = "client_ip IS NOT NULL"
--- missing = "the logs hold no refusal with the address of the client"
+-- or      = ["sessions"]
+-- missing = "the logs hold neither a connection nor a refusal with the address of the client"
 --
 -- [params.unknown_per_hour]
 -- default = 5

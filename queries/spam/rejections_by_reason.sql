@@ -23,7 +23,8 @@
 --
 -- [[needs]]
 -- table   = "rejections"
--- missing = "the logs hold no refusal by our server"
+-- or      = ["sessions"]
+-- missing = "the logs hold neither a connection nor a refusal"
 --
 -- [params.local_rejections]
 -- default = 1

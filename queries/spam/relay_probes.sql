@@ -20,7 +20,8 @@
 --
 -- [[needs]]
 -- table   = "rejections"
--- missing = "the logs hold no refusal by our server"
+-- or      = ["sessions"]
+-- missing = "the logs hold neither a connection nor a refusal"
 --
 -- [params.slow_tries]
 -- default = 2

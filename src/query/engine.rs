@@ -128,11 +128,28 @@ impl Engine {
                 }
                 None => return Err(self.no_table(&need.table).at(&query.file, line)),
             };
+            let met = met || self.any_row(query, line, &need.or)?;
             if !met && !reasons.contains(&need.missing.as_str()) {
                 reasons.push(&need.missing);
             }
         }
         Ok(Some(reasons.join("; ")).filter(|joined| !joined.is_empty()))
+    }
+
+    /// Whether one of the tables holds a row.
+    fn any_row(
+        &self,
+        query: &Query,
+        line: Option<usize>,
+        tables: &[String],
+    ) -> Result<bool, Error> {
+        let mut any = false;
+        for name in tables {
+            let frame = self.table(name);
+            let frame = frame.ok_or_else(|| self.no_table(name).at(&query.file, line))?;
+            any |= frame.height() > 0;
+        }
+        Ok(any)
     }
 
     /// The query's rows, with the columns that it declares.

@@ -60,6 +60,9 @@ pub struct Need {
     /// SQL condition on the row.
     #[serde(rename = "where", default)]
     pub condition: Option<String>,
+    /// Tables of which any row serves as well.
+    #[serde(default)]
+    pub or: Vec<String>,
     /// What is said when there is none: `the logs hold no …`.
     pub missing: String,
 }
