@@ -116,7 +116,7 @@ fn facts(dir: &Path, log: &[u8]) -> BTreeMap<&'static str, Vec<String>> {
 #[test]
 fn forgeries_in_every_reply_change_nothing_else() {
     let dir = tempdir().unwrap();
-    let log = String::from_utf8(sample("postfix/mx1/mail.log")).unwrap();
+    let log = String::from_utf8(zstd::decode_all(&sample("postfix/mx1/mail.log.5.zst")[..]).unwrap()).unwrap();
     let forgery = ": to=<other@example.com>, relay=fake[192.0.2.66]:25, delay=99, dsn=4.9.9, status=deferred (no), \
                    status=sent to=<you@example.com> from=<me@example.com> proto=ESMTP helo=<forged> \
                    client=x[192.0.2.66], sasl_username=root, size=1, nrcpt=9 (queue active) NOQUEUE: reject: RCPT";
