@@ -32,17 +32,25 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
--- sentence   = "{program} on {host} ran into a limit or out of a resource (times: {events}, days: {days}, last {last_ts}), for example: {example}."
+-- sentence   = "{program} on {host} reported that a limit was reached or a resource ran out (times: {events}, days: {days}, last {last_ts}), for example: {example}."
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
 -- keys       = ["host", "program", "severity", "kind"]
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "severity = 'error' OR (severity = 'warning' AND kind IN ('filter', 'lookup', 'queue'))"
+-- when       = "severity = 'error'"
 -- sentence   = "{program} on {host} reported trouble of its own (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
 -- limit      = 5
--- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('warning', 'error')"
+-- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'error'"
+-- keys       = ["host", "program", "severity", "kind"]
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "severity = 'warning' AND kind IN ('filter', 'lookup', 'queue')"
+-- sentence   = "{program} on {host} warned of trouble of its own (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- limit      = 5
+-- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'warning'"
 -- keys       = ["host", "program", "severity", "kind"]
 WITH grouped AS (
     SELECT COALESCE(host, '') AS host,
