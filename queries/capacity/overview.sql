@@ -1,7 +1,7 @@
 -- title    = "The period at a glance"
 -- question = "How much mail did we handle, and what became of it?"
 -- tables   = ["messages", "deliveries", "attempts", "rejections", "sessions", "logins"]
--- limits   = "A message that our own content filter or forwarding put back into the queue counts once in `accepted` and once per pass in `accepted_all_hops`. Hand-overs between our own queues are no deliveries. Refusals are counted per refused command, so one client may cause many."
+-- limits   = "A message that our own content filter or forwarding put back into the queue counts once in `accepted` and once per pass in `accepted_all_hops`. Hand-overs between our own queues are no deliveries. Refusals are counted per refused command, so one client may cause many. The totals of pflogsumm differ by rule: it takes every queue ID given to a client as received, also when the data were then refused, but no bounce and no forwarded copy; every `status=sent` as delivered, also a hand-over to our own filter and discarded mail; deferred messages by queue ID; as rejected only lines with `reject:`, not sessions broken off nor refusals known from a session's counters; and as reject warnings also header checks that warn, but no `warn` action."
 -- controls = ["ISO/IEC 27001 A.8.6", "NIST SP 800-53 AU-6"]
 -- empty    = "the logs hold no message, delivery, refusal or connection"
 -- columns  = [

@@ -56,7 +56,7 @@ fn take(
     let queue = waiting.get_mut(&(smtpd.host, smtpd.client_ip))?;
     while let Some(&index) = queue.front() {
         let waited = smtpd.first_ts - all[index].first_ts;
-        if waited < 0 {
+        if waited < 0 || comes_after(&all[index], smtpd) {
             return None;
         }
         queue.pop_front();
@@ -65,6 +65,11 @@ fn take(
         }
     }
     None
+}
+
+/// Within one source the lines tell more than their times, which may be whole seconds.
+fn comes_after(screen: &Session, smtpd: &Session) -> bool {
+    screen.place.source == smtpd.place.source && screen.place.line > smtpd.place.line
 }
 
 impl Session {

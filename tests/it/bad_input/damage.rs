@@ -82,7 +82,12 @@ fn a_gzip_whose_sum_is_wrong() {
 #[test]
 fn a_truncated_and_a_corrupt_zstd() {
     let dir = tempdir().unwrap();
-    let frame = |lines| zstd::encode_all(log(lines).as_bytes(), 3).unwrap();
+    let frame = |lines| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(log(lines).as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
     let (first, second) = (frame(500), frame(900));
     let both = [first.clone(), second].concat();
     let end = first.len() + 300;
