@@ -65,6 +65,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/shared/evidence.md"),
     ),
     (
+        "shared/finding_group.html",
+        include_str!("../../templates/shared/finding_group.html"),
+    ),
+    (
         "shared/findings.html",
         include_str!("../../templates/shared/findings.html"),
     ),
