@@ -55,7 +55,7 @@ fn figure(word: &str) -> Option<i64> {
 fn in_its_unit(bytes: i64) -> i64 {
     match bytes {
         ..=524_288 => bytes,
-        ..=536_870_912 => bytes / 1024,
+        524_289..=536_870_912 => bytes / 1024,
         _ => bytes / 1_048_576,
     }
 }
