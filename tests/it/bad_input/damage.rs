@@ -163,7 +163,7 @@ fn a_file_without_permission_is_incomplete() {
     fs::write(dir.path().join("mail.log"), log(20)).unwrap();
     let closed = dir.path().join("mail.log.1");
     fs::write(&closed, log(30)).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&closed).is_ok() {
         return; // Nothing is closed to root.
     }
