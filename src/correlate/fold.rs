@@ -3,33 +3,28 @@
 //! Everything here depends on the event, and on the open stretch of its queue ID or session, alone; see the
 //! rule in [`super`].
 
-use super::rows::{
-    Attempt, Head, Login, Message, NO_TIME, NONE, Notification, Place, Rejection, ServerEvent,
-    Session, TlsTo, Verdict,
-};
+use super::entries::{stage_of, verdict_of};
+use super::rows::{Head, Message, NO_TIME, NONE, Notification, Place, Session, TlsTo, Verdict};
 use super::{Context, Part, SessionKey};
-use crate::classify::{self, At, Question};
-use crate::event::{
-    self, Action, Commands, End, Event, Header, Kind, Notice, Peer, Severity, Stage, Status,
-};
+use crate::event::{Commands, End, Event, Header, Kind, Peer, Severity};
 use crate::strings::Sym;
 
 /// An event with where it stands and whose it is.
-struct Line<'c, 'b> {
-    ctx: &'c Context<'b>,
-    header: &'c Header<'b>,
-    place: Place,
-    host: Sym,
-    program: Sym,
-    service: Sym,
+pub(super) struct Line<'c, 'b> {
+    pub(super) ctx: &'c Context<'b>,
+    pub(super) header: &'c Header<'b>,
+    pub(super) place: Place,
+    pub(super) host: Sym,
+    pub(super) program: Sym,
+    pub(super) service: Sym,
 }
 
 impl<'b> Line<'_, 'b> {
-    fn sym(&self, bytes: &'b [u8]) -> Sym {
+    pub(super) fn sym(&self, bytes: &'b [u8]) -> Sym {
         self.ctx.intern_some(bytes)
     }
 
-    fn ts(&self) -> i64 {
+    pub(super) fn ts(&self) -> i64 {
         self.header.ts
     }
 }
@@ -81,31 +76,7 @@ impl Part {
             Event::Attempted(attempt) => self.attempted(&line, attempt),
             Event::Rejected(rejection) => self.rejected(&line, rejection),
             Event::LoggedIn(login) => self.logged_in(&line, login),
-            Event::Verdict {
-                queue_id,
-                client,
-                verdict,
-                score,
-                detail,
-                sender,
-                recipient,
-            } => {
-                let message = if queue_id.is_empty() {
-                    NONE
-                } else {
-                    self.message(&line, queue_id)
-                };
-                let row = Verdict {
-                    queue_id: line.sym(queue_id),
-                    message,
-                    verdict,
-                    score: *score,
-                    sender: line.sym(sender),
-                    recipient: line.sym(recipient),
-                    ..verdict_of(&line, client, detail)
-                };
-                self.verdicts.push(row);
-            }
+            Event::Verdict { .. } => self.verdict(&line, event),
             Event::Server {
                 severity,
                 kind,
@@ -136,11 +107,11 @@ impl Part {
             }
             Event::Disconnect { client, commands } => {
                 let at = self.session(line, client);
-                self.sessions[at as usize].disconnect(line, commands);
+                self.sessions[at as usize].disconnect(line.place, line.ts(), commands);
             }
             Event::SessionEnd { client, end, stage } => {
                 let at = self.session(line, client);
-                self.sessions[at as usize].ended(line, *end, line.sym(stage));
+                self.sessions[at as usize].ended(line.place, *end, line.sym(stage));
                 if *end == End::Error {
                     self.broken_off(line, client, stage_of(stage), b"too many errors");
                 }
@@ -172,7 +143,7 @@ impl Part {
             } => {
                 let at = self.session(line, client) as usize;
                 if let Some(end) = end {
-                    self.sessions[at].ended(line, *end, Sym::NULL);
+                    self.sessions[at].ended(line.place, *end, Sym::NULL);
                     if *end == End::Error {
                         self.broken_off(line, client, stage_of(detail), verdict.as_bytes());
                     }
@@ -186,7 +157,7 @@ impl Part {
             }
             Event::ScreenDisconnect { client } => {
                 let at = self.session(line, client);
-                self.sessions[at as usize].disconnect(line, &Commands::default());
+                self.sessions[at as usize].disconnect(line.place, line.ts(), &Commands::default());
             }
             _ => {}
         }
@@ -257,7 +228,7 @@ impl Part {
     }
 
     /// The open stretch of a queue ID, begun when there is none.
-    fn message<'b>(&mut self, line: &Line<'_, 'b>, queue_id: &'b [u8]) -> u32 {
+    pub(super) fn message<'b>(&mut self, line: &Line<'_, 'b>, queue_id: &'b [u8]) -> u32 {
         let key = (line.host, line.sym(queue_id));
         let before = self.by_queue_id.get(&key).copied();
         if let Some(open) = before {
@@ -270,7 +241,7 @@ impl Part {
         self.push_message(line, key.1, before, Head::None)
     }
 
-    fn touch<'b>(&mut self, line: &Line<'_, 'b>, queue_id: &'b [u8]) -> &mut Message {
+    pub(super) fn touch<'b>(&mut self, line: &Line<'_, 'b>, queue_id: &'b [u8]) -> &mut Message {
         let at = self.message(line, queue_id);
         &mut self.messages[at as usize]
     }
@@ -340,216 +311,9 @@ impl Part {
         }
     }
 
-    fn attempted<'b>(&mut self, line: &Line<'_, 'b>, a: &event::Attempt<'b>) {
-        let message = self.message(line, a.queue_id);
-        let failed = matches!(
-            a.status,
-            Status::Deferred | Status::Bounced | Status::Expired
-        );
-        let class = failed.then(|| {
-            classify::classify(&Question {
-                reply: a.reply,
-                reply_code: a.reply_code,
-                dsn: a.dsn,
-                at: At::Delivery,
-                status_expired: a.status == Status::Expired,
-            })
-        });
-        self.attempts.push(Attempt {
-            place: line.place,
-            message,
-            ts: line.ts(),
-            pid: line.header.pid,
-            transport: line.service,
-            recipient: line.ctx.intern(a.recipient),
-            recipient_domain: line.ctx.domain(a.recipient),
-            orig_recipient: line.sym(a.orig_recipient),
-            relay_name: if a.relay.name == b"none" {
-                Sym::NULL
-            } else {
-                line.sym(a.relay.name)
-            },
-            relay_ip: line.sym(a.relay.ip),
-            relay_port: a.relay.port,
-            delay: a.delay,
-            delays: a.delays,
-            status: a.status,
-            dsn: line.sym(a.dsn),
-            reply_code: a.reply_code,
-            reply: line.sym(a.reply),
-            class,
-            next_queue_id: line.sym(a.next_queue_id),
-            conn_use: a.conn_use,
-            tls_version: Sym::NULL,
-        });
-    }
-
-    fn rejected<'b>(&mut self, line: &Line<'_, 'b>, r: &event::Rejection<'b>) {
-        let helo = line.sym(r.helo);
-        let protocol = line.sym(r.protocol);
-        let message = if r.queue_id.is_empty() {
-            NONE
-        } else {
-            self.rejected_message(line, r, helo, protocol)
-        };
-        // cleanup, which checks contents, serves no client itself: its line belongs to the message's session.
-        let by_cleanup = r.stage == Stage::Eod && message != NONE;
-        let session = if by_cleanup || r.client.ip.is_empty() {
-            NONE
-        } else {
-            self.session(line, &r.client)
-        };
-        if session != NONE {
-            let open = &mut self.sessions[session as usize];
-            open.helo = open.helo.or(helo);
-            open.protocol = open.protocol.or(protocol);
-            open.auth_user = open.auth_user.or(line.sym(r.auth_user));
-        }
-        let refused = matches!(
-            r.action,
-            Action::Reject | Action::RejectWarning | Action::Defer
-        );
-        let class = refused.then(|| {
-            let (reply_code, dsn) = (r.reply_code, r.dsn);
-            classify::classify(&Question {
-                reply: r.reply,
-                reply_code,
-                dsn,
-                at: At::Rejection,
-                status_expired: false,
-            })
-        });
-        self.rejections.push(Rejection {
-            place: line.place,
-            host: line.host,
-            service: line.service,
-            ts: line.ts(),
-            stage: r.stage,
-            action: r.action,
-            reply_code: r.reply_code,
-            dsn: line.sym(r.dsn),
-            reply: line.sym(r.reply),
-            class,
-            client_name: line.sym(r.client.name),
-            client_ip: line.sym(r.client.ip),
-            helo,
-            protocol,
-            sender: if r.has_sender {
-                line.ctx.intern(r.sender)
-            } else {
-                Sym::NULL
-            },
-            recipient: line.sym(r.recipient),
-            auth_user: line.sym(r.auth_user),
-            queue_id: line.sym(r.queue_id),
-            dnsbl: line.sym(r.dnsbl),
-            session,
-            message,
-        });
-    }
-
-    /// What a refusal or check under a live queue ID tells about the message.
-    fn rejected_message<'b>(
-        &mut self,
-        line: &Line<'_, 'b>,
-        r: &event::Rejection<'b>,
-        helo: Sym,
-        protocol: Sym,
-    ) -> u32 {
-        let sender = if r.has_sender {
-            line.ctx.intern(r.sender)
-        } else {
-            Sym::NULL
-        };
-        let at = self.message(line, r.queue_id);
-        let message = &mut self.messages[at as usize];
-        message.helo = message.helo.or(helo);
-        message.protocol = message.protocol.or(protocol);
-        message.sender = message.sender.or(sender);
-        match r.action {
-            Action::Hold => message.held = Some(true),
-            Action::Discard if r.stage == Stage::Eod => message.discarded = true,
-            _ => {}
-        }
-        at
-    }
-
-    /// The server broke the session off with a 421: too many errors, a limit of postscreen.
-    fn broken_off<'b>(
-        &mut self,
-        line: &Line<'_, 'b>,
-        client: &Peer<'b>,
-        stage: Stage,
-        text: &'b [u8],
-    ) {
-        self.rejected(
-            line,
-            &event::Rejection {
-                stage,
-                client: *client,
-                reply_code: 421,
-                reply: text,
-                ..Default::default()
-            },
-        );
-    }
-
-    fn logged_in<'b>(&mut self, line: &Line<'_, 'b>, l: &event::Login<'b>) {
-        // A companion's service (imap) has no session of ours.
-        let own = l.service.is_empty();
-        let session = if own && !l.client.ip.is_empty() {
-            self.session(line, &l.client)
-        } else {
-            NONE
-        };
-        let user = line.sym(l.user);
-        if session != NONE {
-            let open = &mut self.sessions[session as usize];
-            if l.success {
-                open.logins_ok += 1;
-                open.auth_user = open.auth_user.or(user);
-            } else {
-                open.logins_failed += l.attempts.max(1);
-            }
-        }
-        self.logins.push(Login {
-            place: line.place,
-            host: line.host,
-            service: if own {
-                line.service
-            } else {
-                line.sym(l.service)
-            },
-            ts: line.ts(),
-            auth_user: user,
-            auth_method: line.sym(l.method),
-            client_name: line.sym(l.client.name),
-            client_ip: line.sym(l.client.ip),
-            tls: l.tls,
-            success: l.success,
-            failure: line.sym(l.failure),
-            credentials: l.credentials && !l.success,
-            attempts: l.attempts.max(1),
-            session,
-        });
-    }
-
-    fn server<'b>(&mut self, line: &Line<'_, 'b>, severity: Severity, kind: Kind, text: &'b [u8]) {
-        self.server_events.push(ServerEvent {
-            place: line.place,
-            host: line.host,
-            program: line.program,
-            pid: line.header.pid,
-            ts: line.ts(),
-            severity,
-            kind,
-            text: line.sym(text),
-        });
-    }
-
     /// The open session of a line, begun when there is none. postscreen names a client by address and port
     /// and knows no name; every other server process serves one client at a time.
-    fn session<'b>(&mut self, line: &Line<'_, 'b>, client: &Peer<'b>) -> u32 {
+    pub(super) fn session<'b>(&mut self, line: &Line<'_, 'b>, client: &Peer<'b>) -> u32 {
         let screen = client.name.is_empty() && client.port != 0;
         let key = session_key(line, client, screen);
         if let Some(open) = self.by_process.get(&key)
@@ -591,220 +355,11 @@ fn session_key<'b>(line: &Line<'_, 'b>, client: &Peer<'b>, screen: bool) -> Sess
     }
 }
 
-fn verdict_of<'b>(line: &Line<'_, 'b>, client: &Peer<'b>, detail: &'b [u8]) -> Verdict {
-    Verdict {
-        place: line.place,
-        host: line.host,
-        ts: line.ts(),
-        queue_id: Sym::NULL,
-        message: NONE,
-        program: line.service,
-        verdict: "",
-        score: None,
-        detail: line.sym(detail),
-        client_ip: line.sym(client.ip),
-        sender: Sym::NULL,
-        recipient: Sym::NULL,
-    }
-}
-
-/// The stage that a word of `too many errors after …` names.
-fn stage_of(word: &[u8]) -> Stage {
-    match word {
-        b"CONNECT" => Stage::Connect,
-        b"HELO" | b"EHLO" | b"STARTTLS" => Stage::Helo,
-        b"AUTH" => Stage::Auth,
-        b"MAIL" => Stage::Mail,
-        b"RCPT" => Stage::Rcpt,
-        b"DATA" | b"BDAT" => Stage::Data,
-        b"END-OF-MESSAGE" => Stage::Eod,
-        _ => Stage::Other,
-    }
-}
-
 fn superuser(message: &mut Message, action: &[u8]) {
     match action {
         b"placed on hold" => message.held = Some(true),
         b"released from hold" => message.held = Some(false),
         b"requeued" => message.requeued = true,
         _ => {}
-    }
-}
-
-impl Message {
-    fn new(place: Place, host: Sym, queue_id: Sym, ts: i64) -> Self {
-        Message {
-            place,
-            host,
-            queue_id,
-            service: Sym::NULL,
-            first_ts: ts,
-            last_ts: ts,
-            head: Head::None,
-            received_ts: NO_TIME,
-            removed_ts: NO_TIME,
-            message_id: Sym::NULL,
-            sender: Sym::NULL,
-            size: None,
-            nrcpt: None,
-            client_name: Sym::NULL,
-            client_ip: Sym::NULL,
-            client_port: 0,
-            helo: Sym::NULL,
-            protocol: Sym::NULL,
-            auth_user: Sym::NULL,
-            auth_method: Sym::NULL,
-            orig_queue_id: Sym::NULL,
-            queued: false,
-            expired_ts: NO_TIME,
-            deleted: false,
-            requeued: false,
-            held: None,
-            discarded: false,
-            session: NONE,
-            leading: false,
-            previous: NONE,
-            taken: false,
-        }
-    }
-
-    /// Its queue file is gone: a further line belongs to another message of the same ID.
-    pub fn closed(&self) -> bool {
-        self.removed_ts != NO_TIME || self.requeued
-    }
-
-    /// Takes over what the stretch that follows says.
-    pub(super) fn absorb(&mut self, next: &Message) {
-        self.last_ts = next.last_ts;
-        if self.received_ts == NO_TIME && next.received_ts != NO_TIME && !self.queued {
-            self.received_ts = next.received_ts;
-        }
-        self.removed_ts = next.removed_ts;
-        self.message_id = self.message_id.or(next.message_id);
-        self.sender = if next.queued {
-            next.sender
-        } else {
-            self.sender.or(next.sender)
-        };
-        self.size = self.size.or(next.size);
-        self.nrcpt = self.nrcpt.or(next.nrcpt);
-        self.helo = self.helo.or(next.helo);
-        self.protocol = self.protocol.or(next.protocol);
-        self.held = next.held.or(self.held);
-        self.queued |= next.queued;
-        if next.expired_ts != NO_TIME {
-            self.expired_ts = next.expired_ts;
-        }
-        self.deleted |= next.deleted;
-        self.requeued |= next.requeued;
-        self.discarded |= next.discarded;
-        if self.session == NONE {
-            self.session = next.session;
-        }
-    }
-}
-
-impl Session {
-    fn new(place: Place, host: Sym, service: Sym, ts: i64) -> Self {
-        Session {
-            place,
-            host,
-            service,
-            pid: 0,
-            connect_ts: NO_TIME,
-            disconnect_ts: NO_TIME,
-            first_ts: ts,
-            client_name: Sym::NULL,
-            client_ip: Sym::NULL,
-            client_port: 0,
-            tls_version: Sym::NULL,
-            tls_cipher: Sym::NULL,
-            tls_failed: false,
-            auth_user: Sym::NULL,
-            auth_method: Sym::NULL,
-            helo: Sym::NULL,
-            protocol: Sym::NULL,
-            logins_ok: 0,
-            logins_failed: 0,
-            counted: false,
-            commands_ok: 0,
-            commands_total: 0,
-            auth_ok: 0,
-            auth_total: 0,
-            mail_failed: 0,
-            rcpt_failed: 0,
-            messages: 0,
-            rejections: 0,
-            end: None,
-            end_stage: Sym::NULL,
-            end_place: place,
-            closed: false,
-            passed: false,
-            screen: false,
-            leading: false,
-        }
-    }
-
-    pub(super) fn key(&self) -> SessionKey {
-        if self.screen {
-            (self.host, self.client_ip, u32::from(self.client_port), true)
-        } else {
-            (self.host, self.service, self.pid, false)
-        }
-    }
-
-    fn disconnect<'b>(&mut self, line: &Line<'_, 'b>, commands: &Commands) {
-        self.disconnect_ts = line.ts();
-        self.end_place = line.place;
-        self.closed = true;
-        self.counted = commands.present;
-        self.commands_ok = commands.ok;
-        self.commands_total = commands.total;
-        self.auth_ok = commands.auth_ok;
-        self.auth_total = commands.auth_total;
-        self.mail_failed = commands.mail_failed;
-        self.rcpt_failed = commands.rcpt_failed;
-    }
-
-    fn ended<'b>(&mut self, line: &Line<'_, 'b>, end: End, stage: Sym) {
-        self.end = self.end.or(Some(end));
-        self.end_stage = self.end_stage.or(stage);
-        self.end_place = line.place;
-    }
-
-    /// Takes over what the stretch that follows says.
-    pub(super) fn absorb(&mut self, next: &Session) {
-        self.disconnect_ts = next.disconnect_ts;
-        self.tls_version = next.tls_version.or(self.tls_version);
-        self.tls_cipher = next.tls_cipher.or(self.tls_cipher);
-        self.tls_failed |= next.tls_failed;
-        self.auth_user = self.auth_user.or(next.auth_user);
-        self.auth_method = self.auth_method.or(next.auth_method);
-        self.helo = self.helo.or(next.helo);
-        self.protocol = self.protocol.or(next.protocol);
-        self.logins_ok += next.logins_ok;
-        self.logins_failed += next.logins_failed;
-        self.counted |= next.counted;
-        self.commands_ok = next.commands_ok;
-        self.commands_total = next.commands_total;
-        self.auth_ok = next.auth_ok;
-        self.auth_total = next.auth_total;
-        self.mail_failed = next.mail_failed;
-        self.rcpt_failed = next.rcpt_failed;
-        self.messages += next.messages;
-        self.end = self.end.or(next.end);
-        self.end_stage = self.end_stage.or(next.end_stage);
-        if next.end.is_some() || next.closed {
-            self.end_place = next.end_place;
-        }
-        self.closed = next.closed;
-        self.passed |= next.passed;
-    }
-}
-
-impl Notification {
-    /// The new message tells a sender of a failure, rather than of a delay or a success.
-    pub fn is_bounce(&self) -> bool {
-        self.notice == Notice::NonDelivery
     }
 }

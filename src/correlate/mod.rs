@@ -8,6 +8,7 @@
 //! over the joined whole: links between messages, outcomes, directions.
 
 pub mod coverage;
+mod entries;
 pub mod finish;
 mod fold;
 mod links;
@@ -16,6 +17,7 @@ mod outcomes;
 mod refusals;
 pub mod rows;
 mod sessions;
+mod stretch;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
