@@ -24,7 +24,7 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
     let loaded = load(&input)?;
     let done = state(&loaded);
     let sum = |of: fn(&crate::tables::build::SourceRow) -> u64| {
-        count(loaded.sources.iter().map(of).sum())
+        count(loaded.sources.iter().map(of).sum::<u64>())
     };
     let equation = format!(
         "{} lines = {} events + {} ignored + {} unrecognised + {} undecodable",

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use polars::prelude::{AnyValue, Column, DataFrame, DataType, PolarsResult, TimeUnit};
 use serde_json::Value;
 
-use super::format;
+use crate::report::format;
 use crate::report::{Cell, ColumnInfo, ColumnKind};
 
 /// Columns whose numbers name something rather than count it: shown without separators by [`guess`].

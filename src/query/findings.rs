@@ -115,7 +115,7 @@ impl Run<'_> {
             1 => format!("One more of this kind: see {}.", self.query.csv()),
             n => format!(
                 "{} more of this kind: see {}.",
-                super::format::count(n as u64),
+                crate::report::format::count(n as u64),
                 self.query.csv()
             ),
         };

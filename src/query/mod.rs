@@ -11,7 +11,6 @@ pub mod check;
 pub mod engine;
 pub mod error;
 mod findings;
-pub mod format;
 pub mod header;
 pub mod library;
 pub mod params;

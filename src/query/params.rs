@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use polars::prelude::{Column, DataFrame, NamedFrom, PolarsResult, Series};
 
 use super::error::{Error, suggest};
-use super::format;
 use super::header::{ParamSpec, ParamValue};
 use super::library::Query;
 use crate::report::Param;
+use crate::report::format;
 
 /// The unit of parameters that are fractions of one.
 const SHARE: &str = "share";
