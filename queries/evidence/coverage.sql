@@ -51,7 +51,7 @@
 -- SELECT COALESCE(host, '') AS host, received_ts AS silent_from, source, line FROM messages
 -- UNION ALL SELECT COALESCE(host, '') AS host, ts AS silent_from, source, line FROM attempts
 -- UNION ALL SELECT COALESCE(host, '') AS host, ts AS silent_from, source, line FROM rejections
--- UNION ALL SELECT COALESCE(host, '') AS host, connect_ts AS silent_from, source, line FROM sessions
+-- UNION ALL SELECT COALESCE(host, '') AS host, COALESCE(connect_ts, disconnect_ts) AS silent_from, source, line FROM sessions
 -- UNION ALL SELECT COALESCE(host, '') AS host, ts AS silent_from, source, line FROM logins
 -- UNION ALL SELECT COALESCE(host, '') AS host, ts AS silent_from, source, line FROM verdicts
 -- UNION ALL SELECT COALESCE(host, '') AS host, ts AS silent_from, source, line FROM server_events"""
@@ -63,7 +63,7 @@ WITH minutes AS (
     UNION ALL
     SELECT COALESCE(host, '') AS host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM rejections WHERE minute IS NOT NULL GROUP BY COALESCE(host, ''), minute
     UNION ALL
-    SELECT COALESCE(host, '') AS host, minute, MIN(connect_ts) AS first_ts, MAX(connect_ts) AS last_ts FROM sessions WHERE minute IS NOT NULL GROUP BY COALESCE(host, ''), minute
+    SELECT COALESCE(host, '') AS host, minute, MIN(COALESCE(connect_ts, disconnect_ts)) AS first_ts, MAX(COALESCE(connect_ts, disconnect_ts)) AS last_ts FROM sessions WHERE COALESCE(connect_ts, disconnect_ts) IS NOT NULL GROUP BY COALESCE(host, ''), minute
     UNION ALL
     SELECT COALESCE(host, '') AS host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM logins WHERE minute IS NOT NULL GROUP BY COALESCE(host, ''), minute
     UNION ALL
