@@ -66,9 +66,13 @@ fn one_two_five(least: f64) -> f64 {
 /// A tick's label: short, as axes are.
 pub fn label(value: f64, kind: ColumnKind) -> String {
     match kind {
-        ColumnKind::Share => format!("{} %", format::number((value * 1e8).round() / 1e6, ColumnKind::Number)),
+        ColumnKind::Share => format!(
+            "{} %",
+            format::number((value * 1e8).round() / 1e6, ColumnKind::Number)
+        ),
         ColumnKind::Count if value.abs() >= 1e6 => short(value),
-        kind => format::number(value, kind),
+        // Ticks are round: `2 MB`, where a table has `2.0 MB`.
+        kind => format::number(value, kind).replacen(".0 ", " ", 1),
     }
 }
 
