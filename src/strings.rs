@@ -157,12 +157,17 @@ impl Strings {
         if let Some(slot) = index.find(hash, same) {
             return symbol(number, *slot);
         }
-        let slot = spans.len() as u32;
-        assert!(
-            slot < SLOT_MASK,
-            "more than {SLOT_MASK} different texts in one shard"
-        );
+        let slot = next_slot(spans);
         index.insert_unique(hash, slot, |slot| spans[*slot as usize].hash);
+        spans.push(store(chunks, text, hash));
+        symbol(number, slot)
+    }
+
+    fn store(&self, text: &str, hash: u64) -> Sym {
+        let number = (hash >> 40) as usize & (SHARDS - 1);
+        let mut shard = lock(&self.shards[number]);
+        let Shard { spans, chunks, .. } = &mut *shard;
+        let slot = next_slot(spans);
         spans.push(store(chunks, text, hash));
         symbol(number, slot)
     }
@@ -182,7 +187,7 @@ impl Strings {
 }
 
 /// Entries of a [`Memo`].
-const MEMO: usize = 2048;
+const MEMO: usize = 8192;
 
 /// One thread's memory of the texts of one block: nearly every text of a line stood in a line shortly before, and
 /// is found here without a lock and without a walk through the whole table.
@@ -214,6 +219,22 @@ impl<'a> Memo<'a> {
         *entry = (hash, bytes, sym);
         sym
     }
+
+    /// A text that is seldom written twice (a reply with its ID), and never compared by symbol: remembered within
+    /// the block, and otherwise stored without a look whether it is there.
+    pub fn store(&mut self, bytes: &'a [u8]) -> Sym {
+        let hash = self.strings.hash(bytes);
+        let entry = &mut self.seen[hash as usize % MEMO];
+        if entry.0 == hash && entry.1 == bytes && !entry.2.is_null() {
+            return entry.2;
+        }
+        let sym = match std::str::from_utf8(bytes) {
+            Ok(text) => self.strings.store(text, hash),
+            Err(_) => self.strings.intern(bytes),
+        };
+        *entry = (hash, bytes, sym);
+        sym
+    }
 }
 
 /// A view of the table while nobody adds to it.
@@ -227,6 +248,15 @@ impl Reader<'_> {
         let (shard, slot) = place(sym)?;
         Some(self.shards[shard].get(slot))
     }
+}
+
+fn next_slot(spans: &[Span]) -> u32 {
+    let slot = spans.len() as u32;
+    assert!(
+        slot < SLOT_MASK,
+        "more than {SLOT_MASK} different texts in one shard"
+    );
+    slot
 }
 
 fn symbol(shard: usize, slot: u32) -> Sym {

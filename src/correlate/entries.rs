@@ -46,7 +46,7 @@ impl Part {
             status: a.status,
             dsn: line.sym(a.dsn),
             reply_code: a.reply_code,
-            reply: line.sym(a.reply),
+            reply: line.ctx.store_some(a.reply),
             class,
             next_queue_id: line.sym(a.next_queue_id),
             conn_use: a.conn_use,
@@ -98,7 +98,7 @@ impl Part {
             action: r.action,
             reply_code: r.reply_code,
             dsn: line.sym(r.dsn),
-            reply: line.sym(r.reply),
+            reply: line.ctx.store_some(r.reply),
             class,
             client_name: line.sym(r.client.name),
             client_ip: line.sym(r.client.ip),
@@ -219,7 +219,7 @@ impl Part {
             ts: line.ts(),
             severity,
             kind,
-            text: line.sym(text),
+            text: line.ctx.store_some(text),
         });
     }
 
@@ -264,7 +264,7 @@ pub(super) fn verdict_of<'b>(line: &Line<'_, 'b>, client: &Peer<'b>, detail: &'b
         program: line.service,
         verdict: "",
         score: None,
-        detail: line.sym(detail),
+        detail: line.ctx.store_some(detail),
         client_ip: line.sym(client.ip),
         sender: Sym::NULL,
         recipient: Sym::NULL,

@@ -123,8 +123,12 @@ pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Ro
     let parents = links::parents(&mut part, strings);
     logins::complete(&mut part, strings);
     refusals::complete(&mut part, strings);
-    let mut rows = outcomes::rows(&mut part, strings, &parents, local_domains);
-    rows.sessions = sessions::complete(part.sessions, strings);
+    let all = std::mem::take(&mut part.sessions);
+    let (mut rows, sessions) = rayon::join(
+        || outcomes::rows(&mut part, &all, strings, &parents, local_domains),
+        || sessions::complete(&all, strings),
+    );
+    rows.sessions = sessions;
     rows.logins = part.logins;
     rows.logins
         .sort_by_key(|login| (login.place, login.success));

@@ -213,6 +213,15 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The symbol of a text that is not compared by symbol; none for the empty text.
+    fn store_some(&self, bytes: &'a [u8]) -> Sym {
+        if bytes.is_empty() {
+            Sym::NULL
+        } else {
+            self.memo.borrow_mut().store(bytes)
+        }
+    }
+
     /// The symbol of the domain of an address of the block.
     fn domain(&self, address: &'a [u8]) -> Sym {
         match domain(address) {

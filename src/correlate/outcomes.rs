@@ -4,20 +4,34 @@ use std::collections::HashSet;
 
 use super::finish::{Delivery, Direction, MessageRow, Origin, Outcome, Rows};
 use super::links::Link;
-use super::rows::{Attempt, Head, Message, NO_TIME, NONE};
+use super::rows::{Attempt, Head, Message, NO_TIME, NONE, Session};
 use super::{Map, Part};
 use crate::classify::Class;
 use crate::event::Status;
 use crate::strings::{Strings, Sym, domain};
 
 /// Messages, attempts, deliveries and verdicts with their final numbers.
-pub(super) fn rows(part: &mut Part, strings: &Strings, links: &[Link], given: &[String]) -> Rows {
+pub(super) fn rows(
+    part: &mut Part,
+    sessions: &[Session],
+    strings: &Strings,
+    links: &[Link],
+    given: &[String],
+) -> Rows {
     let tried = tried(part);
     let (kept, number) = number(part, &tried);
     let mut messages: Vec<MessageRow> = kept
         .iter()
-        .map(|&at| message_row(part, at, links[at as usize], &number, strings))
+        .map(|&at| {
+            message_row(
+                &part.messages[at as usize],
+                sessions,
+                links[at as usize],
+                &number,
+            )
+        })
         .collect();
+    sender_domains(&mut messages, strings);
     let mut attempts = std::mem::take(&mut part.attempts);
     attempts
         .iter_mut()
@@ -81,12 +95,21 @@ fn number(part: &Part, tried: &[bool]) -> (Vec<u32>, Vec<u32>) {
     (kept, number)
 }
 
-fn message_row(part: &Part, at: u32, link: Link, number: &[u32], strings: &Strings) -> MessageRow {
-    let sender = strings
-        .text(part.messages[at as usize].sender)
-        .unwrap_or_default();
-    let sender_domain = domain(sender.as_bytes()).map_or(Sym::NULL, |d| strings.intern(&d));
-    let mut stretch = part.messages[at as usize];
+/// Senders repeat: each one's domain is looked up once.
+fn sender_domains(messages: &mut [MessageRow], strings: &Strings) {
+    let mut known: Map<Sym, Sym> = Map::default();
+    for message in messages {
+        message.sender_domain = *known
+            .entry(message.stretch.sender)
+            .or_insert_with_key(|sender| {
+                let sender = strings.text(*sender).unwrap_or_default();
+                domain(sender.as_bytes()).map_or(Sym::NULL, |d| strings.intern(&d))
+            });
+    }
+}
+
+fn message_row(stretch: &Message, sessions: &[Session], link: Link, number: &[u32]) -> MessageRow {
+    let mut stretch = *stretch;
     let parent = link
         .parent()
         .map(|p| number[p as usize])
@@ -94,7 +117,7 @@ fn message_row(part: &Part, at: u32, link: Link, number: &[u32], strings: &Strin
     let (mut tls_version, mut tls_cipher) = (Sym::NULL, Sym::NULL);
     let mut submission = !stretch.auth_user.is_null();
     if stretch.session != NONE {
-        let session = &part.sessions[stretch.session as usize];
+        let session = &sessions[stretch.session as usize];
         (tls_version, tls_cipher) = (session.tls_version, session.tls_cipher);
         stretch.helo = stretch.helo.or(session.helo);
         stretch.protocol = stretch.protocol.or(session.protocol);
@@ -115,7 +138,7 @@ fn message_row(part: &Part, at: u32, link: Link, number: &[u32], strings: &Strin
     let head_seen = stretch.head != Head::None || born;
     MessageRow {
         stretch,
-        sender_domain,
+        sender_domain: Sym::NULL,
         origin,
         direction: Direction::Unknown,
         parent,

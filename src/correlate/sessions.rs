@@ -10,15 +10,15 @@ use crate::strings::{Strings, Sym};
 const HANDOVER: i64 = 60_000_000;
 
 /// Joins, drops what is no session, and sorts by place.
-pub(super) fn complete(sessions: Vec<Session>, strings: &Strings) -> Vec<Session> {
-    let mut waiting = handed_on(&sessions);
+pub(super) fn complete(sessions: &[Session], strings: &Strings) -> Vec<Session> {
+    let mut waiting = handed_on(sessions);
     let smtpd = strings.intern(b"smtpd");
     let mut joined = vec![false; sessions.len()];
     let mut out = Vec::with_capacity(sessions.len());
     for session in sessions.iter().filter(|s| !s.screen) {
         let mut row = *session;
         if (session.service == smtpd || session.service.is_null())
-            && let Some(at) = take(&mut waiting, &sessions, session)
+            && let Some(at) = take(&mut waiting, sessions, session)
         {
             joined[at] = true;
             row.join(&sessions[at]);
