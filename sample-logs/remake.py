@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-DAYS = range(10, 24)  # of November 2026; the last is the day of mx2's run
+DAYS = range(8, 24)  # of November 2026; the last is the day of mx2's run
 
 
 def unxz(path):
