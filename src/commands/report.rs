@@ -155,6 +155,17 @@ fn kind_and_paths(args: &ReportArgs, templates: &Templates) -> Result<(String, V
         .and_then(|word| word.to_str())
         .unwrap_or_default();
     if !templates.kinds().contains(&first) {
+        let plain = !first.is_empty() && first.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if plain && !std::path::Path::new(first).exists() {
+            let hint = format!(
+                "the reports are {}; logs are files and folders",
+                templates.kinds().join(", ")
+            );
+            return Err(usage(
+                format!("report {first}: neither a report nor a path"),
+                &hint,
+            ));
+        }
         return Ok(("audit".into(), args.words.clone()));
     }
     if args.words.len() == 1 {
