@@ -157,7 +157,7 @@ pub struct InputArgs {
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub timezone: String,
     /// Year of each source's first line, where the lines have none (default: from the file's mtime)
-    #[arg(long, value_name = "YEAR")]
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=2200))]
     pub year: Option<i32>,
     /// Only this host, as logged; can be repeated
     #[arg(long = "host", value_name = "NAME")]
@@ -166,7 +166,7 @@ pub struct InputArgs {
     #[arg(long = "local-domain", value_name = "DOMAIN")]
     pub local_domains: Vec<String>,
     /// Threads to use (default: one for each core)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Print how long each stage took
     #[arg(long)]
@@ -187,6 +187,14 @@ pub enum Format {
     Json,
     /// A Markdown table
     Md,
+}
+
+/// More threads than this help nobody, and a system may refuse them.
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads @ 1..=256) => Ok(threads),
+        _ => Err("give a number from 1 to 256".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
         .map_err(|error| Usage(error.to_string()))?;
     crate::query::params::check_overrides([query], &overrides)
         .map_err(|error| Usage(error.to_string()))?;
+    crate::query::params::Params::new(query, &overrides)
+        .map_err(|error| Usage(error.to_string()))?;
     let input = options::input(&args.input, &args.paths, None)?;
     let loaded = load(&input)?;
     let done = state(&loaded);

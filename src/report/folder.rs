@@ -52,8 +52,16 @@ fn unwritable(place: &str, error: &io::Error) -> Error {
     )
 }
 
+/// Empty, but for the empty folder of tables that a run which failed later leaves behind.
 fn is_empty(dir: &Path) -> io::Result<bool> {
-    Ok(fs::read_dir(dir)?.next().is_none())
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let left_over = entry.file_name() == TABLES && entry.file_type()?.is_dir();
+        if !left_over || fs::read_dir(entry.path())?.next().is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether the folder's manifest is one of ours.

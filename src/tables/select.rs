@@ -36,8 +36,9 @@ impl Entity {
     /// What a key given by the user is: an address has `@`, an IP address parses, a domain has a dot.
     pub fn new(key: &str) -> Self {
         let key = key.trim().trim_matches(['<', '>', '[', ']']);
-        if key.parse::<std::net::IpAddr>().is_ok() {
-            Entity::Ip(key.to_ascii_lowercase())
+        if let Ok(ip) = key.parse::<std::net::IpAddr>() {
+            // As servers log it: an IPv6 address in its shortest form.
+            Entity::Ip(ip.to_string())
         } else if key.contains('@') {
             Entity::Address(key.to_ascii_lowercase())
         } else if key.contains('.') {
@@ -64,13 +65,13 @@ fn columns_of(table: &str, entity: &Entity) -> &'static [&'static str] {
     match (table, entity) {
         ("messages", Entity::Address(_)) => &["sender", "auth_user"],
         ("messages", Entity::Ip(_)) => &["client_ip"],
-        ("messages", Entity::Domain(_)) => &["sender_domain"],
+        ("messages", Entity::Domain(_)) => &["sender_domain", "client_name", "auth_user"],
         ("attempts", Entity::Address(_)) => &["recipient", "orig_recipient"],
         ("attempts", Entity::Ip(_)) => &["relay_ip"],
         ("attempts", Entity::Domain(_)) => &["recipient_domain", "relay_name"],
         ("deliveries", Entity::Address(_)) => &["recipient"],
         ("deliveries", Entity::Ip(_)) => &["relay_ip"],
-        ("deliveries", Entity::Domain(_)) => &["recipient_domain"],
+        ("deliveries", Entity::Domain(_)) => &["recipient_domain", "relay_name"],
         ("rejections", Entity::Address(_)) => &["sender", "recipient", "auth_user"],
         ("rejections", Entity::Ip(_)) => &["client_ip"],
         ("rejections", Entity::Domain(_)) => {
@@ -78,7 +79,7 @@ fn columns_of(table: &str, entity: &Entity) -> &'static [&'static str] {
         }
         ("sessions" | "logins", Entity::Address(_)) => &["auth_user"],
         ("sessions" | "logins", Entity::Ip(_)) => &["client_ip"],
-        ("sessions" | "logins", Entity::Domain(_)) => &["client_name"],
+        ("sessions" | "logins", Entity::Domain(_)) => &["client_name", "auth_user"],
         ("verdicts", Entity::Address(_)) => &["sender", "recipient"],
         ("verdicts", Entity::Ip(_)) => &["client_ip"],
         (
@@ -170,7 +171,8 @@ fn names(table: &str, entity: &Entity) -> Expr {
                 lower
                     .clone()
                     .eq(lit(key.clone()))
-                    .or(lower.str().ends_with(lit(format!(".{key}"))))
+                    .or(lower.clone().str().ends_with(lit(format!(".{key}"))))
+                    .or(lower.str().ends_with(lit(format!("@{key}"))))
             }
         };
         found.fill_null(lit(false))
@@ -247,6 +249,10 @@ mod tests {
         );
         assert_eq!(Entity::new("[192.0.2.1]"), Entity::Ip("192.0.2.1".into()));
         assert_eq!(Entity::new("2001:DB8::1"), Entity::Ip("2001:db8::1".into()));
+        assert_eq!(
+            Entity::new("2001:0db8:0::1"),
+            Entity::Ip("2001:db8::1".into())
+        );
         assert_eq!(
             Entity::new("corp.example"),
             Entity::Domain("corp.example".into())
