@@ -62,6 +62,14 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     report.command.clone_from(&command);
     report.generated_at.clone_from(&generated_at);
     report.filters = filters(args);
+    if let Some(key) = &args.about {
+        // A denominator of "all mail" is then all mail of this key.
+        let within = format!(" Counted is only what touches {key}.");
+        report
+            .findings
+            .iter_mut()
+            .for_each(|finding| finding.sentence.push_str(&within));
+    }
     report.tiles = definition
         .tiles(&report.sections, &templates.definition_place(&kind))
         .map_err(|error| anyhow!("{error}"))?;
