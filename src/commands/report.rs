@@ -48,10 +48,8 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         let texts = queries.iter().map(|query| query.text.as_str());
         input.wanted = Wanted::by(texts.chain([USED]));
     }
-    let mut loaded = load(&input)?;
-    let frames = std::mem::take(&mut loaded.tables.frames);
-    loaded.tables.frames.clone_from(&frames);
-    let engine = Engine::new(frames, input.zone);
+    let loaded = load(&input)?;
+    let engine = Engine::new(loaded.tables.frames.clone(), input.zone);
     let mut answers = input
         .timings
         .of("queries", || ask(&engine, &queries, &overrides, &input))?;

@@ -5,7 +5,7 @@
 //! is missing is added at the disconnect line, without a reply and so without a cause.
 
 use super::Part;
-use super::rows::{NONE, Place, Rejection, Session};
+use super::rows::{NONE, Rejection, Session};
 use crate::event::{Action, Stage};
 use crate::strings::{Strings, Sym};
 
@@ -67,9 +67,7 @@ fn told(part: &mut Part) -> Vec<Told> {
 
 fn row(session: &Session, index: u32, stage: Stage, reply: Sym) -> Rejection {
     Rejection {
-        place: Place {
-            ..session.end_place
-        },
+        place: session.end_place,
         host: session.host,
         service: session.service,
         ts: session.disconnect_ts,

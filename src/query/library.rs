@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::builtin::BUILTIN;
 use super::error::{Error, list, nearest};
 use super::header::{self, Header};
+use crate::report::manifest::sha256_hex;
 
 /// One query: its file, taken apart.
 #[derive(Clone, Debug)]
@@ -49,7 +48,7 @@ impl Query {
             file: file.to_owned(),
             header,
             sql,
-            sha256: sha256(text),
+            sha256: sha256_hex(text.as_bytes()),
             text: text.to_owned(),
         })
     }
@@ -79,11 +78,6 @@ fn split<'a>(name: &'a str, file: &str) -> Result<(&'a str, &'a str), Error> {
             Err(error.at(file, None))
         }
     }
-}
-
-fn sha256(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Queries by name.
@@ -297,6 +291,6 @@ mod tests {
     fn hashes_the_whole_file() {
         let query = Query::parse("a/b", "x.sql", TEXT).unwrap();
         assert_eq!(query.sha256.len(), 64);
-        assert_ne!(query.sha256, sha256(&query.sql));
+        assert_ne!(query.sha256, sha256_hex(query.sql.as_bytes()));
     }
 }
