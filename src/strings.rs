@@ -174,8 +174,16 @@ impl Strings {
 
     /// All texts at rest: lookups without locks.
     pub fn reader(&self) -> Reader<'_> {
+        let shards: Vec<_> = self.shards.iter().map(lock).collect();
+        let mut len = 0;
+        let first = shards.iter().map(|shard| {
+            let first = len;
+            len += shard.spans.len() as u32;
+            first
+        });
         Reader {
-            shards: self.shards.iter().map(lock).collect(),
+            first: first.collect(),
+            shards,
         }
     }
 
@@ -240,6 +248,8 @@ impl<'a> Memo<'a> {
 /// A view of the table while nobody adds to it.
 pub struct Reader<'a> {
     shards: Vec<MutexGuard<'a, Shard>>,
+    /// Texts in the shards before each.
+    first: Vec<u32>,
 }
 
 impl Reader<'_> {
@@ -247,6 +257,29 @@ impl Reader<'_> {
     pub fn get(&self, sym: Sym) -> Option<&str> {
         let (shard, slot) = place(sym)?;
         Some(self.shards[shard].get(slot))
+    }
+
+    /// Every text, shard after shard.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.shards
+            .iter()
+            .flat_map(|shard| (0..shard.spans.len() as u32).map(|slot| shard.get(slot)))
+    }
+
+    /// Where a symbol's text stands in [`Reader::texts`].
+    pub fn position(&self, sym: Sym) -> Option<u32> {
+        let (shard, slot) = place(sym)?;
+        Some(self.first[shard] + slot)
+    }
+
+    /// Number of texts.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.spans.len()).sum()
+    }
+
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 

@@ -26,6 +26,21 @@ pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result
     let zone = zone(&args.timezone)?;
     let (since, until) = period(args, zone)?;
     let hosts = args.hosts.clone();
+    let about = about.map(entity).transpose()?;
+    if !paths.is_empty() && paths.iter().all(|path| missing(path)) {
+        return Err(usage(
+            format!("{}: no such file or folder", paths[0].display()),
+            "name the files or folders that hold the logs",
+        ));
+    }
+    for domain in &args.local_domains {
+        if domain.trim().is_empty() || domain.contains(['@', ' ']) {
+            return Err(usage(
+                format!("--local-domain {domain:?}: no domain"),
+                "give a domain such as example.org",
+            ));
+        }
+    }
     Ok(Options {
         year: args.year,
         local_domains: args.local_domains.clone(),
@@ -35,10 +50,24 @@ pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result
             since,
             until,
             hosts,
-            about: about.map(Entity::new),
+            about,
         },
         ..Options::new(paths.to_vec(), zone)
     })
+}
+
+fn entity(key: &str) -> Result<Entity> {
+    Entity::new(key).map_err(|what| {
+        usage(
+            format!("--about {key:?}: {what}"),
+            "write alice@example.org, 192.0.2.1, example.org, or a queue ID as logged",
+        )
+    })
+}
+
+/// Nothing is there, not even a link that leads nowhere.
+fn missing(path: &std::path::Path) -> bool {
+    matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn zone(name: &str) -> Result<Tz> {

@@ -49,7 +49,11 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         input.wanted = Wanted::by(texts.chain([USED]));
     }
     let loaded = load(&input)?;
-    let engine = Engine::new(loaded.tables.frames.clone(), input.zone);
+    if let Some(nothing) = nothing(&loaded, args) {
+        return Err(nothing);
+    }
+    let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
+        .narrowed(input.selection.about.is_some());
     let mut answers = input
         .timings
         .of("queries", || ask(&engine, &queries, &overrides, &input))?;
@@ -94,6 +98,25 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         say(&report, &args.out)?;
     }
     Ok(state(&loaded))
+}
+
+/// Why there is nothing to report, when what was asked for leaves no row of logs that do hold some.
+fn nothing(loaded: &Loaded, args: &ReportArgs) -> Option<anyhow::Error> {
+    let given = &args.input;
+    let chosen = given.month.is_some() || given.since.is_some() || given.until.is_some();
+    let chosen = chosen || !given.hosts.is_empty() || args.about.is_some();
+    let events: u64 = loaded.sources.iter().map(|source| source.events).sum();
+    if !chosen || events == 0 || loaded.tables.rows() > 0 {
+        return None;
+    }
+    let mut asked = filters(args);
+    asked.extend(given.month.iter().cloned());
+    asked.extend(given.since.iter().map(|time| format!("since {time}")));
+    asked.extend(given.until.iter().map(|time| format!("until {time}")));
+    Some(anyhow!(
+        "nothing in these logs is of {}\nhint: `mtaudit inspect` shows the hosts and the period that they cover",
+        asked.join(", ")
+    ))
 }
 
 /// Columns that the report itself reads, besides those that its queries name.
@@ -348,6 +371,14 @@ fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
         said.push(
             "All sources were read and joined before the period was cut out, so a message keeps what lies outside of it; \
              each row was kept by its own time."
+                .to_owned(),
+        );
+    }
+    if input.selection.about.is_some() {
+        said.push(
+            "The report is narrowed to what touches one key: messages that name it, with the messages they came from and \
+             those that came of them, the connections and logins that brought them, and server events whose text names it. \
+             Shares are shares of that, and are not held against thresholds, which are made for all mail."
                 .to_owned(),
         );
     }

@@ -63,6 +63,11 @@ pub struct Part {
 impl Part {
     /// Joins the part that follows.
     pub fn append(&mut self, next: Part) {
+        // Joining to nothing changes nothing, and needs no copy of a whole source.
+        if self.tally.sources.is_empty() {
+            *self = next;
+            return;
+        }
         let Part {
             messages,
             attempts,

@@ -17,7 +17,8 @@ use super::error::{Error, list, suggest};
 use super::findings;
 use super::header::{ColumnSpec, Need, line_of};
 use super::library::Query;
-use super::params::{Overrides, Params, check_overrides};
+use super::params::{Overrides, Params, SHARE, check_overrides};
+use super::stages;
 use crate::report::{Cell, ColumnInfo, Finding, QueryResult};
 
 /// A query's result with what it concludes.
@@ -43,6 +44,7 @@ pub struct Engine {
     tables: Vec<(&'static str, DataFrame)>,
     zone: Tz,
     paths: HashMap<i64, String>,
+    narrowed: bool,
 }
 
 impl Engine {
@@ -55,7 +57,24 @@ impl Engine {
             paths: paths.unwrap_or_default(),
             tables,
             zone,
+            narrowed: false,
         }
+    }
+
+    /// The same over tables that hold only what touches one entity: no share is held against a threshold then, as
+    /// thresholds are made for all mail and the denominators are not all mail.
+    #[must_use]
+    pub fn narrowed(self, narrowed: bool) -> Self {
+        Self { narrowed, ..self }
+    }
+
+    /// Whether the tables can bear a finding that rests on these parameters.
+    pub(super) fn bears(&self, query: &Query, thresholds: &[String]) -> bool {
+        let share = |name: &String| {
+            let param = query.header.params.get(name);
+            param.is_some_and(|param| param.unit == SHARE)
+        };
+        !(self.narrowed && thresholds.iter().any(share))
     }
 
     /// Runs one query. Overrides that it does not know are an error.
@@ -220,8 +239,8 @@ impl Engine {
 
 /// Parses, plans and runs. Where polars panics (an overflow, a case it left out), that is an error like others:
 /// the context is dropped, and the tables cannot be changed.
-fn collect(mut context: SQLContext, sql: &str) -> PolarsResult<DataFrame> {
-    let run = AssertUnwindSafe(move || context.execute(sql)?.collect());
+fn collect(context: SQLContext, sql: &str) -> PolarsResult<DataFrame> {
+    let run = AssertUnwindSafe(move || stages::run(context, sql));
     catch_unwind(run)
         .unwrap_or_else(|_| Err(PolarsError::ComputeError("polars cannot run this".into())))
 }

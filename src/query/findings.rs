@@ -53,6 +53,9 @@ impl Run<'_> {
         let mut rest = Vec::new();
         let mut taken = vec![false; self.rows.len()];
         for (index, rule) in self.query.header.findings.iter().enumerate() {
+            if !self.engine.bears(self.query, &rule.thresholds) {
+                continue;
+            }
             let matched = self.claim(index, rule, &mut taken)?;
             let shown = &matched[..matched.len().min(rule.limit)];
             let evidence = self.evidence(index, rule, shown)?;

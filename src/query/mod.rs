@@ -15,6 +15,7 @@ pub mod header;
 pub mod library;
 pub mod params;
 mod sentence;
+mod stages;
 
 pub use engine::{Answer, Engine, ResultTable};
 pub use error::Error;

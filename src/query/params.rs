@@ -11,7 +11,7 @@ use crate::report::Param;
 use crate::report::format;
 
 /// The unit of parameters that are fractions of one.
-const SHARE: &str = "share";
+pub(super) const SHARE: &str = "share";
 
 /// What the user set: `name` for every query that has it, `query.name` for one.
 pub type Overrides = BTreeMap<String, String>;

@@ -4,14 +4,14 @@ use chrono_tz::Tz;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use super::Tables;
-use super::columns::Columns;
 pub use super::columns::Wanted;
+use super::columns::{Columns, Texts};
 use crate::correlate::coverage::{Kind, Seen};
 use crate::correlate::finish::{Delivery, MessageRow, Rows};
 use crate::correlate::rows::{
     Attempt, Login, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
 };
-use crate::strings::{Reader, Strings, Sym, domain};
+use crate::strings::{Strings, Sym, domain};
 use crate::tables::names;
 
 /// One source, as its table has it.
@@ -57,7 +57,8 @@ pub fn tables(
     wanted: &Wanted,
 ) -> PolarsResult<Tables> {
     let domains = RecipientDomains::of(&rows.rejections, strings);
-    let texts = &strings.reader();
+    let reader = &strings.reader();
+    let texts = &Texts::new(reader);
     let ctx = &Build {
         rows,
         texts,
@@ -127,7 +128,7 @@ impl RecipientDomains {
 
 struct Build<'a> {
     rows: &'a Rows,
-    texts: &'a Reader<'a>,
+    texts: &'a Texts<'a>,
     zone: Tz,
     wanted: &'a Wanted,
 }
@@ -415,7 +416,7 @@ impl Build<'_> {
 
 fn sources_table(
     sources: &[SourceRow],
-    texts: &Reader<'_>,
+    texts: &Texts<'_>,
     wanted: &Wanted,
 ) -> PolarsResult<DataFrame> {
     let numbered: Vec<(u32, &SourceRow)> = (0..).zip(sources.iter()).collect();

@@ -1,4 +1,7 @@
 //! Builders: one closure a column, from rows to polars.
+//!
+//! Rows are wide structs and lie far apart in memory, so they are visited once: a stretch of rows that fits in a
+//! cache goes through all columns before the next one is touched. Texts are not copied, see [`Texts`].
 
 use std::collections::HashSet;
 
@@ -45,20 +48,74 @@ fn only_counts(text: &str) -> bool {
     })
 }
 
-/// Texts remembered while a column is filled: most columns have few, and the table of texts is far away in memory.
-const MEMO: usize = 1024;
+/// Every text once, as polars has it. A column of texts is a choice from it: its cells point into the same bytes,
+/// and nothing is copied.
+pub struct Texts<'a> {
+    reader: &'a Reader<'a>,
+    all: StringChunked,
+}
+
+impl<'a> Texts<'a> {
+    /// All texts of the logs.
+    pub fn new(reader: &'a Reader<'a>) -> Self {
+        let mut all = StringChunkedBuilder::new(PlSmallStr::EMPTY, reader.len());
+        reader.texts().for_each(|text| all.append_value(text));
+        let all = all.finish();
+        Texts { reader, all }
+    }
+
+    /// One text.
+    pub fn get(&self, sym: Sym) -> Option<&str> {
+        self.reader.get(sym)
+    }
+}
+
+/// Rows that go through all columns together: about what a core's own cache holds.
+const STRETCH: usize = 512;
 
 /// Columns of one table, in order, over rows of `T`.
 pub struct Columns<'a, T> {
     rows: &'a [T],
-    texts: &'a Reader<'a>,
+    texts: &'a Texts<'a>,
     wanted: &'a Wanted,
-    columns: Vec<Column>,
+    columns: Vec<Box<dyn Fill<T> + 'a>>,
 }
 
-impl<'a, T: Sync> Columns<'a, T> {
+/// A column that is being filled.
+trait Fill<T> {
+    /// Takes the cells of the next rows.
+    fn fill(&mut self, rows: &[T]);
+    /// The column, when all rows were taken.
+    fn finish(self: Box<Self>) -> PolarsResult<Column>;
+}
+
+/// Cells by a closure into a builder of polars, and what makes a column of the builder's array.
+struct Filling<B, P, E> {
+    builder: B,
+    push: P,
+    end: E,
+}
+
+impl<T, B, P, E> Fill<T> for Filling<B, P, E>
+where
+    P: Fn(&mut B, &T),
+    E: FnOnce(B) -> PolarsResult<Column>,
+{
+    fn fill(&mut self, rows: &[T]) {
+        rows.iter()
+            .for_each(|row| (self.push)(&mut self.builder, row));
+    }
+
+    fn finish(self: Box<Self>) -> PolarsResult<Column> {
+        (self.end)(self.builder)
+    }
+}
+
+type Integers = PrimitiveChunkedBuilder<Int64Type>;
+
+impl<'a, T: 'a> Columns<'a, T> {
     /// No columns yet.
-    pub fn new(rows: &'a [T], texts: &'a Reader<'a>, wanted: &'a Wanted) -> Self {
+    pub fn new(rows: &'a [T], texts: &'a Texts<'a>, wanted: &'a Wanted) -> Self {
         Columns {
             rows,
             texts,
@@ -67,141 +124,163 @@ impl<'a, T: Sync> Columns<'a, T> {
         }
     }
 
-    /// A text by symbol.
-    pub fn sym(self, name: &str, of: impl Fn(&T) -> Sym) -> Self {
-        if !self.wanted.has(name) {
-            return self;
+    /// A column, when it is wanted: an empty builder, how a row gets in, and what is made of it.
+    fn with<B: 'a>(
+        self,
+        name: &str,
+        builder: impl FnOnce(PlSmallStr, usize) -> B,
+        push: impl Fn(&mut B, &T) + 'a,
+        end: impl FnOnce(B) -> PolarsResult<Column> + 'a,
+    ) -> Self {
+        if self.wanted.has(name) {
+            self.always(name, builder, push, end)
+        } else {
+            self
         }
+    }
+
+    fn always<B: 'a>(
+        mut self,
+        name: &str,
+        builder: impl FnOnce(PlSmallStr, usize) -> B,
+        push: impl Fn(&mut B, &T) + 'a,
+        end: impl FnOnce(B) -> PolarsResult<Column> + 'a,
+    ) -> Self {
+        self.columns.push(Box::new(Filling {
+            builder: builder(name.into(), self.rows.len()),
+            push,
+            end,
+        }));
+        self
+    }
+
+    /// A text by symbol.
+    pub fn sym(self, name: &str, of: impl Fn(&T) -> Sym + 'a) -> Self {
         let texts = self.texts;
-        let mut memo: Vec<(Sym, Option<&str>)> = vec![(Sym::NULL, None); MEMO];
-        let values = self.rows.iter().map(|row| {
-            let sym = of(row);
-            let entry = &mut memo[sym.id() as usize % MEMO];
-            if entry.0 != sym {
-                *entry = (sym, texts.get(sym));
-            }
-            entry.1
-        });
-        let column = StringChunked::from_iter_options(name.into(), values).into_column();
-        self.push(column)
+        self.with(
+            name,
+            PrimitiveChunkedBuilder::<IdxType>::new,
+            move |at, row| at.append_option(texts.reader.position(of(row))),
+            |at| {
+                let at = at.finish();
+                let chosen = texts.all.take(&at)?;
+                Ok(chosen.with_name(at.name().clone()).into_column())
+            },
+        )
     }
 
     /// One of our own words.
-    pub fn word(self, name: &str, of: impl Fn(&T) -> Option<&'static str>) -> Self {
-        if !self.wanted.has(name) {
-            return self;
-        }
-        let column =
-            StringChunked::from_iter_options(name.into(), self.rows.iter().map(of)).into_column();
-        self.push(column)
+    pub fn word(self, name: &str, of: impl Fn(&T) -> Option<&'static str> + 'a) -> Self {
+        self.with(
+            name,
+            StringChunkedBuilder::new,
+            move |cells, row| cells.append_option(of(row)),
+            |cells| Ok(cells.finish().into_column()),
+        )
     }
 
     /// Text made for the row.
-    pub fn text(self, name: &str, of: impl Fn(&T) -> Option<String>) -> Self {
-        if !self.wanted.has(name) {
-            return self;
-        }
-        let column =
-            StringChunked::from_iter_options(name.into(), self.rows.iter().map(of)).into_column();
-        self.push(column)
+    pub fn text(self, name: &str, of: impl Fn(&T) -> Option<String> + 'a) -> Self {
+        self.with(
+            name,
+            StringChunkedBuilder::new,
+            move |cells, row| cells.append_option(of(row).as_deref()),
+            |cells| Ok(cells.finish().into_column()),
+        )
     }
 
     /// A whole number.
-    pub fn int(self, name: &str, of: impl Fn(&T) -> Option<i64>) -> Self {
-        if !self.wanted.has(name) {
-            return self;
-        }
-        let column =
-            Int64Chunked::from_iter_options(name.into(), self.rows.iter().map(of)).into_column();
-        self.push(column)
+    pub fn int(self, name: &str, of: impl Fn(&T) -> Option<i64> + 'a) -> Self {
+        self.with(
+            name,
+            Integers::new,
+            move |cells, row| cells.append_option(of(row)),
+            |cells| Ok(cells.finish().into_column()),
+        )
     }
 
-    /// A whole number that is always there.
-    pub fn number(self, name: &str, of: impl Fn(&T) -> i64) -> Self {
-        let column =
-            Int64Chunked::from_iter_values(name.into(), self.rows.iter().map(of)).into_column();
-        self.push(column)
+    /// A whole number that every row has. Keys and places are numbers, so these columns are always built.
+    pub fn number(self, name: &str, of: impl Fn(&T) -> i64 + 'a) -> Self {
+        self.always(
+            name,
+            Integers::new,
+            move |cells, row| cells.append_value(of(row)),
+            |cells| Ok(cells.finish().into_column()),
+        )
     }
 
     /// A measure; NaN is null.
-    pub fn float(self, name: &str, of: impl Fn(&T) -> f64) -> Self {
-        if !self.wanted.has(name) {
-            return self;
-        }
-        let values = self
-            .rows
-            .iter()
-            .map(|row| Some(of(row)).filter(|v| !v.is_nan()));
-        let column = Float64Chunked::from_iter_options(name.into(), values).into_column();
-        self.push(column)
+    pub fn float(self, name: &str, of: impl Fn(&T) -> f64 + 'a) -> Self {
+        self.with(
+            name,
+            PrimitiveChunkedBuilder::<Float64Type>::new,
+            move |cells, row| cells.append_option(Some(of(row)).filter(|v| !v.is_nan())),
+            |cells| Ok(cells.finish().into_column()),
+        )
     }
 
     /// Yes, no, or unknown.
-    pub fn flag(self, name: &str, of: impl Fn(&T) -> Option<bool>) -> Self {
-        if !self.wanted.has(name) {
-            return self;
-        }
-        let column =
-            BooleanChunked::from_iter_options(name.into(), self.rows.iter().map(of)).into_column();
-        self.push(column)
+    pub fn flag(self, name: &str, of: impl Fn(&T) -> Option<bool> + 'a) -> Self {
+        self.with(
+            name,
+            BooleanChunkedBuilder::new,
+            move |cells, row| cells.append_option(of(row)),
+            |cells| Ok(cells.finish().into_column()),
+        )
     }
 
     /// A time, µs UTC; [`NO_TIME`] is null.
-    pub fn time(self, name: &str, of: impl Fn(&T) -> i64) -> Self {
-        if !self.wanted.has(name) {
-            return self;
-        }
-        let values = self
-            .rows
-            .iter()
-            .map(|row| Some(of(row)).filter(|ts| *ts != NO_TIME));
-        let column = times(name, values);
-        self.push(column)
+    pub fn time(self, name: &str, of: impl Fn(&T) -> i64 + 'a) -> Self {
+        self.with(
+            name,
+            Integers::new,
+            move |cells, row| cells.append_option(Some(of(row)).filter(|ts| *ts != NO_TIME)),
+            times,
+        )
     }
 
     /// `day`, `hour`, `hour_of_day`, `weekday`, `minute` of a time.
-    pub fn buckets(mut self, zone: chrono_tz::Tz, of: impl Fn(&T) -> i64) -> Self {
-        let mut cutter = Cutter::new(zone);
-        let cuts: Vec<Option<Cut>> = self
-            .rows
-            .iter()
-            .map(|row| {
-                Some(of(row))
-                    .filter(|ts| *ts != NO_TIME)
-                    .map(|ts| cutter.cut(ts))
-            })
-            .collect();
-        let day =
-            Int32Chunked::from_iter_options("day".into(), cuts.iter().map(|c| c.map(|c| c.day)));
-        self.columns.push(day.into_date().into_column());
-        self.columns
-            .push(times("hour", cuts.iter().map(|c| c.map(|c| c.hour))));
-        let number = |name: &str, of: fn(&Cut) -> i64| {
-            Int64Chunked::from_iter_options(name.into(), cuts.iter().map(|c| c.as_ref().map(of)))
-                .into_column()
+    pub fn buckets(self, zone: chrono_tz::Tz, of: impl Fn(&T) -> i64 + Copy + 'a) -> Self {
+        type State = (Cutter, Integers);
+        let state =
+            move |name: PlSmallStr, rows: usize| (Cutter::new(zone), Integers::new(name, rows));
+        let push = move |part: fn(&Cut) -> i64| {
+            move |(cutter, cells): &mut State, row: &T| {
+                let ts = Some(of(row)).filter(|ts| *ts != NO_TIME);
+                cells.append_option(ts.map(|ts| part(&cutter.cut(ts))));
+            }
         };
-        self.columns.push(number("hour_of_day", |c| c.hour_of_day));
-        self.columns.push(number("weekday", |c| c.weekday));
-        self.columns.push(number("minute", |c| c.minute));
-        self
+        let days = |(_, cells): State| cells.finish().into_column().cast(&DataType::Int32);
+        let number = |(_, cells): State| Ok(cells.finish().into_column());
+        self.with("day", state, push(|cut| i64::from(cut.day)), move |state| {
+            days(state)?.cast(&DataType::Date)
+        })
+        .with("hour", state, push(|cut| cut.hour), |(_, cells)| {
+            times(cells)
+        })
+        .with("hour_of_day", state, push(|cut| cut.hour_of_day), number)
+        .with("weekday", state, push(|cut| cut.weekday), number)
+        .with("minute", state, push(|cut| cut.minute), number)
     }
 
-    /// `source` and `line`, and the finished frame.
-    pub fn place(self, of: impl Fn(&T) -> Place) -> PolarsResult<DataFrame> {
-        let done = self
-            .number("source", |row| i64::from(of(row).source))
-            .number("line", |row| of(row).line as i64);
-        DataFrame::new(done.rows.len(), done.columns)
-    }
-
-    fn push(mut self, column: Column) -> Self {
-        self.columns.push(column);
-        self
+    /// `source` and `line`, and the finished frame. Every table has these two, and its key.
+    pub fn place(self, of: impl Fn(&T) -> Place + Copy + 'a) -> PolarsResult<DataFrame> {
+        let mut done = self
+            .number("source", move |row| i64::from(of(row).source))
+            .number("line", move |row| of(row).line as i64);
+        for rows in done.rows.chunks(STRETCH) {
+            done.columns.iter_mut().for_each(|column| column.fill(rows));
+        }
+        let columns: PolarsResult<Vec<Column>> = done
+            .columns
+            .into_iter()
+            .map(|column| column.finish())
+            .collect();
+        DataFrame::new(done.rows.len(), columns?)
     }
 }
 
-fn times(name: &str, values: impl Iterator<Item = Option<i64>>) -> Column {
-    Int64Chunked::from_iter_options(name.into(), values)
-        .into_datetime(TimeUnit::Microseconds, None)
-        .into_column()
+fn times(cells: Integers) -> PolarsResult<Column> {
+    let times = cells.finish().into_datetime(TimeUnit::Microseconds, None);
+    Ok(times.into_column())
 }

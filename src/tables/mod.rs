@@ -27,4 +27,11 @@ impl Tables {
             .find(|(own, _)| *own == name)
             .map(|(_, frame)| frame)
     }
+
+    /// Rows of what happened, in all tables together: not the sources, nor the shapes of lines.
+    pub fn rows(&self) -> usize {
+        let happened = |name: &str| !matches!(name, "sources" | "line_shapes" | "ignored_lines");
+        let frames = self.frames.iter().filter(|(name, _)| happened(name));
+        frames.map(|(_, frame)| frame.height()).sum()
+    }
 }

@@ -33,18 +33,47 @@ pub enum Entity {
 }
 
 impl Entity {
-    /// What a key given by the user is: an address has `@`, an IP address parses, a domain has a dot.
-    pub fn new(key: &str) -> Self {
+    /// What a key given by the user is: an address has `@`, an IP address parses, a domain has a dot, and what looks
+    /// like a queue ID is one.
+    ///
+    /// # Errors
+    /// What is wrong with a key that is none of these, in words.
+    pub fn new(key: &str) -> Result<Self, String> {
         let key = key.trim().trim_matches(['<', '>', '[', ']']);
         if let Ok(ip) = key.parse::<std::net::IpAddr>() {
             // As servers log it: an IPv6 address in its shortest form.
-            Entity::Ip(ip.to_string())
-        } else if key.contains('@') {
-            Entity::Address(key.to_ascii_lowercase())
-        } else if key.contains('.') {
-            Entity::Domain(key.to_ascii_lowercase())
-        } else {
-            Entity::QueueId(key.to_owned())
+            return Ok(Entity::Ip(ip.to_string()));
+        }
+        if key.is_empty() || key.contains(char::is_whitespace) {
+            return Err("one address, IP address, domain or queue ID is needed".into());
+        }
+        if key.contains('@') {
+            return Ok(Entity::Address(key.to_ascii_lowercase()));
+        }
+        if let Some((net, _)) = key.split_once('/')
+            && net.parse::<std::net::IpAddr>().is_ok()
+        {
+            return Err(
+                "a network is not one address; `mtaudit sql` can select its clients".into(),
+            );
+        }
+        if key.contains('.') {
+            return Ok(Entity::Domain(
+                key.trim_start_matches('.').to_ascii_lowercase(),
+            ));
+        }
+        if key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok(Entity::QueueId(key.to_owned()));
+        }
+        Err("this is no address, IP address, domain or queue ID".into())
+    }
+
+    /// The key as it is searched for in text.
+    fn key(&self) -> &str {
+        match self {
+            Entity::Address(key) | Entity::Ip(key) | Entity::Domain(key) | Entity::QueueId(key) => {
+                key
+            }
         }
     }
 }
@@ -179,6 +208,16 @@ fn names(table: &str, entity: &Entity) -> Expr {
     }))
 }
 
+/// What the server says of itself touches an entity when it names it.
+fn mentions(entity: &Entity) -> Expr {
+    let text = match entity {
+        Entity::QueueId(_) => col("text"),
+        _ => col("text").str().to_lowercase(),
+    };
+    let found = text.str().contains_literal(lit(entity.key().to_owned()));
+    found.fill_null(lit(false))
+}
+
 fn by_entity(table: &str, entity: &Entity, messages: &Series) -> Expr {
     let named = names(table, entity);
     match table {
@@ -186,7 +225,8 @@ fn by_entity(table: &str, entity: &Entity, messages: &Series) -> Expr {
             .is_in(lit(messages.clone()).implode(false), false)
             .fill_null(lit(false))),
         "rejections" | "sessions" | "logins" => named,
-        // The server about itself concerns everyone; the sources are what the report rests on.
+        "server_events" => mentions(entity),
+        // The sources are what the report rests on.
         _ => lit(true),
     }
 }
@@ -243,23 +283,31 @@ mod tests {
 
     #[test]
     fn keys_are_told_apart() {
-        assert_eq!(
-            Entity::new("<Alice@Corp.example>"),
-            Entity::Address("alice@corp.example".into())
+        let is = |key: &str, entity: Entity| assert_eq!(Entity::new(key), Ok(entity), "{key}");
+        is(
+            "<Alice@Corp.example>",
+            Entity::Address("alice@corp.example".into()),
         );
-        assert_eq!(Entity::new("[192.0.2.1]"), Entity::Ip("192.0.2.1".into()));
-        assert_eq!(Entity::new("2001:DB8::1"), Entity::Ip("2001:db8::1".into()));
-        assert_eq!(
-            Entity::new("2001:0db8:0::1"),
-            Entity::Ip("2001:db8::1".into())
-        );
-        assert_eq!(
-            Entity::new("corp.example"),
-            Entity::Domain("corp.example".into())
-        );
-        assert_eq!(
-            Entity::new("4F3kz92abc"),
-            Entity::QueueId("4F3kz92abc".into())
-        );
+        is("[192.0.2.1]", Entity::Ip("192.0.2.1".into()));
+        is("2001:DB8::1", Entity::Ip("2001:db8::1".into()));
+        is("2001:0db8:0::1", Entity::Ip("2001:db8::1".into()));
+        is("corp.example", Entity::Domain("corp.example".into()));
+        is(".Corp.example", Entity::Domain("corp.example".into()));
+        is("4F3kz92abc", Entity::QueueId("4F3kz92abc".into()));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        for key in [
+            "",
+            "  ",
+            "<>",
+            "192.0.2.0/24",
+            "2001:db8::/32",
+            "a b",
+            "a,b",
+        ] {
+            assert!(Entity::new(key).is_err(), "{key:?}");
+        }
     }
 }

@@ -39,16 +39,53 @@ fn no_input_at_all() {
 }
 
 #[test]
+fn logs_that_are_not_there() {
+    let dir = with_log();
+    for words in [
+        &["report", "audit", "absent.log"][..],
+        &["query", "overview", "absent.log", "absent"],
+        &["sql", "SELECT 1", "absent.log"],
+    ] {
+        refused(dir.path(), words, &["absent.log", "hint"]);
+    }
+    assert!(!dir.path().join("report").exists());
+}
+
+#[test]
+fn keys_that_are_none_and_keys_that_nothing_touches() {
+    let dir = with_log();
+    let about = |key: &str| {
+        mtaudit(
+            dir.path(),
+            &["report", "incident", "--about", key, "mail.log"],
+        )
+    };
+    for key in ["", " ", "192.0.2.0/24", "two words"] {
+        let output = about(key);
+        assert_eq!(code(&output), 2, "{key:?}");
+        assert!(said(&output).contains("hint"), "{}", said(&output));
+    }
+    for key in ["nobody@nowhere.invalid", "203.0.113.254", "FFFFFFFFFF"] {
+        let output = about(key);
+        assert_eq!(code(&output), 1, "{key}");
+        assert!(said(&output).contains(key), "{}", said(&output));
+    }
+    let period = ["report", "audit", "--month", "1999-01", "mail.log"];
+    let output = mtaudit(dir.path(), &period);
+    assert_eq!(code(&output), 1);
+    assert!(said(&output).contains("1999-01"), "{}", said(&output));
+}
+
+#[test]
 fn an_output_that_cannot_be_written_is_found_before_any_work() {
     let dir = with_log();
     fs::write(dir.path().join("file"), "mine").unwrap();
     fs::create_dir(dir.path().join("full")).unwrap();
     fs::write(dir.path().join("full/thesis.txt"), "mine").unwrap();
-    // The log is not even looked for.
     for out in ["file", "full", "file/below"] {
         refused(
             dir.path(),
-            &["report", "audit", "--out", out, "absent.log"],
+            &["report", "audit", "--out", out, "mail.log"],
             &[out],
         );
     }
