@@ -1,7 +1,7 @@
 //! Law 1 in figures, for the report.
 
 use chrono_tz::Tz;
-use polars::prelude::DataFrame;
+use polars::prelude::{DataFrame, DataType};
 
 use super::load::Loaded;
 use crate::report::{Coverage, Period, SourceRow as Shown};
@@ -140,7 +140,9 @@ fn classified(loaded: &Loaded) -> (u64, u64) {
 }
 
 fn reasons(frame: &DataFrame) -> Option<(u64, u64)> {
-    let reasons = frame.column("reason").ok()?.str().ok()?;
+    // Words are strings or categories, see `tables::build::Wanted`.
+    let reasons = frame.column("reason").ok()?.cast(&DataType::String).ok()?;
+    let reasons = reasons.str().ok()?;
     let (mut undetermined, mut all) = (0, 0);
     for reason in reasons.iter().flatten() {
         all += 1;

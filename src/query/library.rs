@@ -31,6 +31,12 @@ pub struct Query {
 }
 
 impl Query {
+    /// Whether it is one of ours, word for word.
+    pub fn is_builtin(&self) -> bool {
+        let mut ours = super::builtin::BUILTIN.iter();
+        ours.any(|(name, text)| *name == self.name && *text == self.text)
+    }
+
     /// Takes apart the text of the query `name` (`section/stem`), read from `file`.
     pub fn parse(name: &str, file: &str, text: &str) -> Result<Self, Error> {
         let (section, stem) = split(name, file)?;

@@ -333,7 +333,7 @@ impl Build<'_> {
             .sym("queue_id", |v| v.queue_id)
             .int("message", |v| key(v.message))
             .sym("program", |v| v.program)
-            .word("verdict", |v| Some(v.verdict))
+            .phrase("verdict", |v| Some(v.verdict))
             .float("score", |v| v.score.unwrap_or(f64::NAN))
             .sym("detail", |v| v.detail)
             .sym("client_ip", |v| v.client_ip)

@@ -11,9 +11,14 @@ use crate::correlate::rows::{NO_TIME, Place};
 use crate::strings::{Reader, Sym};
 use crate::tables::zone::{Cut, Cutter};
 
-/// Which columns to build: all, or those whose names are among some words.
+/// Which columns to build: all, or those whose names are among some words; and how.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted(Option<HashSet<String>>);
+pub struct Wanted {
+    names: Option<HashSet<String>>,
+    /// Our own words (outcomes, causes, …) as numbers into a dictionary: compared and grouped faster, but functions
+    /// on strings (`LIKE`, `UPPER`) refuse them.
+    coded: bool,
+}
 
 impl Wanted {
     /// The columns that these texts (SQL, mostly) can mean. A `*` may mean any.
@@ -21,7 +26,7 @@ impl Wanted {
         let mut words = HashSet::new();
         for text in texts {
             if text.contains('*') && !only_counts(text) {
-                return Wanted(None);
+                return Wanted::default();
             }
             let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
             words.extend(
@@ -30,11 +35,23 @@ impl Wanted {
                     .map(str::to_owned),
             );
         }
-        Wanted(Some(words))
+        Wanted {
+            names: Some(words),
+            coded: false,
+        }
+    }
+
+    /// The same with our own words as categories, for queries that are known to take them so.
+    #[must_use]
+    pub fn coded(self) -> Self {
+        Wanted {
+            coded: true,
+            ..self
+        }
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.as_ref().is_none_or(|words| words.contains(name))
+        self.names.as_ref().is_none_or(|words| words.contains(name))
     }
 }
 
@@ -67,6 +84,54 @@ impl<'a> Texts<'a> {
     /// One text.
     pub fn get(&self, sym: Sym) -> Option<&str> {
         self.reader.get(sym)
+    }
+}
+
+/// Words that repeat, each once, and which one every row has.
+struct Few {
+    name: PlSmallStr,
+    words: Vec<&'static str>,
+    last: usize,
+    rows: PrimitiveChunkedBuilder<IdxType>,
+}
+
+impl Few {
+    fn new(name: PlSmallStr, rows: usize) -> Self {
+        Few {
+            rows: PrimitiveChunkedBuilder::new(name.clone(), rows),
+            name,
+            words: Vec::new(),
+            last: 0,
+        }
+    }
+
+    fn push(&mut self, word: Option<&'static str>) {
+        let at = word.map(|word| self.place(word) as u32);
+        self.rows.append_option(at);
+    }
+
+    fn place(&mut self, word: &'static str) -> usize {
+        // Our own words are constants: the same word nearly always lies at the same address.
+        let same = |known: &&str| std::ptr::eq(*known, word) || *known == word;
+        if !self.words.get(self.last).is_some_and(same) {
+            let known = self.words.iter().position(|known| same(&known));
+            self.last = known.unwrap_or_else(|| {
+                self.words.push(word);
+                self.words.len() - 1
+            });
+        }
+        self.last
+    }
+
+    fn finish(self, coded: bool) -> PolarsResult<Column> {
+        let words = StringChunked::from_slice(PlSmallStr::EMPTY, &self.words).into_series();
+        let words = if coded {
+            words.cast(&DataType::from_categories(Categories::global()))?
+        } else {
+            words
+        };
+        let cells = words.take(&self.rows.finish())?;
+        Ok(cells.with_name(self.name).into_column())
     }
 }
 
@@ -171,11 +236,22 @@ impl<'a, T: 'a> Columns<'a, T> {
 
     /// One of our own words.
     pub fn word(self, name: &str, of: impl Fn(&T) -> Option<&'static str> + 'a) -> Self {
+        let coded = self.wanted.coded;
         self.with(
             name,
-            StringChunkedBuilder::new,
-            move |cells, row| cells.append_option(of(row)),
-            |cells| Ok(cells.finish().into_column()),
+            Few::new,
+            move |cells, row| cells.push(of(row)),
+            move |cells| cells.finish(coded),
+        )
+    }
+
+    /// The same, as text in every case: words that are searched by their beginnings.
+    pub fn phrase(self, name: &str, of: impl Fn(&T) -> Option<&'static str> + 'a) -> Self {
+        self.with(
+            name,
+            Few::new,
+            move |cells, row| cells.push(of(row)),
+            |cells| cells.finish(false),
         )
     }
 
