@@ -116,24 +116,49 @@ pub struct Rows {
 /// Lines of one message may stand this far on the wrong side of its first or last line, µs.
 pub(super) const SLACK: i64 = 10_000_000;
 
+/// What came from clients: the half of a whole that attempts to deliver do not touch.
+pub(super) struct Clients {
+    pub(super) sessions: Vec<Session>,
+    pub(super) logins: Vec<Login>,
+    pub(super) rejections: Vec<Rejection>,
+}
+
 /// Rows of a whole.
 pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Rows {
     glue(&mut part);
-    links::tls(&mut part);
-    let parents = links::parents(&mut part, strings);
-    logins::complete(&mut part, strings);
-    refusals::complete(&mut part, strings);
-    let all = std::mem::take(&mut part.sessions);
+    let mut attempts = std::mem::take(&mut part.attempts);
+    let mut clients = Clients {
+        sessions: std::mem::take(&mut part.sessions),
+        logins: std::mem::take(&mut part.logins),
+        rejections: std::mem::take(&mut part.rejections),
+    };
+    let (parents, ()) = rayon::join(
+        || {
+            links::tls(&part, &mut attempts);
+            links::parents(&part, &mut attempts, strings)
+        },
+        || {
+            logins::complete(&part.messages, &mut clients, strings);
+            refusals::complete(&part.messages, &mut clients, strings);
+        },
+    );
+    part.attempts = attempts;
+    let Clients {
+        sessions: all,
+        mut logins,
+        mut rejections,
+    } = clients;
     let (mut rows, sessions) = rayon::join(
         || outcomes::rows(&mut part, &all, strings, &parents, local_domains),
-        || sessions::complete(&all, strings),
+        || {
+            logins.sort_by_key(|login| (login.place, login.success));
+            rejections.sort_by_key(|row| row.place);
+            sessions::complete(&all, strings)
+        },
     );
     rows.sessions = sessions;
-    rows.logins = part.logins;
-    rows.logins
-        .sort_by_key(|login| (login.place, login.success));
-    rows.rejections = part.rejections;
-    rows.rejections.sort_by_key(|row| row.place);
+    rows.logins = logins;
+    rows.rejections = rejections;
     rows.server_events = part.server_events;
     rows.tally = part.tally;
     rows

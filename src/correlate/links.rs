@@ -37,12 +37,12 @@ impl Link {
 }
 
 /// The parent of each message. Attempts that handed their message on become [`Status::Forwarded`].
-pub(super) fn parents(part: &mut Part, strings: &Strings) -> Vec<Link> {
+pub(super) fn parents(part: &Part, attempts: &mut [Attempt], strings: &Strings) -> Vec<Link> {
     let mut links = vec![Link::None; part.messages.len()];
     by_notification(part, &mut links);
     by_orig_queue_id(part, &mut links);
-    by_next_queue_id(part, strings, &mut links);
-    by_message_id(part, strings, &mut links);
+    by_next_queue_id(part, attempts, strings, &mut links);
+    by_message_id(part, attempts, strings, &mut links);
     links
 }
 
@@ -92,11 +92,10 @@ fn by_orig_queue_id(part: &Part, links: &mut [Link]) {
 }
 
 /// `queued as` and `forwarded as` of a reply.
-fn by_next_queue_id(part: &mut Part, strings: &Strings, links: &mut [Link]) {
+fn by_next_queue_id(part: &Part, attempts: &mut [Attempt], strings: &Strings, links: &mut [Link]) {
     let hosts = hosts(part);
     let texts = strings.reader();
-    for index in 0..part.attempts.len() {
-        let attempt = part.attempts[index];
+    for attempt in attempts {
         if attempt.next_queue_id.is_null() {
             continue;
         }
@@ -104,15 +103,14 @@ fn by_next_queue_id(part: &mut Part, strings: &Strings, links: &mut [Link]) {
         if let Some(child) = part.born(host, attempt.next_queue_id, attempt.ts)
             && child != attempt.message
         {
-            hand_on(part, links, index, child, &texts);
+            hand_on(attempt, links, child, &texts);
         } else {
-            relay(part, links, &attempt, host, &hosts);
+            relay(part, links, attempt, host, &hosts);
         }
     }
 }
 
-fn hand_on(part: &mut Part, links: &mut [Link], index: usize, child: u32, texts: &Reader<'_>) {
-    let attempt = &mut part.attempts[index];
+fn hand_on(attempt: &mut Attempt, links: &mut [Link], child: u32, texts: &Reader<'_>) {
     let aliased = texts
         .get(attempt.reply)
         .is_some_and(|reply| reply.starts_with("forwarded as"));
@@ -156,10 +154,10 @@ fn hosts(part: &Part) -> Vec<Sym> {
 
 /// A filter without XFORWARD and without an ID in its reply gives the message back under its Message-ID:
 /// through pickup, or from the loopback address, while the first one is still being delivered to it.
-fn by_message_id(part: &mut Part, strings: &Strings, links: &mut [Link]) {
+fn by_message_id(part: &Part, attempts: &mut [Attempt], strings: &Strings, links: &mut [Link]) {
     let texts = strings.reader();
     let mut filtered: Map<(Sym, Sym), u32> = Map::default();
-    for (index, attempt) in part.attempts.iter().enumerate() {
+    for (index, attempt) in attempts.iter().enumerate() {
         let message = &part.messages[attempt.message as usize];
         if attempt.status == Status::Delivered
             && !message.message_id.is_null()
@@ -179,7 +177,7 @@ fn by_message_id(part: &mut Part, strings: &Strings, links: &mut [Link]) {
         let Some(&index) = filtered.get(&(message.host, message.message_id)) else {
             continue;
         };
-        let attempt = &mut part.attempts[index as usize];
+        let attempt = &mut attempts[index as usize];
         if attempt.message as usize != child && (message.first_ts - attempt.ts).abs() <= SLACK {
             *link = Link::Reinjection(attempt.message);
             attempt.status = Status::Forwarded;
@@ -213,15 +211,15 @@ fn loopback(ip: Sym, texts: &Reader<'_>) -> bool {
 /// Gives attempts the TLS version of the connection they used. The handshake is logged by the delivery
 /// agent's process before the attempt; without `conn_use=` the connection is new, so the handshake must lie
 /// after the process's attempt for the message before.
-pub(super) fn tls(part: &mut Part) {
+pub(super) fn tls(part: &Part, attempts: &mut [Attempt]) {
     struct Last {
         relay: (Sym, u16),
         version: Sym,
         used_by: u32,
     }
     let mut processes: Map<(Sym, u32), Last> = Map::default();
-    let mut handshakes = std::mem::take(&mut part.tls_to).into_iter().peekable();
-    for attempt in &mut part.attempts {
+    let mut handshakes = part.tls_to.iter().peekable();
+    for attempt in attempts {
         while let Some(tls) = handshakes.next_if(|tls| tls.place < attempt.place) {
             let last = Last {
                 relay: (tls.relay_ip, tls.relay_port),

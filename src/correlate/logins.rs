@@ -4,7 +4,7 @@
 //! on the counters of the `disconnect` line. Each session's counters are held against the rows that its lines
 //! gave, and what is missing is added at the disconnect line.
 
-use super::Part;
+use super::finish::Clients;
 use super::rows::{Head, Login, Message, NONE, Session};
 use crate::strings::{Strings, Sym};
 
@@ -13,35 +13,38 @@ pub const REFUSED: &str =
     "refused without a reason in the log (AUTH counter of the disconnect line)";
 
 /// Adds the missing rows.
-pub(super) fn complete(part: &mut Part, strings: &Strings) {
-    for index in 0..part.messages.len() {
-        let message = part.messages[index];
+pub(super) fn complete(messages: &[Message], clients: &mut Clients, strings: &Strings) {
+    for message in messages {
         if message.head == Head::Smtp && !message.auth_user.is_null() && message.session != NONE {
-            from_message(part, &message);
+            from_message(clients, message);
         }
     }
     let refused = strings.intern(REFUSED.as_bytes());
-    for index in 0..part.sessions.len() {
-        let session = part.sessions[index];
+    for index in 0..clients.sessions.len() {
+        let session = clients.sessions[index];
         if session.counted {
-            from_counters(part, index as u32, &session, refused);
+            from_counters(clients, index as u32, &session, refused);
         }
     }
-    for login in &mut part.logins {
+    for login in &mut clients.logins {
         if login.tls.is_none() && login.session != NONE {
-            login.tls = Some(!part.sessions[login.session as usize].tls_version.is_null());
+            login.tls = Some(
+                !clients.sessions[login.session as usize]
+                    .tls_version
+                    .is_null(),
+            );
         }
     }
 }
 
 /// The first message of an authenticated session shows the login.
-fn from_message(part: &mut Part, message: &Message) {
-    let session = &mut part.sessions[message.session as usize];
+fn from_message(clients: &mut Clients, message: &Message) {
+    let session = &mut clients.sessions[message.session as usize];
     if session.logins_ok > 0 {
         return;
     }
     session.logins_ok = 1;
-    part.logins.push(Login {
+    clients.logins.push(Login {
         place: message.place,
         host: message.host,
         service: message.service,
@@ -59,7 +62,7 @@ fn from_message(part: &mut Part, message: &Message) {
     });
 }
 
-fn from_counters(part: &mut Part, index: u32, session: &Session, refused: Sym) {
+fn from_counters(clients: &mut Clients, index: u32, session: &Session, refused: Sym) {
     let row = |success: bool, attempts: u32| Login {
         place: session.end_place,
         host: session.host,
@@ -82,13 +85,13 @@ fn from_counters(part: &mut Part, index: u32, session: &Session, refused: Sym) {
     };
     let succeeded = session.auth_ok.saturating_sub(session.logins_ok);
     if succeeded > 0 {
-        part.logins.push(row(true, succeeded));
+        clients.logins.push(row(true, succeeded));
     }
     let failed = session
         .auth_total
         .saturating_sub(session.auth_ok)
         .saturating_sub(session.logins_failed);
     if failed > 0 {
-        part.logins.push(row(false, failed));
+        clients.logins.push(row(false, failed));
     }
 }

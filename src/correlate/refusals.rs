@@ -4,8 +4,8 @@
 //! the counters of the `disconnect` line do. Each session's counters are held against the refusals logged, and what
 //! is missing is added at the disconnect line, without a reply and so without a cause.
 
-use super::Part;
-use super::rows::{NONE, Rejection, Session};
+use super::finish::Clients;
+use super::rows::{Message, NONE, Rejection, Session};
 use crate::event::{Action, Stage};
 use crate::strings::{Strings, Sym};
 
@@ -20,25 +20,27 @@ struct Told {
 }
 
 /// Gives each refusal its session, each session its number of refusals, and adds the missing rows.
-pub(super) fn complete(part: &mut Part, strings: &Strings) {
-    for row in &mut part.rejections {
+pub(super) fn complete(messages: &[Message], clients: &mut Clients, strings: &Strings) {
+    for row in &mut clients.rejections {
         if row.session == NONE && row.message != NONE {
-            row.session = part.messages[row.message as usize].session;
+            row.session = messages[row.message as usize].session;
         }
     }
-    let told = told(part);
+    let told = told(clients);
     let refused = strings.intern(REFUSED.as_bytes());
     for (index, told) in told.iter().enumerate() {
-        let session = part.sessions[index];
+        let session = clients.sessions[index];
         if !session.counted {
             continue;
         }
         let mail = session.mail_failed.saturating_sub(told.mail);
         let rcpt = session.rcpt_failed.saturating_sub(told.rcpt);
         for (stage, missing) in [(Stage::Mail, mail), (Stage::Rcpt, rcpt)] {
-            part.sessions[index].rejections += missing;
+            clients.sessions[index].rejections += missing;
             let row = row(&session, index as u32, stage, refused);
-            part.rejections.extend((0..missing.min(MOST)).map(|_| row));
+            clients
+                .rejections
+                .extend((0..missing.min(MOST)).map(|_| row));
         }
     }
 }
@@ -46,15 +48,15 @@ pub(super) fn complete(part: &mut Part, strings: &Strings) {
 /// Rows added for one session and stage: a counter is a number in a log line, and may be any.
 const MOST: u32 = 1000;
 
-fn told(part: &mut Part) -> Vec<Told> {
-    let mut told = vec![Told::default(); part.sessions.len()];
-    let refusals = part
+fn told(clients: &mut Clients) -> Vec<Told> {
+    let mut told = vec![Told::default(); clients.sessions.len()];
+    let refusals = clients
         .rejections
         .iter()
         .filter(|r| matches!(r.action, Action::Reject | Action::Defer));
     for row in refusals.filter(|row| row.session != NONE) {
         let at = row.session as usize;
-        part.sessions[at].rejections += 1;
+        clients.sessions[at].rejections += 1;
         // Breaking the session off (421) is no answer to a command.
         match row.stage {
             Stage::Mail if row.reply_code != 421 => told[at].mail += 1,

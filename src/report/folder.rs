@@ -5,13 +5,16 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::manifest::{self, Manifest, sha256_hex};
 use super::templates::Templates;
-use super::{Error, Report, csv, html, json, md};
+use super::{Error, QueryResult, Report, csv, html, json, md};
 
 const MANIFEST: &str = "manifest.json";
 const SUMS: &str = "SHA256SUMS";
 const TABLES: &str = "tables";
+const SOURCES: &str = "tables/sources.csv";
 /// Every file is first written under this name beside its own.
 const TEMPORARY: &str = ".mtaudit-writing";
 
@@ -124,45 +127,49 @@ impl Folder {
     }
 }
 
-/// Every file of the report but the sums, by name.
+/// Every file of the report but the sums, by name; they are made side by side.
 fn render(
     report: &Report,
     manifest: &Manifest,
     templates: &Templates,
 ) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    let mut files = BTreeMap::new();
-    files.insert(
-        "report.html".to_string(),
-        html::render(report, templates)?.into_bytes(),
-    );
-    files.insert(
-        "report.md".to_string(),
-        md::render(report, templates)?.into_bytes(),
-    );
-    files.insert(
-        "report.json".to_string(),
-        json::report(report).map_err(|e| internal("report.json", &e))?,
-    );
-    files.insert(
-        MANIFEST.to_string(),
-        manifest::render(manifest).map_err(|e| internal(MANIFEST, &e))?,
-    );
-    let sources =
-        csv::sources(&report.coverage.sources).map_err(|e| internal("tables/sources.csv", &e))?;
-    files.insert("tables/sources.csv".to_string(), sources);
-    for result in report
-        .sections
-        .iter()
-        .flat_map(|s| &s.results)
-        .filter(|r| r.not_assessable.is_none())
-    {
+    let results = report.sections.iter().flat_map(|section| &section.results);
+    let tables: Vec<&QueryResult> = results.filter(|r| r.not_assessable.is_none()).collect();
+    for result in &tables {
         check_name(&result.csv, &result.name)?;
-        let bytes =
-            csv::table(&result.columns, &result.full).map_err(|e| internal(&result.csv, &e))?;
-        files.insert(result.csv.clone(), bytes);
     }
-    Ok(files)
+    let table = |result: &QueryResult| {
+        csv::table(&result.columns, &result.full).map_err(|e| internal(&result.csv, &e))
+    };
+    let documents: [(&str, &Make<'_>); 5] = [
+        ("report.html", &|| {
+            html::render(report, templates).map(String::into_bytes)
+        }),
+        ("report.md", &|| {
+            md::render(report, templates).map(String::into_bytes)
+        }),
+        ("report.json", &|| {
+            json::report(report).map_err(|e| internal("report.json", &e))
+        }),
+        (MANIFEST, &|| {
+            manifest::render(manifest).map_err(|e| internal(MANIFEST, &e))
+        }),
+        (SOURCES, &|| {
+            csv::sources(&report.coverage.sources).map_err(|e| internal(SOURCES, &e))
+        }),
+    ];
+    let documents = documents
+        .par_iter()
+        .with_max_len(1)
+        .map(|(name, make)| Ok(((*name).to_owned(), make()?)));
+    let tables = tables
+        .par_iter()
+        .map(|result| Ok((result.csv.clone(), table(result)?)));
+    documents.chain(tables).collect()
 }
+
+/// Makes one file.
+type Make<'a> = dyn Fn() -> Result<Vec<u8>, Error> + Sync + 'a;
 
 fn internal(name: &str, error: &dyn std::fmt::Display) -> Error {
     Error::new(
@@ -194,8 +201,8 @@ fn check_name(csv: &str, query: &str) -> Result<(), Error> {
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_file_name(TEMPORARY);
     let written = fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
+        // Not synced: after a power loss the sums tell which files are whole.
+        file.write_all(bytes)
     });
     let renamed = written.and_then(|()| fs::rename(&temporary, path));
     if renamed.is_err() {
