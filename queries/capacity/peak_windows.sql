@@ -29,42 +29,70 @@
 WITH widths AS (
     SELECT CAST(v.w AS BIGINT) AS width FROM (VALUES (1), (5), (15), (60)) AS v(w)
 ), placed AS (
-    SELECT widths.width AS width,
-           messages.minute - messages.minute % widths.width AS starts,
-           messages.received_ts AS received_ts,
-           messages.origin NOT IN ('reinjected', 'forwarded') AS once,
-           messages.nrcpt AS nrcpt,
-           messages.size AS size,
-           messages.client_ip AS client_ip
+    SELECT minute, received_ts, origin NOT IN ('reinjected', 'forwarded') AS once, nrcpt, size, client_ip
     FROM messages
+    WHERE received_ts IS NOT NULL
+), minutes AS (
+    SELECT minute,
+           MIN(received_ts) AS first_ts,
+           CAST(COUNT(*) FILTER (WHERE once) AS BIGINT) AS messages,
+           CAST(COUNT(*) AS BIGINT) AS all_hops,
+           SUM(nrcpt) FILTER (WHERE once) AS recipients,
+           SUM(size) FILTER (WHERE once) AS bytes
+    FROM placed
+    GROUP BY minute
+), slots AS (
+    SELECT widths.width AS width,
+           minutes.minute - minutes.minute % widths.width AS starts,
+           minutes.minute AS minute,
+           minutes.first_ts AS first_ts,
+           minutes.messages AS messages,
+           minutes.all_hops AS all_hops,
+           minutes.recipients AS recipients,
+           minutes.bytes AS bytes
+    FROM minutes
     CROSS JOIN widths
-    WHERE messages.received_ts IS NOT NULL
 ), summed AS (
     SELECT width,
            starts,
-           MIN(received_ts) AS first_ts,
-           CAST(COUNT(*) FILTER (WHERE once) AS BIGINT) AS messages,
-           COUNT(*) AS all_hops,
-           SUM(nrcpt) FILTER (WHERE once) AS recipients,
-           SUM(size) FILTER (WHERE once) AS bytes,
-           COUNT(DISTINCT client_ip) FILTER (WHERE once) AS clients
-    FROM placed
+           MIN(first_ts) AS first_ts,
+           SUM(messages) AS messages,
+           SUM(all_hops) AS all_hops,
+           SUM(recipients) AS recipients,
+           SUM(bytes) AS bytes
+    FROM slots
     GROUP BY width, starts
 ), ranked AS (
-    SELECT width, starts, first_ts, messages, all_hops, recipients, bytes, clients,
+    SELECT width, starts, first_ts, messages, all_hops, recipients, bytes,
            ROW_NUMBER() OVER (PARTITION BY width ORDER BY -messages, starts) AS rank
     FROM summed
+), listed AS (
+    SELECT ranked.width AS width, ranked.starts AS starts, ranked.first_ts AS first_ts, ranked.messages AS messages,
+           ranked.all_hops AS all_hops, ranked.recipients AS recipients, ranked.bytes AS bytes, ranked.rank AS rank
+    FROM ranked
+    CROSS JOIN params
+    WHERE ranked.rank <= params.top AND ranked.messages > 0
+), covered AS (
+    -- Clients are counted for the windows listed alone: those of all windows would cost most of the query.
+    SELECT slots.minute AS minute, slots.width AS width, slots.starts AS starts
+    FROM slots
+    JOIN listed ON slots.width = listed.width AND slots.starts = listed.starts
+), senders AS (
+    SELECT covered.width AS width, covered.starts AS starts, COUNT(DISTINCT placed.client_ip) AS clients
+    FROM placed
+    JOIN covered ON placed.minute = covered.minute
+    WHERE placed.once AND placed.client_ip IS NOT NULL
+    GROUP BY covered.width, covered.starts
 )
-SELECT ranked.width * 60 AS width,
-       ranked.rank AS rank,
-       ranked.first_ts AS first_ts,
-       ranked.messages AS messages,
-       ROUND(CAST(ranked.messages AS DOUBLE) / ranked.width, 2) AS messages_per_minute,
-       ranked.all_hops AS all_hops,
-       ranked.recipients AS recipients,
-       ranked.bytes AS bytes,
-       ranked.clients AS clients
-FROM ranked
-CROSS JOIN params
-WHERE ranked.rank <= params.top AND ranked.messages > 0
+SELECT listed.width * 60 AS width,
+       listed.rank AS rank,
+       listed.first_ts AS first_ts,
+       listed.messages AS messages,
+       ROUND(CAST(listed.messages AS DOUBLE) / listed.width, 2) AS messages_per_minute,
+       listed.all_hops AS all_hops,
+       listed.recipients AS recipients,
+       listed.bytes AS bytes,
+       CAST(COALESCE(senders.clients, 0) AS BIGINT) AS clients
+FROM listed
+LEFT JOIN senders ON listed.width = senders.width AND listed.starts = senders.starts
 ORDER BY width, rank

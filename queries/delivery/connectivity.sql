@@ -51,14 +51,14 @@ WITH failures AS (
     SELECT COALESCE(recipient_domain, '') AS recipient_domain,
            COALESCE(relay_name, COALESCE(relay_ip, '')) AS relay,
            COALESCE(reason, 'undetermined') AS reason,
-           CASE WHEN reply LIKE '%onnect to %' THEN 'connect'
-                WHEN reply LIKE '%initial server greeting%' OR reply LIKE '%HELO handshake%' OR reply LIKE '%EHLO handshake%' OR reply LIKE '%LHLO handshake%' THEN 'greeting'
-                WHEN reply LIKE '%TLS%' OR reply LIKE '%ertificate%' THEN 'tls'
-                WHEN reply LIKE '%MAIL FROM%' THEN 'mail'
-                WHEN reply LIKE '%RCPT TO%' THEN 'rcpt'
-                WHEN reply LIKE '%DATA command%' THEN 'data'
-                WHEN reply LIKE '%message body%' OR reply LIKE '%end of data%' THEN 'message'
-                WHEN reply LIKE '%QUIT%' THEN 'quit'
+           CASE WHEN STRPOS(reply, 'onnect to ') > 0 THEN 'connect'
+                WHEN STRPOS(reply, 'initial server greeting') > 0 OR STRPOS(reply, 'HELO handshake') > 0 OR STRPOS(reply, 'EHLO handshake') > 0 OR STRPOS(reply, 'LHLO handshake') > 0 THEN 'greeting'
+                WHEN STRPOS(reply, 'TLS') > 0 OR STRPOS(reply, 'ertificate') > 0 THEN 'tls'
+                WHEN STRPOS(reply, 'MAIL FROM') > 0 THEN 'mail'
+                WHEN STRPOS(reply, 'RCPT TO') > 0 THEN 'rcpt'
+                WHEN STRPOS(reply, 'DATA command') > 0 THEN 'data'
+                WHEN STRPOS(reply, 'message body') > 0 OR STRPOS(reply, 'end of data') > 0 THEN 'message'
+                WHEN STRPOS(reply, 'QUIT') > 0 THEN 'quit'
                 ELSE '' END AS stage,
            message, ts, reply
     FROM attempts
