@@ -31,10 +31,16 @@
 -- source  = "PCI DSS 4.2: no credentials in clear over open networks"
 -- about   = "unencrypted logins from other machines from which it is pointed out"
 --
+-- [params.server_faults]
+-- default = 1
+-- unit    = "tries"
+-- source  = "mtaudit: users see it as their own mistake and try on"
+-- about   = "logins failed for a fault of the server from which it is pointed out"
+--
 -- [[findings]]
 -- severity   = "high"
 -- when       = "encryption = 'no' AND remote_successes >= clear_logins AND auth_method NOT IN ('CRAM-MD5', 'DIGEST-MD5', 'NTLM', 'GSSAPI', 'SCRAM-SHA-1', 'SCRAM-SHA-256')"
--- sentence   = "Passwords went to {service} over unencrypted connections from other machines (logins: {remote_successes} of {successes} in this row, accounts: {accounts}). Whoever can listen on the way can read them."
+-- sentence   = "Passwords went to {service} over unencrypted connections from other machines (method: {auth_method}, logins: {remote_successes} of {successes} in this row, accounts: {accounts}). Whoever can listen on the way can read them."
 -- thresholds = ["clear_logins"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE success AND NOT tls"
@@ -42,8 +48,9 @@
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "server_failures > 0"
--- sentence   = "Logins to {service} failed for a fault of the server, not of the user (tries: {server_failures}, beside {successes} successes)."
+-- when       = "server_failures >= server_faults"
+-- sentence   = "Logins to {service} failed for a fault of the server, not of the user (method: {auth_method}, encryption: {encryption}, tries: {server_failures}, beside {successes} successes)."
+-- thresholds = ["server_faults"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE NOT success AND NOT credentials AND COALESCE(failure, '') NOT LIKE 'refused without a reason%' AND COALESCE(failure, '') NOT LIKE '%tried to use dis%'"
 -- keys       = ["service", "auth_method"]

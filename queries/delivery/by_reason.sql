@@ -32,6 +32,18 @@
 -- source  = "mtaudit"
 -- about   = "share of undetermined tries from which this table should not be relied on"
 --
+-- [params.refused_tries]
+-- default = 1
+-- unit    = "tries"
+-- source  = "mtaudit: a listing or a failed check concerns all our mail, not the one message"
+-- about   = "tries refused for our repute or identity from which it is pointed out"
+--
+-- [params.own_tries]
+-- default = 1
+-- unit    = "tries"
+-- source  = "mtaudit: a fault of ours is ours to mend, however small"
+-- about   = "tries that failed for faults on our own side from which it is pointed out"
+--
 -- [params.min_tries]
 -- default = 20
 -- unit    = "tries"
@@ -47,29 +59,33 @@
 --
 -- [[findings]]
 -- severity   = "high"
--- when       = "reason = 'blocklist'"
+-- when       = "reason = 'blocklist' AND tries >= refused_tries"
 -- sentence   = "Other servers refused our mail because our address or domain is on a block list or in bad repute: {tries} of {all_tries} unsuccessful tries (messages: {messages}, recipient domains: {domains}); {failed} of all {all_failed} failed deliveries are lost to it."
+-- thresholds = ["refused_tries"]
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason = 'blocklist'"
 -- keys       = []
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "reason IN ('spf', 'dkim', 'dmarc', 'ptr')"
+-- when       = "reason IN ('spf', 'dkim', 'dmarc', 'ptr') AND tries >= refused_tries"
 -- sentence   = "Other servers refused our mail because it did not pass their check of the sender ({reason}): {tries} of {all_tries} unsuccessful tries (recipient domains: {domains}); {failed} of all {all_failed} failed deliveries are lost to it. Our DNS records or signing should be checked."
+-- thresholds = ["refused_tries"]
 -- evidence   = "SELECT reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr')"
 -- keys       = ["reason"]
 --
 -- [[findings]]
 -- severity   = "high"
--- when       = "cause = 'local' AND failed > 0"
+-- when       = "cause = 'local' AND failed > 0 AND tries + failed >= own_tries"
 -- sentence   = "Mail was lost to faults on our own side ({reason}): {failed} of all {all_failed} failed deliveries, with {tries} unsuccessful tries."
+-- thresholds = ["own_tries"]
 -- evidence   = "SELECT reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause = 'local'"
 -- keys       = ["reason"]
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "cause = 'local'"
+-- when       = "cause = 'local' AND tries >= own_tries"
 -- sentence   = "Mail was delayed by faults on our own side ({reason}): {tries} of {all_tries} unsuccessful tries (messages: {messages}, deliveries still waiting: {open})."
+-- thresholds = ["own_tries"]
 -- evidence   = "SELECT reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause = 'local'"
 -- keys       = ["reason"]
 --

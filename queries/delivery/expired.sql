@@ -27,10 +27,17 @@
 -- where   = "outcome <> 'forwarded'"
 -- missing = "the logs hold no delivery"
 --
+-- [params.min_expired]
+-- default = 1
+-- unit    = "deliveries"
+-- source  = "mtaudit, after RFC 5321 4.5.4.1: a server gives up only after days of tries"
+-- about   = "deliveries given up from which it is pointed out"
+--
 -- [[findings]]
 -- severity   = "medium"
--- when       = "number = 1"
+-- when       = "number = 1 AND total >= min_expired"
 -- sentence   = "{total} of {final} deliveries with a known end were given up after too many tries (recipient domains: {domains}); the longest waited {longest}. Their senders were told only if the notice reached them."
+-- thresholds = ["min_expired"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'expired'"
 -- keys       = []
 WITH e AS (

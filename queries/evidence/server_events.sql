@@ -21,34 +21,44 @@
 -- table   = "server_events"
 -- missing = "the logs hold no line of a server about itself"
 --
+-- [params.min_events]
+-- default = 1
+-- unit    = "events"
+-- source  = "mtaudit: the server says itself that something is wrong"
+-- about   = "events of one program, severity and kind from which they are pointed out"
+--
 -- [[findings]]
 -- severity   = "high"
--- when       = "severity IN ('panic', 'fatal')"
--- sentence   = "{program} on {host} stopped with a fatal error (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- when       = "severity IN ('panic', 'fatal') AND events >= min_events"
+-- sentence   = "{program} on {host} stopped with a fatal error ({severity}; times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('panic', 'fatal')"
 -- keys       = ["host", "program", "severity", "kind"]
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
--- sentence   = "{program} on {host} reported that a limit was reached or a resource ran out (times: {events}, days: {days}, last {last_ts}), for example: {example}."
+-- when       = "severity IN ('warning', 'error') AND kind IN ('limit', 'resource') AND events >= min_events"
+-- sentence   = "{program} on {host} reported that a limit was reached or a resource ran out ({severity}, kind: {kind}, times: {events}, days: {days}, last {last_ts}), for example: {example}."
+-- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
 -- keys       = ["host", "program", "severity", "kind"]
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "severity = 'error'"
--- sentence   = "{program} on {host} reported trouble of its own (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- when       = "severity = 'error' AND events >= min_events"
+-- sentence   = "{program} on {host} reported trouble of its own ({severity}; times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'error'"
 -- keys       = ["host", "program", "severity", "kind"]
 --
 -- [[findings]]
 -- severity   = "low"
--- when       = "severity = 'warning' AND kind IN ('filter', 'lookup', 'queue')"
--- sentence   = "{program} on {host} warned of trouble of its own (times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- when       = "severity = 'warning' AND kind IN ('filter', 'lookup', 'queue') AND events >= min_events"
+-- sentence   = "{program} on {host} warned of trouble of its own ({severity}; times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'warning'"
 -- keys       = ["host", "program", "severity", "kind"]

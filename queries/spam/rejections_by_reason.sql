@@ -42,7 +42,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "cause = 'local' AND action IN ('reject', 'defer') AND rejections >= local_rejections"
--- sentence   = "Our server turned clients away for a fault of its own ({reason}): {rejections} of {all_rejections} refusals (different clients: {clients}), from {first_ts} to {last_ts}. Wanted mail was delayed or lost for as long as it lasted."
+-- sentence   = "Our server turned clients away for a fault of its own ({reason}, {action} at {stage}): {rejections} of {all_rejections} refusals (different clients: {clients}), from {first_ts} to {last_ts}. Wanted mail was delayed or lost for as long as it lasted."
 -- thresholds = ["local_rejections"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(reason, 'undetermined') AS reason, COALESCE(stage, '') AS stage, action, source, line FROM rejections WHERE cause = 'local' AND action IN ('reject', 'defer')"

@@ -35,10 +35,17 @@
 -- source  = "OSSEC rule 3351: 6 within 90 seconds"
 -- about   = "tries from which it is more than a mistake"
 --
+-- [params.relayed_messages]
+-- default = 1
+-- unit    = "messages"
+-- source  = "mtaudit, after RFC 5321 7.9: relaying is for clients that are known; one message shows that it was not"
+-- about   = "messages relayed for a client without login from which it is pointed out"
+--
 -- [[findings]]
 -- severity   = "high"
--- when       = "relayed > 0"
+-- when       = "relayed >= relayed_messages"
 -- sentence   = "{client_ip} was refused as relaying (times: {tries}), yet messages from there for recipients outside were accepted without login ({relayed} of {accepted} accepted). If this client is not meant to relay, our server is open to it."
+-- thresholds = ["relayed_messages"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied' UNION ALL SELECT client_ip, source, line FROM messages WHERE direction = 'relayed' AND COALESCE(auth_user, '') = ''"
 -- keys       = ["client_ip"]
