@@ -215,32 +215,32 @@ impl<'a> Memo<'a> {
 
     /// As [`Strings::intern`].
     pub fn intern(&mut self, bytes: &'a [u8]) -> Sym {
-        let hash = self.strings.hash(bytes);
-        let entry = &mut self.seen[hash as usize % MEMO];
-        if entry.0 == hash && entry.1 == bytes && !entry.2.is_null() {
-            return entry.2;
-        }
-        let sym = match std::str::from_utf8(bytes) {
-            Ok(text) => self.strings.intern_hashed(text, hash),
-            Err(_) => self.strings.intern(bytes),
-        };
-        *entry = (hash, bytes, sym);
-        sym
+        self.remembered(bytes, 0, Strings::intern_hashed)
     }
 
     /// A text that is seldom written twice (a reply with its ID), and never compared by symbol: remembered within
     /// the block, and otherwise stored without a look whether it is there.
     pub fn store(&mut self, bytes: &'a [u8]) -> Sym {
+        self.remembered(bytes, u64::MAX, Strings::store)
+    }
+
+    /// `kind` keeps the symbols of stored texts, which are no keys, from those of interned ones.
+    fn remembered(
+        &mut self,
+        bytes: &'a [u8],
+        kind: u64,
+        new: fn(&Strings, &str, u64) -> Sym,
+    ) -> Sym {
         let hash = self.strings.hash(bytes);
         let entry = &mut self.seen[hash as usize % MEMO];
-        if entry.0 == hash && entry.1 == bytes && !entry.2.is_null() {
+        if entry.0 == hash ^ kind && entry.1 == bytes && !entry.2.is_null() {
             return entry.2;
         }
         let sym = match std::str::from_utf8(bytes) {
-            Ok(text) => self.strings.store(text, hash),
+            Ok(text) => new(self.strings, text, hash),
             Err(_) => self.strings.intern(bytes),
         };
-        *entry = (hash, bytes, sym);
+        *entry = (hash ^ kind, bytes, sym);
         sym
     }
 }
@@ -363,6 +363,23 @@ mod tests {
         let strings = Strings::default();
         let sym = strings.intern(b"caf\xe9");
         assert_eq!(strings.text(sym).as_deref(), Some("caf\u{fffd}"));
+    }
+
+    #[test]
+    fn a_memo_gives_the_tables_symbols_and_keeps_stored_texts_apart() {
+        let strings = Strings::default();
+        let words: Vec<Vec<u8>> = (0..60_000)
+            .map(|n| format!("t{}", n % 20_000).into_bytes())
+            .collect();
+        let mut memo = Memo::new(&strings);
+        for word in &words {
+            let stored = memo.store(word);
+            let sym = memo.intern(word);
+            assert_ne!(stored, sym);
+            assert_eq!(sym, strings.intern(word));
+            assert_eq!(strings.text(stored), strings.text(sym));
+        }
+        assert_eq!(memo.intern(b"caf\xe9"), strings.intern(b"caf\xe9"));
     }
 
     #[test]
