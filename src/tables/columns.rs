@@ -114,7 +114,7 @@ impl Few {
         // Our own words are constants: the same word nearly always lies at the same address.
         let same = |known: &&str| std::ptr::eq(*known, word) || *known == word;
         if !self.words.get(self.last).is_some_and(same) {
-            let known = self.words.iter().position(|known| same(&known));
+            let known = self.words.iter().position(same);
             self.last = known.unwrap_or_else(|| {
                 self.words.push(word);
                 self.words.len() - 1
