@@ -1,7 +1,7 @@
 //! Queries: named `.sql` files over the tables, and what they conclude.
 //!
 //! A query is one file: front matter ([`header`]) and SQL. The [`library`] holds them by name; the [`engine`]
-//! runs them with polars SQL and gives a `report::QueryResult` with its findings. `commands` is the only user;
+//! runs them with polars SQL, `WITH` clause by clause ([`stages`]), and gives a `report::QueryResult` with its findings. `commands` is the only user;
 //! `report` sees results and never this module. Where to add one: a file under `queries/<section>/` and its
 //! line in [`builtin`]; [`check`] then holds it to the contract without any fixture.
 
