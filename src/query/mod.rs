@@ -1,9 +1,10 @@
 //! Queries: named `.sql` files over the tables, and what they conclude.
 //!
 //! A query is one file: front matter ([`header`]) and SQL. The [`library`] holds them by name; the [`engine`]
-//! runs them with polars SQL, `WITH` clause by clause ([`stages`]), and gives a `report::QueryResult` with its findings. `commands` is the only user;
-//! `report` sees results and never this module. Where to add one: a file under `queries/<section>/` and its
-//! line in [`builtin`]; [`check`] then holds it to the contract without any fixture.
+//! runs them with polars SQL, one `WITH` clause after the other, and gives a `report::QueryResult` with its
+//! findings. `commands` is the only user; `report` sees results and never this module. Where to add one: a file
+//! under `queries/<section>/` and its line in [`builtin`]; [`check`] then holds it to the contract without any
+//! fixture.
 
 pub mod builtin;
 mod cells;
