@@ -7,6 +7,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
 
 use super::Question;
+use super::memo::Memo;
 use super::text::{Plain, Reply, Speaker, Stage, is_word};
 
 /// Most patterns of several literals: their state lies on the stack.
@@ -213,10 +214,25 @@ impl Engine {
 
     /// Text before enhanced code before basic code; age only where none of them tells.
     pub fn answer(&self, question: &Question) -> Answer {
+        self.answer_with(question, |text, reply| self.first_rule(text, reply))
+    }
+
+    /// The same, with what this thread remembers of this engine.
+    pub(super) fn answer_from(&self, question: &Question, memo: &mut Memo) -> Answer {
+        self.answer_with(question, |text, reply| {
+            memo.rule(text, reply, || self.first_rule(text, reply))
+        })
+    }
+
+    fn answer_with(
+        &self,
+        question: &Question,
+        first_rule: impl FnOnce(&[u8], &Reply) -> Option<usize>,
+    ) -> Answer {
         let reply = Reply::of(question);
         let plain = Plain::of(&reply);
         let code = || self.codes.iter().position(|rule| rule.holds(&reply));
-        let decided = match self.first_rule(plain.text(), &reply) {
+        let decided = match first_rule(plain.text(), &reply) {
             Some(rule) => Decided::Text(rule),
             None if question.status_expired => Decided::Age,
             None => code().map_or(Decided::Nothing, Decided::Code),

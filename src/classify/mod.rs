@@ -10,8 +10,11 @@
 //! The text decides before the enhanced status code, and that before the basic code, because providers
 //! use 5.7.1 for everything. Correlation fills the columns `cause` and `reason` from here.
 
+use std::cell::RefCell;
+
 mod check;
 mod engine;
+mod memo;
 mod rules;
 mod text;
 
@@ -212,10 +215,15 @@ pub const REASONS: &[(&str, &str, &str)] = &[
     ("undetermined", "undetermined", "Nothing in the line tells."),
 ];
 
-/// Cause and reason of a failure. Bounded work whatever the reply; no allocation after the first call.
+thread_local! {
+    static MEMO: RefCell<memo::Memo> = RefCell::default();
+}
+
+/// Cause and reason of a failure. Bounded work whatever the reply.
 pub fn classify(question: &Question) -> Class {
     let rules = rules::embedded();
-    class(rules.answer(question).reason)
+    let answer = MEMO.with_borrow_mut(|memo| rules.answer_from(question, memo));
+    class(answer.reason)
 }
 
 /// The class of a position in [`REASONS`].
