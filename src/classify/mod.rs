@@ -4,7 +4,7 @@
 //! the words of [`REASONS`]. The words that replies are recognised by are data, in `reasons.toml` beside
 //! this file: `rules` reads it, `check` says what is wrong with it, `text` takes the frame and
 //! all that strangers wrote (addresses, host names, URLs) off a reply, `engine` finds every pattern in
-//! one pass. To teach it a new reply, add a rule with an example to `reasons.toml`; the tests say what
+//! one pass, `memo` remembers what a text led to. To teach it a new reply, add a rule with an example to `reasons.toml`; the tests say what
 //! is wrong with it.
 //!
 //! The text decides before the enhanced status code, and that before the basic code, because providers
