@@ -94,6 +94,22 @@ pub enum Stage {
     Other,
 }
 
+impl Stage {
+    /// The stage of an SMTP command as Postfix names it.
+    pub fn of_command(command: &[u8]) -> Self {
+        match command {
+            b"CONNECT" => Stage::Connect,
+            b"HELO" | b"EHLO" => Stage::Helo,
+            b"AUTH" => Stage::Auth,
+            b"MAIL" => Stage::Mail,
+            b"RCPT" => Stage::Rcpt,
+            b"DATA" | b"BDAT" => Stage::Data,
+            b"END-OF-MESSAGE" => Stage::Eod,
+            _ => Stage::Other,
+        }
+    }
+}
+
 /// What was done about a refused or filtered transaction (column `action`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)]

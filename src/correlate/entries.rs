@@ -274,13 +274,7 @@ pub(super) fn verdict_of<'b>(line: &Line<'_, 'b>, client: &Peer<'b>, detail: &'b
 /// The stage that a word of `too many errors after …` names.
 pub(super) fn stage_of(word: &[u8]) -> Stage {
     match word {
-        b"CONNECT" => Stage::Connect,
-        b"HELO" | b"EHLO" | b"STARTTLS" => Stage::Helo,
-        b"AUTH" => Stage::Auth,
-        b"MAIL" => Stage::Mail,
-        b"RCPT" => Stage::Rcpt,
-        b"DATA" | b"BDAT" => Stage::Data,
-        b"END-OF-MESSAGE" => Stage::Eod,
-        _ => Stage::Other,
+        b"STARTTLS" => Stage::Helo,
+        command => Stage::of_command(command),
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn complete(messages: &[Message], clients: &mut Clients, strings: &St
     let refused = strings.intern(REFUSED.as_bytes());
     for index in 0..clients.sessions.len() {
         let session = clients.sessions[index];
-        if session.counted {
+        if session.commands.present {
             from_counters(clients, index as u32, &session, refused);
         }
     }
@@ -83,13 +83,14 @@ fn from_counters(clients: &mut Clients, index: u32, session: &Session, refused: 
         attempts,
         session: index,
     };
-    let succeeded = session.auth_ok.saturating_sub(session.logins_ok);
+    let succeeded = session.commands.auth_ok.saturating_sub(session.logins_ok);
     if succeeded > 0 {
         clients.logins.push(row(true, succeeded));
     }
     let failed = session
+        .commands
         .auth_total
-        .saturating_sub(session.auth_ok)
+        .saturating_sub(session.commands.auth_ok)
         .saturating_sub(session.logins_failed);
     if failed > 0 {
         clients.logins.push(row(false, failed));

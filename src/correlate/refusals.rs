@@ -30,11 +30,11 @@ pub(super) fn complete(messages: &[Message], clients: &mut Clients, strings: &St
     let refused = strings.intern(REFUSED.as_bytes());
     for (index, told) in told.iter().enumerate() {
         let session = clients.sessions[index];
-        if !session.counted {
+        if !session.commands.present {
             continue;
         }
-        let mail = session.mail_failed.saturating_sub(told.mail);
-        let rcpt = session.rcpt_failed.saturating_sub(told.rcpt);
+        let mail = session.commands.mail_failed.saturating_sub(told.mail);
+        let rcpt = session.commands.rcpt_failed.saturating_sub(told.rcpt);
         for (stage, missing) in [(Stage::Mail, mail), (Stage::Rcpt, rcpt)] {
             clients.sessions[index].rejections += missing;
             let row = row(&session, index as u32, stage, refused);

@@ -4,7 +4,7 @@
 //! [`crate::tables`] writes. Times are microseconds since 1970 UTC, [`NO_TIME`] when unknown.
 
 use crate::classify::Class;
-use crate::event::{Action, End, Kind, Notice, Severity, Stage, Status};
+use crate::event::{Action, Commands, End, Kind, Notice, Severity, Stage, Status};
 use crate::strings::Sym;
 
 /// A time that the logs do not give.
@@ -160,13 +160,7 @@ pub struct Session {
     pub logins_ok: u32,
     pub logins_failed: u32,
     /// Counters of the disconnect line.
-    pub counted: bool,
-    pub commands_ok: u32,
-    pub commands_total: u32,
-    pub auth_ok: u32,
-    pub auth_total: u32,
-    pub mail_failed: u32,
-    pub rcpt_failed: u32,
+    pub commands: Commands,
     pub messages: u32,
     pub rejections: u32,
     pub end: Option<End>,
@@ -257,8 +251,10 @@ pub struct TlsTo {
 impl Session {
     /// AUTH that failed: by the counters of the disconnect line, else by the failures logged.
     pub fn auth_failures(&self) -> u32 {
-        if self.counted {
-            self.auth_total.saturating_sub(self.auth_ok)
+        if self.commands.present {
+            self.commands
+                .auth_total
+                .saturating_sub(self.commands.auth_ok)
         } else {
             self.logins_failed
         }

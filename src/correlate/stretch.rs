@@ -103,13 +103,7 @@ impl Session {
             protocol: Sym::NULL,
             logins_ok: 0,
             logins_failed: 0,
-            counted: false,
-            commands_ok: 0,
-            commands_total: 0,
-            auth_ok: 0,
-            auth_total: 0,
-            mail_failed: 0,
-            rcpt_failed: 0,
+            commands: Commands::default(),
             messages: 0,
             rejections: 0,
             end: None,
@@ -134,13 +128,7 @@ impl Session {
         self.disconnect_ts = ts;
         self.end_place = place;
         self.closed = true;
-        self.counted = commands.present;
-        self.commands_ok = commands.ok;
-        self.commands_total = commands.total;
-        self.auth_ok = commands.auth_ok;
-        self.auth_total = commands.auth_total;
-        self.mail_failed = commands.mail_failed;
-        self.rcpt_failed = commands.rcpt_failed;
+        self.commands = *commands;
     }
 
     pub(super) fn ended(&mut self, place: Place, end: End, stage: Sym) {
@@ -161,13 +149,8 @@ impl Session {
         self.protocol = self.protocol.or(next.protocol);
         self.logins_ok += next.logins_ok;
         self.logins_failed += next.logins_failed;
-        self.counted |= next.counted;
-        self.commands_ok = next.commands_ok;
-        self.commands_total = next.commands_total;
-        self.auth_ok = next.auth_ok;
-        self.auth_total = next.auth_total;
-        self.mail_failed = next.mail_failed;
-        self.rcpt_failed = next.rcpt_failed;
+        // An open session has no counters yet.
+        self.commands = next.commands;
         self.messages += next.messages;
         self.end = self.end.or(next.end);
         self.end_stage = self.end_stage.or(next.end_stage);

@@ -288,11 +288,12 @@ impl Build<'_> {
             .sym("auth_user", |s| s.auth_user)
             .number("auth_failures", |s| i64::from(s.auth_failures()))
             .int("commands_total", |s| {
-                s.counted.then_some(i64::from(s.commands_total))
+                s.commands.present.then_some(i64::from(s.commands.total))
             })
             .int("commands_failed", |s| {
-                s.counted
-                    .then(|| i64::from(s.commands_total.saturating_sub(s.commands_ok)))
+                s.commands
+                    .present
+                    .then(|| i64::from(s.commands.total.saturating_sub(s.commands.ok)))
             })
             .number("messages", |s| i64::from(s.messages))
             .number("rejections", |s| i64::from(s.rejections))

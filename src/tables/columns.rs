@@ -237,21 +237,20 @@ impl<'a, T: 'a> Columns<'a, T> {
     /// One of our own words.
     pub fn word(self, name: &str, of: impl Fn(&T) -> Option<&'static str> + 'a) -> Self {
         let coded = self.wanted.coded;
+        self.few(name, coded, of)
+    }
+
+    /// The same, as text in every case: words that are searched by their beginnings.
+    pub fn phrase(self, name: &str, of: impl Fn(&T) -> Option<&'static str> + 'a) -> Self {
+        self.few(name, false, of)
+    }
+
+    fn few(self, name: &str, coded: bool, of: impl Fn(&T) -> Option<&'static str> + 'a) -> Self {
         self.with(
             name,
             Few::new,
             move |cells, row| cells.push(of(row)),
             move |cells| cells.finish(coded),
-        )
-    }
-
-    /// The same, as text in every case: words that are searched by their beginnings.
-    pub fn phrase(self, name: &str, of: impl Fn(&T) -> Option<&'static str> + 'a) -> Self {
-        self.with(
-            name,
-            Few::new,
-            move |cells, row| cells.push(of(row)),
-            |cells| cells.finish(false),
         )
     }
 
@@ -326,17 +325,18 @@ impl<'a, T: 'a> Columns<'a, T> {
                 cells.append_option(ts.map(|ts| part(&cutter.cut(ts))));
             }
         };
-        let days = |(_, cells): State| cells.finish().into_column().cast(&DataType::Int32);
         let number = |(_, cells): State| Ok(cells.finish().into_column());
-        self.with("day", state, push(|cut| i64::from(cut.day)), move |state| {
-            days(state)?.cast(&DataType::Date)
-        })
-        .with("hour", state, push(|cut| cut.hour), |(_, cells)| {
-            times(cells)
-        })
-        .with("hour_of_day", state, push(|cut| cut.hour_of_day), number)
-        .with("weekday", state, push(|cut| cut.weekday), number)
-        .with("minute", state, push(|cut| cut.minute), number)
+        let date = move |state| {
+            let days: Column = number(state)?;
+            days.cast(&DataType::Int32)?.cast(&DataType::Date)
+        };
+        self.with("day", state, push(|cut| i64::from(cut.day)), date)
+            .with("hour", state, push(|cut| cut.hour), |(_, cells)| {
+                times(cells)
+            })
+            .with("hour_of_day", state, push(|cut| cut.hour_of_day), number)
+            .with("weekday", state, push(|cut| cut.weekday), number)
+            .with("minute", state, push(|cut| cut.minute), number)
     }
 
     /// `source` and `line`, and the finished frame. Every table has these two, and its key.

@@ -21,20 +21,6 @@ pub(super) fn action(verb: &[u8]) -> Option<Action> {
     })
 }
 
-/// Column `stage` of an SMTP command as Postfix names it.
-pub(super) fn stage(command: &[u8]) -> Stage {
-    match command {
-        b"CONNECT" => Stage::Connect,
-        b"HELO" | b"EHLO" => Stage::Helo,
-        b"AUTH" => Stage::Auth,
-        b"MAIL" => Stage::Mail,
-        b"RCPT" => Stage::Rcpt,
-        b"DATA" | b"BDAT" => Stage::Data,
-        b"END-OF-MESSAGE" => Stage::Eod,
-        _ => Stage::Other,
-    }
-}
-
 /// `VERB: STAGE from PEER: REPLY; FIELDS`, or a header or body check under the same verbs.
 pub(super) fn transaction<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Parsed<'a>> {
     let colon = memchr(b':', head(text, 32))?;
@@ -70,7 +56,7 @@ pub(super) fn transaction<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Pars
     event(Event::Rejected(Rejection {
         queue_id,
         action,
-        stage: stage(command),
+        stage: Stage::of_command(command),
         client,
         reply_code,
         dsn,
