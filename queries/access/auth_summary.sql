@@ -70,7 +70,7 @@ WITH marked AS (
            CASE WHEN success THEN auth_user END AS account,
            CASE WHEN NOT success THEN auth_user END AS name_tried,
            client_ip,
-           success AND client_ip IS NOT NULL AND client_ip NOT LIKE '127.%' AND client_ip <> '::1' AS remote_success,
+           success AND client_ip IS NOT NULL AND CAST(client_ip AS VARCHAR) NOT LIKE '127.%' AND client_ip <> '::1' AS remote_success,
            ts
     FROM marked
 ), grouped AS (

@@ -7,7 +7,9 @@ use anyhow::{Result, anyhow};
 use super::load::{Loaded, load};
 use super::{Done, Usage, options, print};
 use crate::cli::{QueryArgs, SqlArgs};
-use crate::query::{Engine, ResultTable};
+use crate::query::{Engine, Query, ResultTable};
+use crate::tables::build::Wanted;
+use crate::tables::schema::TABLES;
 
 /// One named query.
 ///
@@ -22,7 +24,8 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
         .map_err(|error| Usage(error.to_string()))?;
     crate::query::params::Params::new(query, &overrides)
         .map_err(|error| Usage(error.to_string()))?;
-    let input = options::input(&args.input, &args.paths, None)?;
+    let mut input = options::input(&args.input, &args.paths, None)?;
+    input.wanted = wanted(&[query]);
     let loaded = load(&input)?;
     let done = state(&loaded);
     let engine = Engine::new(loaded.tables.frames, input.zone);
@@ -65,6 +68,25 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
         .map_err(|error| Usage(error.to_string()))?;
     print::rows(&table, args.format)?;
     Ok(done)
+}
+
+/// Columns that commands read themselves: to narrow the tables, and for the period of a report.
+const USED: &str =
+    "message parent host reason received_ts removed_ts ts last_ts connect_ts disconnect_ts";
+
+/// What these queries and the commands read.
+pub fn wanted(queries: &[&Query]) -> Wanted {
+    let all = TABLES.iter().map(|table| table.name);
+    let own = Wanted::none().add(all, [USED]);
+    let wanted = queries
+        .iter()
+        .fold(own, |wanted, query| query.wanted(wanted));
+    // Tests hold the built-in queries to the same results in both forms; those of others may use `LIKE`.
+    if queries.iter().all(|query| query.is_builtin()) {
+        wanted.coded()
+    } else {
+        wanted
+    }
 }
 
 /// What the evidence allows to say of a result.

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 
 use super::load::{Loaded, Options, load};
 use super::options::usage;
-use super::query::state;
+use super::query::{state, wanted};
 use super::{Done, STACK, Usage, coverage, options};
 use crate::cli::ReportArgs;
 use crate::query::{Answer, Engine, Library, Overrides, Query};
@@ -19,7 +19,6 @@ use crate::report::manifest::{FileHash, Manifest, OptionUsed, ParameterUsed, Sou
 use crate::report::templates::Templates;
 use crate::report::{Finding, Report, Section};
 use crate::report::{chart, folder};
-use crate::tables::build::Wanted;
 use crate::tables::zone::rfc3339;
 
 /// Writes a report folder.
@@ -45,12 +44,7 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     let out = folder::prepare(&args.out).map_err(wrong)?;
 
     if input.selection.about.is_none() {
-        let texts = queries.iter().map(|query| query.text.as_str());
-        input.wanted = Wanted::by(texts.chain([USED]));
-        // Tests hold the built-in queries to the same results in both forms; those of others may use `LIKE`.
-        if queries.iter().all(|query| query.is_builtin()) {
-            input.wanted = input.wanted.coded();
-        }
+        input.wanted = wanted(&queries);
     }
     let loaded = load(&input)?;
     if let Some(nothing) = nothing(&loaded, args) {
@@ -122,10 +116,6 @@ fn nothing(loaded: &Loaded, args: &ReportArgs) -> Option<anyhow::Error> {
         asked.join(", ")
     ))
 }
-
-/// Columns that the report itself reads, besides those that its queries name.
-const USED: &str =
-    "message parent host reason received_ts removed_ts ts last_ts connect_ts disconnect_ts";
 
 /// Every query's answer, in order. Queries run side by side on threads of their own, with the stack that planning
 /// needs: rayon's workers would start another query while they wait inside of one.

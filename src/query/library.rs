@@ -8,6 +8,7 @@ use super::builtin::BUILTIN;
 use super::error::{Error, list, nearest};
 use super::header::{self, Header};
 use crate::report::manifest::sha256_hex;
+use crate::tables::build::Wanted;
 
 /// One query: its file, taken apart.
 #[derive(Clone, Debug)]
@@ -31,6 +32,26 @@ pub struct Query {
 }
 
 impl Query {
+    /// Adds the columns that it reads.
+    pub fn wanted(&self, wanted: Wanted) -> Wanted {
+        let header = &self.header;
+        let evidence = header
+            .findings
+            .iter()
+            .filter_map(|rule| rule.evidence.as_deref());
+        let code: Vec<&str> = self
+            .sql
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("--"))
+            .collect();
+        let code = code.join("\n");
+        let tables = header.tables.iter().map(String::as_str);
+        let wanted = wanted.add(tables, evidence.chain([code.as_str()]));
+        header.needs.iter().fold(wanted, |wanted, need| {
+            wanted.add([need.table.as_str()], need.condition.as_deref())
+        })
+    }
+
     /// Whether it is one of ours, word for word.
     pub fn is_builtin(&self) -> bool {
         let mut ours = super::builtin::BUILTIN.iter();

@@ -149,14 +149,14 @@ impl Build<'_> {
     fn messages(&self) -> PolarsResult<DataFrame> {
         let rows = &self.rows.messages;
         let numbered: Vec<(i64, &MessageRow)> = (1..).zip(rows.iter()).collect();
-        Columns::new(&numbered, self.texts, self.wanted)
+        Columns::new("messages", &numbered, self.texts, self.wanted)
             .number("message", |m| m.0)
             .sym("host", |m| m.1.stretch.host)
             .sym("service", |m| m.1.stretch.service)
-            .sym("queue_id", |m| m.1.stretch.queue_id)
+            .prose("queue_id", |m| m.1.stretch.queue_id)
             .time("received_ts", |m| m.1.stretch.received_ts)
             .time("removed_ts", |m| m.1.stretch.removed_ts)
-            .sym("message_id", |m| m.1.stretch.message_id)
+            .prose("message_id", |m| m.1.stretch.message_id)
             .sym("sender", |m| m.1.stretch.sender)
             .sym("sender_domain", |m| m.1.sender_domain)
             .int("size", |m| m.1.stretch.size.map(|n| n as i64))
@@ -180,10 +180,10 @@ impl Build<'_> {
     }
 
     fn attempts(&self) -> PolarsResult<DataFrame> {
-        Columns::<Attempt>::new(&self.rows.attempts, self.texts, self.wanted)
+        Columns::<Attempt>::new("attempts", &self.rows.attempts, self.texts, self.wanted)
             .int("message", |a| key(a.message))
             .sym("host", |a| self.message(a.message).stretch.host)
-            .sym("queue_id", |a| self.message(a.message).stretch.queue_id)
+            .prose("queue_id", |a| self.message(a.message).stretch.queue_id)
             .time("ts", |a| a.ts)
             .sym("sender", |a| self.message(a.message).stretch.sender)
             .sym("sender_domain", |a| self.message(a.message).sender_domain)
@@ -202,20 +202,20 @@ impl Build<'_> {
             .word("status", |a| Some(names::status(a.status)))
             .sym("dsn", |a| a.dsn)
             .int("reply_code", |a| code(a.reply_code))
-            .sym("reply", |a| a.reply)
+            .prose("reply", |a| a.reply)
             .word("cause", |a| a.class.map(|c| c.cause))
             .word("reason", |a| a.class.map(|c| c.reason))
-            .sym("next_queue_id", |a| a.next_queue_id)
+            .prose("next_queue_id", |a| a.next_queue_id)
             .sym("tls_version", |a| a.tls_version)
             .buckets(self.zone, |a| a.ts)
             .place(|a| a.place)
     }
 
     fn deliveries(&self) -> PolarsResult<DataFrame> {
-        Columns::<Delivery>::new(&self.rows.deliveries, self.texts, self.wanted)
+        Columns::<Delivery>::new("deliveries", &self.rows.deliveries, self.texts, self.wanted)
             .int("message", |d| key(d.message))
             .sym("host", |d| self.message(d.message).stretch.host)
-            .sym("queue_id", |d| self.message(d.message).stretch.queue_id)
+            .prose("queue_id", |d| self.message(d.message).stretch.queue_id)
             .sym("sender", |d| self.message(d.message).stretch.sender)
             .sym("sender_domain", |d| self.message(d.message).sender_domain)
             .sym("recipient", |d| d.recipient)
@@ -229,7 +229,7 @@ impl Build<'_> {
             .word("outcome", |d| Some(names::outcome(d.outcome)))
             .sym("dsn", |d| d.dsn)
             .int("reply_code", |d| code(d.reply_code))
-            .sym("reply", |d| d.reply)
+            .prose("reply", |d| d.reply)
             .word("cause", |d| d.class.map(|c| c.cause))
             .word("reason", |d| d.class.map(|c| c.reason))
             .sym("relay_name", |d| d.relay_name)
@@ -247,7 +247,7 @@ impl Build<'_> {
             .iter()
             .zip(domains.0.iter().copied())
             .collect();
-        Columns::new(&rows, self.texts, self.wanted)
+        Columns::new("rejections", &rows, self.texts, self.wanted)
             .sym("host", |r| r.0.host)
             .sym("service", |r| r.0.service)
             .time("ts", |r| r.0.ts)
@@ -255,7 +255,7 @@ impl Build<'_> {
             .word("action", |r| Some(names::action(r.0.action)))
             .int("reply_code", |r| code(r.0.reply_code))
             .sym("dsn", |r| r.0.dsn)
-            .sym("reply", |r| r.0.reply)
+            .prose("reply", |r| r.0.reply)
             .word("cause", |r| r.0.class.map(|c| c.cause))
             .word("reason", |r| r.0.class.map(|c| c.reason))
             .sym("client_name", |r| r.0.client_name)
@@ -267,14 +267,14 @@ impl Build<'_> {
             .sym("recipient", |r| r.0.recipient)
             .sym("recipient_domain", |r| r.1.1)
             .sym("auth_user", |r| r.0.auth_user)
-            .sym("queue_id", |r| r.0.queue_id)
+            .prose("queue_id", |r| r.0.queue_id)
             .sym("dnsbl", |r| r.0.dnsbl)
             .buckets(self.zone, |r| r.0.ts)
             .place(|r| r.0.place)
     }
 
     fn sessions(&self) -> PolarsResult<DataFrame> {
-        Columns::<Session>::new(&self.rows.sessions, self.texts, self.wanted)
+        Columns::<Session>::new("sessions", &self.rows.sessions, self.texts, self.wanted)
             .sym("host", |s| s.host)
             .sym("service", |s| s.service)
             .int("pid", |s| (s.pid != 0).then_some(i64::from(s.pid)))
@@ -310,7 +310,7 @@ impl Build<'_> {
     }
 
     fn logins(&self) -> PolarsResult<DataFrame> {
-        Columns::<Login>::new(&self.rows.logins, self.texts, self.wanted)
+        Columns::<Login>::new("logins", &self.rows.logins, self.texts, self.wanted)
             .sym("host", |l| l.host)
             .sym("service", |l| l.service)
             .time("ts", |l| l.ts)
@@ -320,7 +320,7 @@ impl Build<'_> {
             .sym("client_ip", |l| l.client_ip)
             .flag("tls", |l| l.tls)
             .flag("success", |l| Some(l.success))
-            .sym("failure", |l| l.failure)
+            .prose("failure", |l| l.failure)
             .flag("credentials", |l| Some(l.credentials))
             .number("attempts", |l| i64::from(l.attempts))
             .buckets(self.zone, |l| l.ts)
@@ -328,15 +328,15 @@ impl Build<'_> {
     }
 
     fn verdicts(&self) -> PolarsResult<DataFrame> {
-        Columns::<Verdict>::new(&self.rows.verdicts, self.texts, self.wanted)
+        Columns::<Verdict>::new("verdicts", &self.rows.verdicts, self.texts, self.wanted)
             .sym("host", |v| v.host)
             .time("ts", |v| v.ts)
-            .sym("queue_id", |v| v.queue_id)
+            .prose("queue_id", |v| v.queue_id)
             .int("message", |v| key(v.message))
             .sym("program", |v| v.program)
             .phrase("verdict", |v| Some(v.verdict))
             .float("score", |v| v.score.unwrap_or(f64::NAN))
-            .sym("detail", |v| v.detail)
+            .prose("detail", |v| v.detail)
             .sym("client_ip", |v| v.client_ip)
             .sym("sender", |v| v.sender)
             .sym("recipient", |v| v.recipient)
@@ -345,24 +345,29 @@ impl Build<'_> {
     }
 
     fn server_events(&self) -> PolarsResult<DataFrame> {
-        Columns::<ServerEvent>::new(&self.rows.server_events, self.texts, self.wanted)
-            .sym("host", |e| e.host)
-            .sym("program", |e| e.program)
-            .int("pid", |e| (e.pid != 0).then_some(i64::from(e.pid)))
-            .time("ts", |e| e.ts)
-            .word("severity", |e| Some(names::severity(e.severity)))
-            .word("kind", |e| Some(names::kind(e.kind)))
-            .sym("text", |e| e.text)
-            .buckets(self.zone, |e| e.ts)
-            .place(|e| e.place)
+        Columns::<ServerEvent>::new(
+            "server_events",
+            &self.rows.server_events,
+            self.texts,
+            self.wanted,
+        )
+        .sym("host", |e| e.host)
+        .sym("program", |e| e.program)
+        .int("pid", |e| (e.pid != 0).then_some(i64::from(e.pid)))
+        .time("ts", |e| e.ts)
+        .word("severity", |e| Some(names::severity(e.severity)))
+        .word("kind", |e| Some(names::kind(e.kind)))
+        .prose("text", |e| e.text)
+        .buckets(self.zone, |e| e.ts)
+        .place(|e| e.place)
     }
 
     fn line_shapes(&self) -> PolarsResult<DataFrame> {
         let rows = self.by_kind(self.rows.tally.shapes.iter());
-        Columns::new(&rows, self.texts, self.wanted)
+        Columns::new("line_shapes", &rows, self.texts, self.wanted)
             .word("format", |s| Some(s.0.1).filter(|f| !f.is_empty()))
             .sym("program", |s| s.0.2)
-            .sym("shape", |s| s.0.3)
+            .prose("shape", |s| s.0.3)
             .number("lines", |s| s.1.lines as i64)
             .number("example_source", |s| i64::from(s.0.0))
             .number("example_line", |s| s.1.line as i64)
@@ -374,10 +379,10 @@ impl Build<'_> {
 
     fn ignored_lines(&self) -> PolarsResult<DataFrame> {
         let rows = self.by_kind(self.rows.tally.ignored.iter());
-        Columns::new(&rows, self.texts, self.wanted)
+        Columns::new("ignored_lines", &rows, self.texts, self.wanted)
             .word("format", |s| Some(s.0.1).filter(|f| !f.is_empty()))
             .sym("program", |s| s.0.2)
-            .sym("why", |s| s.0.3)
+            .prose("why", |s| s.0.3)
             .number("lines", |s| s.1.lines as i64)
             .place(|s| Place {
                 source: s.0.0,
@@ -422,7 +427,7 @@ fn sources_table(
 ) -> PolarsResult<DataFrame> {
     let numbered: Vec<(u32, &SourceRow)> = (0..).zip(sources.iter()).collect();
     let time = |ts: Option<i64>| ts.unwrap_or(NO_TIME);
-    Columns::new(&numbered, texts, wanted)
+    Columns::new("sources", &numbered, texts, wanted)
         .text("path", |s| Some(s.1.path.clone()))
         .text("member", |s| s.1.member.clone())
         .word("codec", |s| s.1.codec)

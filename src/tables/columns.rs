@@ -3,7 +3,9 @@
 //! Rows are wide structs and lie far apart in memory, so they are visited once: a stretch of rows that fits in a
 //! cache goes through all columns before the next one is touched. Texts are not copied, see [`Texts`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use polars::prelude::*;
 
@@ -11,37 +13,62 @@ use crate::correlate::rows::{NO_TIME, Place};
 use crate::strings::{Reader, Sym};
 use crate::tables::zone::{Cut, Cutter};
 
-/// Which columns to build: all, or those whose names are among some words; and how.
+/// Which columns of which tables to build: all, or those that some texts name; and how.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    names: Option<HashSet<String>>,
-    /// Our own words (outcomes, causes, …) as numbers into a dictionary: compared and grouped faster, but functions
+    /// By table. A table that is not among them keeps no columns but the numbers that every row has.
+    names: Option<HashMap<String, Choice>>,
+    /// Names, addresses and our own words as numbers into a dictionary: compared and grouped faster, but functions
     /// on strings (`LIKE`, `UPPER`) refuse them.
     coded: bool,
 }
 
+/// Columns of one table.
+#[derive(Clone, Debug)]
+enum Choice {
+    All,
+    Among(HashSet<String>),
+}
+
 impl Wanted {
-    /// The columns that these texts (SQL, mostly) can mean. A `*` may mean any.
-    pub fn by<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
-        let mut words = HashSet::new();
-        for text in texts {
-            if text.contains('*') && !only_counts(text) {
-                return Wanted::default();
-            }
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            words.extend(
-                text.split(|c| !is_name(c))
-                    .filter(|word| !word.is_empty())
-                    .map(str::to_owned),
-            );
-        }
+    /// No columns yet, see [`Wanted::add`].
+    pub fn none() -> Self {
         Wanted {
-            names: Some(words),
+            names: Some(HashMap::new()),
             coded: false,
         }
     }
 
-    /// The same with our own words as categories, for queries that are known to take them so.
+    /// Adds the columns of `tables` that these texts (SQL, mostly) can mean. A `*` may mean any.
+    #[must_use]
+    pub fn add<'t>(
+        mut self,
+        tables: impl IntoIterator<Item = &'t str>,
+        texts: impl IntoIterator<Item = &'t str>,
+    ) -> Self {
+        let mut words: Option<HashSet<String>> = Some(HashSet::new());
+        for text in texts {
+            words = words.filter(|_| !means_all(text));
+            if let Some(words) = &mut words {
+                words.extend(names_in(text).map(str::to_owned));
+            }
+        }
+        let Some(chosen) = &mut self.names else {
+            return self;
+        };
+        for table in tables {
+            let choice = chosen
+                .entry(table.to_owned())
+                .or_insert_with(|| Choice::Among(HashSet::new()));
+            match (choice, &words) {
+                (Choice::Among(own), Some(words)) => own.extend(words.iter().cloned()),
+                (choice, _) => *choice = Choice::All,
+            }
+        }
+        self
+    }
+
+    /// The same with names, addresses and our own words as categories, for queries that are known to take them so.
     #[must_use]
     pub fn coded(self) -> Self {
         Wanted {
@@ -50,40 +77,93 @@ impl Wanted {
         }
     }
 
-    fn has(&self, name: &str) -> bool {
-        self.names.as_ref().is_none_or(|words| words.contains(name))
+    fn has(&self, table: &str, column: &str) -> bool {
+        let Some(names) = &self.names else {
+            return true;
+        };
+        match names.get(table) {
+            None => false,
+            Some(Choice::All) => true,
+            Some(Choice::Among(words)) => words.contains(column),
+        }
     }
 }
 
-/// Every `*` in it is that of `COUNT(*)` or of a product.
-fn only_counts(text: &str) -> bool {
-    text.match_indices('*').all(|(at, _)| {
-        let before = text[..at].trim_end();
-        !before.ends_with(',')
-            && !before.ends_with('.')
-            && !before.to_ascii_uppercase().ends_with("SELECT")
-    })
+/// The words of a text that can be names.
+fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(move |c| !is_name(c))
+        .filter(|word| !word.is_empty())
 }
 
-/// Every text once, as polars has it. A column of texts is a choice from it: its cells point into the same bytes,
-/// and nothing is copied.
+/// It reads columns that it does not name: by a `*` other than that of `COUNT(*)` and of a product, or by joining on
+/// whatever is alike.
+fn means_all(text: &str) -> bool {
+    let star = text.match_indices('*').any(|(at, _)| {
+        let before = text[..at].trim_end();
+        let word = before.rsplit(|c: char| c.is_whitespace()).next();
+        before.ends_with([',', '.']) || word.is_some_and(|word| word.eq_ignore_ascii_case("SELECT"))
+    });
+    star || names_in(text).any(|word| word.eq_ignore_ascii_case("NATURAL"))
+}
+
+/// The texts of the logs, as polars has them: a column of texts is a choice from them.
+///
+/// As strings, its cells point into one array of all texts, and nothing is copied. As categories, its cells are the
+/// numbers of the process-wide dictionary, which a text enters when a column first has it.
 pub struct Texts<'a> {
     reader: &'a Reader<'a>,
-    all: StringChunked,
+    all: OnceLock<StringChunked>,
+    dictionary: Arc<CategoricalMapping>,
+    categories: DataType,
+    /// By position of the text: its category plus 1, or 0 while it has none. Two threads may enter a text at once;
+    /// the dictionary gives both the same number.
+    codes: Vec<AtomicU32>,
 }
 
 impl<'a> Texts<'a> {
     /// All texts of the logs.
     pub fn new(reader: &'a Reader<'a>) -> Self {
-        let mut all = StringChunkedBuilder::new(PlSmallStr::EMPTY, reader.len());
-        reader.texts().for_each(|text| all.append_value(text));
-        let all = all.finish();
-        Texts { reader, all }
+        let global = Categories::global();
+        let dictionary = global.mapping();
+        Texts {
+            reader,
+            all: OnceLock::new(),
+            categories: DataType::Categorical(global, dictionary.clone()),
+            dictionary,
+            codes: (0..reader.len()).map(|_| AtomicU32::new(0)).collect(),
+        }
     }
 
     /// One text.
     pub fn get(&self, sym: Sym) -> Option<&str> {
         self.reader.get(sym)
+    }
+
+    fn all(&self) -> &StringChunked {
+        self.all.get_or_init(|| {
+            let mut all = StringChunkedBuilder::new(PlSmallStr::EMPTY, self.reader.len());
+            self.reader.texts().for_each(|text| all.append_value(text));
+            all.finish()
+        })
+    }
+
+    /// The category of a text. The dictionary holds as many as symbols can name.
+    fn code(&self, sym: Sym) -> PolarsResult<Option<u32>> {
+        let Some(at) = self.reader.position(sym) else {
+            return Ok(None);
+        };
+        let known = &self.codes[at as usize];
+        let code = known.load(Ordering::Relaxed);
+        if code != 0 {
+            return Ok(Some(code - 1));
+        }
+        let Some(text) = self.reader.get(sym) else {
+            return Ok(None);
+        };
+        let code = self.dictionary.insert_cat(text)?;
+        known.store(code + 1, Ordering::Relaxed);
+        Ok(Some(code))
     }
 }
 
@@ -140,6 +220,7 @@ const STRETCH: usize = 512;
 
 /// Columns of one table, in order, over rows of `T`.
 pub struct Columns<'a, T> {
+    table: &'static str,
     rows: &'a [T],
     texts: &'a Texts<'a>,
     wanted: &'a Wanted,
@@ -180,8 +261,14 @@ type Integers = PrimitiveChunkedBuilder<Int64Type>;
 
 impl<'a, T: 'a> Columns<'a, T> {
     /// No columns yet.
-    pub fn new(rows: &'a [T], texts: &'a Texts<'a>, wanted: &'a Wanted) -> Self {
+    pub fn new(
+        table: &'static str,
+        rows: &'a [T],
+        texts: &'a Texts<'a>,
+        wanted: &'a Wanted,
+    ) -> Self {
         Columns {
+            table,
             rows,
             texts,
             wanted,
@@ -197,7 +284,7 @@ impl<'a, T: 'a> Columns<'a, T> {
         push: impl Fn(&mut B, &T) + 'a,
         end: impl FnOnce(B) -> PolarsResult<Column> + 'a,
     ) -> Self {
-        if self.wanted.has(name) {
+        if self.wanted.has(self.table, name) {
             self.always(name, builder, push, end)
         } else {
             self
@@ -219,8 +306,34 @@ impl<'a, T: 'a> Columns<'a, T> {
         self
     }
 
-    /// A text by symbol.
+    /// A name or an address by symbol.
     pub fn sym(self, name: &str, of: impl Fn(&T) -> Sym + 'a) -> Self {
+        if !self.wanted.coded {
+            return self.prose(name, of);
+        }
+        type State = (PrimitiveChunkedBuilder<UInt32Type>, PolarsResult<()>);
+        let texts = self.texts;
+        self.with(
+            name,
+            |name, rows| (PrimitiveChunkedBuilder::new(name, rows), Ok(())),
+            move |(codes, failed): &mut State, row| {
+                let code = texts.code(of(row)).unwrap_or_else(|error| {
+                    *failed = Err(error);
+                    None
+                });
+                codes.append_option(code);
+            },
+            |(codes, failed)| {
+                failed?;
+                let categories = texts.categories.clone();
+                let cells = Categorical32Chunked::from_cats_and_dtype(codes.finish(), categories);
+                Ok(cells.into_column())
+            },
+        )
+    }
+
+    /// A text by symbol that hardly repeats, or whose words are searched: a string in every case.
+    pub fn prose(self, name: &str, of: impl Fn(&T) -> Sym + 'a) -> Self {
         let texts = self.texts;
         self.with(
             name,
@@ -228,7 +341,7 @@ impl<'a, T: 'a> Columns<'a, T> {
             move |at, row| at.append_option(texts.reader.position(of(row))),
             |at| {
                 let at = at.finish();
-                let chosen = texts.all.take(&at)?;
+                let chosen = texts.all().take(&at)?;
                 Ok(chosen.with_name(at.name().clone()).into_column())
             },
         )

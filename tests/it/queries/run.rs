@@ -81,7 +81,7 @@ pub fn run(query: &Query, case: &Case) -> Found {
         }
     }
     // As a report does: only the columns that the query's text names are filled.
-    options.wanted = Wanted::by(std::iter::once(query.text.as_str()));
+    options.wanted = query.wanted(Wanted::none());
     let loaded = load(&options).unwrap();
     let answer = Engine::new(loaded.tables.frames, options.zone).run(query, &overrides);
     let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", case.heading));
