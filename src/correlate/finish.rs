@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use super::coverage::Tally;
+use super::pages::{Chunks, Pages};
 use super::rows::{
     Attempt, Head, Login, Message, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
 };
@@ -94,7 +95,7 @@ pub struct Rows {
     /// Queue IDs' lives.
     pub messages: Vec<MessageRow>,
     /// Tries; `message` is an index into `messages`.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Chunks<Attempt>,
     /// Final outcomes.
     pub deliveries: Vec<Delivery>,
     #[allow(missing_docs)]
@@ -104,9 +105,9 @@ pub struct Rows {
     #[allow(missing_docs)]
     pub logins: Vec<Login>,
     /// `message` is an index into `messages`, or [`NONE`].
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Chunks<Verdict>,
     #[allow(missing_docs)]
-    pub server_events: Vec<ServerEvent>,
+    pub server_events: Chunks<ServerEvent>,
     /// Law 1.
     pub tally: Tally,
     /// Domains taken to be ours: given, or seen in local delivery.
@@ -118,7 +119,7 @@ pub(super) const SLACK: i64 = 10_000_000;
 
 /// What came from clients: the half of a whole that attempts to deliver do not touch.
 pub(super) struct Clients {
-    pub(super) sessions: Vec<Session>,
+    pub(super) sessions: Pages<Session>,
     pub(super) logins: Vec<Login>,
     pub(super) rejections: Vec<Rejection>,
 }
@@ -129,8 +130,8 @@ pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Ro
     let mut attempts = std::mem::take(&mut part.attempts);
     let mut clients = Clients {
         sessions: std::mem::take(&mut part.sessions),
-        logins: std::mem::take(&mut part.logins),
-        rejections: std::mem::take(&mut part.rejections),
+        logins: std::mem::take(&mut part.logins).into_vec(),
+        rejections: std::mem::take(&mut part.rejections).into_vec(),
     };
     let (parents, ()) = rayon::join(
         || {

@@ -4,6 +4,7 @@
 //! meant. A link is believed when the ID exists in the logs; the words of a remote server (`queued as …`)
 //! alone are not.
 
+use super::pages::Chunks;
 use super::rows::{Attempt, Head, Message, NONE};
 use super::{Map, Part, finish::SLACK};
 use crate::event::Status;
@@ -37,7 +38,7 @@ impl Link {
 }
 
 /// The parent of each message. Attempts that handed their message on become [`Status::Forwarded`].
-pub(super) fn parents(part: &Part, attempts: &mut [Attempt], strings: &Strings) -> Vec<Link> {
+pub(super) fn parents(part: &Part, attempts: &mut Chunks<Attempt>, strings: &Strings) -> Vec<Link> {
     let mut links = vec![Link::None; part.messages.len()];
     by_notification(part, &mut links);
     by_orig_queue_id(part, &mut links);
@@ -67,7 +68,7 @@ impl Part {
 }
 
 fn by_notification(part: &Part, links: &mut [Link]) {
-    for notification in &part.notifications {
+    for notification in part.notifications.iter() {
         let host = part.messages[notification.message as usize].host;
         if let Some(child) = part.born(host, notification.new_queue_id, notification.ts)
             && child != notification.message
@@ -92,10 +93,15 @@ fn by_orig_queue_id(part: &Part, links: &mut [Link]) {
 }
 
 /// `queued as` and `forwarded as` of a reply.
-fn by_next_queue_id(part: &Part, attempts: &mut [Attempt], strings: &Strings, links: &mut [Link]) {
+fn by_next_queue_id(
+    part: &Part,
+    attempts: &mut Chunks<Attempt>,
+    strings: &Strings,
+    links: &mut [Link],
+) {
     let hosts = hosts(part);
     let texts = strings.reader();
-    for attempt in attempts {
+    for attempt in attempts.iter_mut() {
         if attempt.next_queue_id.is_null() {
             continue;
         }
@@ -144,7 +150,7 @@ fn relay(part: &Part, links: &mut [Link], attempt: &Attempt, host: Sym, hosts: &
 
 fn hosts(part: &Part) -> Vec<Sym> {
     let mut hosts: Vec<Sym> = Vec::new();
-    for message in &part.messages {
+    for message in part.messages.iter() {
         if hosts.last() != Some(&message.host) && !hosts.contains(&message.host) {
             hosts.push(message.host);
         }
@@ -154,16 +160,21 @@ fn hosts(part: &Part) -> Vec<Sym> {
 
 /// A filter without XFORWARD and without an ID in its reply gives the message back under its Message-ID:
 /// through pickup, or from the loopback address, while the first one is still being delivered to it.
-fn by_message_id(part: &Part, attempts: &mut [Attempt], strings: &Strings, links: &mut [Link]) {
+fn by_message_id(
+    part: &Part,
+    attempts: &mut Chunks<Attempt>,
+    strings: &Strings,
+    links: &mut [Link],
+) {
     let texts = strings.reader();
-    let mut filtered: Map<(Sym, Sym), u32> = Map::default();
-    for (index, attempt) in attempts.iter().enumerate() {
+    let mut filtered: Map<(Sym, Sym), &mut Attempt> = Map::default();
+    for attempt in attempts.iter_mut() {
         let message = &part.messages[attempt.message as usize];
         if attempt.status == Status::Delivered
             && !message.message_id.is_null()
             && to_filter(attempt, &texts)
         {
-            filtered.insert((message.host, message.message_id), index as u32);
+            filtered.insert((message.host, message.message_id), attempt);
         }
     }
     if filtered.is_empty() {
@@ -174,10 +185,9 @@ fn by_message_id(part: &Part, attempts: &mut [Attempt], strings: &Strings, links
         if *link != Link::None || !from_filter(message, &texts) {
             continue;
         }
-        let Some(&index) = filtered.get(&(message.host, message.message_id)) else {
+        let Some(attempt) = filtered.get_mut(&(message.host, message.message_id)) else {
             continue;
         };
-        let attempt = &mut attempts[index as usize];
         if attempt.message as usize != child && (message.first_ts - attempt.ts).abs() <= SLACK {
             *link = Link::Reinjection(attempt.message);
             attempt.status = Status::Forwarded;
@@ -211,7 +221,7 @@ fn loopback(ip: Sym, texts: &Reader<'_>) -> bool {
 /// Gives attempts the TLS version of the connection they used. The handshake is logged by the delivery
 /// agent's process before the attempt; without `conn_use=` the connection is new, so the handshake must lie
 /// after the process's attempt for the message before.
-pub(super) fn tls(part: &Part, attempts: &mut [Attempt]) {
+pub(super) fn tls(part: &Part, attempts: &mut Chunks<Attempt>) {
     struct Last {
         relay: (Sym, u16),
         version: Sym,
@@ -219,7 +229,7 @@ pub(super) fn tls(part: &Part, attempts: &mut [Attempt]) {
     }
     let mut processes: Map<(Sym, u32), Last> = Map::default();
     let mut handshakes = part.tls_to.iter().peekable();
-    for attempt in attempts {
+    for attempt in attempts.iter_mut() {
         while let Some(tls) = handshakes.next_if(|tls| tls.place < attempt.place) {
             let last = Last {
                 relay: (tls.relay_ip, tls.relay_port),

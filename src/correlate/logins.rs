@@ -5,6 +5,7 @@
 //! gave, and what is missing is added at the disconnect line.
 
 use super::finish::Clients;
+use super::pages::Pages;
 use super::rows::{Head, Login, Message, NONE, Session};
 use crate::strings::{Strings, Sym};
 
@@ -13,8 +14,8 @@ pub const REFUSED: &str =
     "refused without a reason in the log (AUTH counter of the disconnect line)";
 
 /// Adds the missing rows.
-pub(super) fn complete(messages: &[Message], clients: &mut Clients, strings: &Strings) {
-    for message in messages {
+pub(super) fn complete(messages: &Pages<Message>, clients: &mut Clients, strings: &Strings) {
+    for message in messages.iter() {
         if message.head == Head::Smtp && !message.auth_user.is_null() && message.session != NONE {
             from_message(clients, message);
         }

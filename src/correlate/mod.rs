@@ -14,6 +14,7 @@ mod fold;
 mod links;
 mod logins;
 mod outcomes;
+pub mod pages;
 mod refusals;
 pub mod rows;
 mod sessions;
@@ -26,6 +27,7 @@ use hashbrown::HashMap;
 
 use crate::strings::{Memo, Strings, Sym, domain};
 use coverage::Tally;
+use pages::{Chunks, Pages};
 use rows::{
     Attempt, Login, Message, NONE, Notification, Rejection, ServerEvent, Session, TlsTo, Verdict,
 };
@@ -43,15 +45,15 @@ type SessionKey = (Sym, Sym, u32, bool);
 #[derive(Default)]
 #[allow(missing_docs)]
 pub struct Part {
-    pub messages: Vec<Message>,
-    pub attempts: Vec<Attempt>,
-    pub rejections: Vec<Rejection>,
-    pub sessions: Vec<Session>,
-    pub logins: Vec<Login>,
-    pub verdicts: Vec<Verdict>,
-    pub server_events: Vec<ServerEvent>,
-    pub notifications: Vec<Notification>,
-    pub tls_to: Vec<TlsTo>,
+    pub messages: Pages<Message>,
+    pub attempts: Chunks<Attempt>,
+    pub rejections: Chunks<Rejection>,
+    pub sessions: Pages<Session>,
+    pub logins: Chunks<Login>,
+    pub verdicts: Chunks<Verdict>,
+    pub server_events: Chunks<ServerEvent>,
+    pub notifications: Chunks<Notification>,
+    pub tls_to: Chunks<TlsTo>,
     /// Lines counted, by what became of them.
     pub tally: Tally,
     /// The latest stretch of each queue ID.
@@ -70,61 +72,45 @@ impl Part {
         }
         let Part {
             messages,
-            attempts,
-            rejections,
+            mut attempts,
+            mut rejections,
             sessions,
-            logins,
-            verdicts,
+            mut logins,
+            mut verdicts,
             server_events,
-            notifications,
+            mut notifications,
             ..
         } = next;
         let session_at = self.append_sessions(sessions);
         let message_at = self.append_messages(messages, &session_at);
-        let session = |old: u32| {
-            if old == NONE {
-                NONE
-            } else {
-                session_at[old as usize]
-            }
-        };
-        let message = |old: u32| {
-            if old == NONE {
-                NONE
-            } else {
-                message_at[old as usize]
-            }
-        };
-        self.attempts.extend(attempts.into_iter().map(|a| Attempt {
-            message: message(a.message),
-            ..a
-        }));
-        self.rejections
-            .extend(rejections.into_iter().map(|r| Rejection {
-                session: session(r.session),
-                message: message(r.message),
-                ..r
-            }));
-        self.logins.extend(logins.into_iter().map(|l| Login {
-            session: session(l.session),
-            ..l
-        }));
-        self.verdicts.extend(verdicts.into_iter().map(|v| Verdict {
-            message: message(v.message),
-            ..v
-        }));
-        self.server_events.extend(server_events);
-        self.notifications
-            .extend(notifications.into_iter().map(|n| Notification {
-                message: message(n.message),
-                ..n
-            }));
-        self.tls_to.extend(next.tls_to);
+        attempts
+            .iter_mut()
+            .for_each(|row| place(&mut row.message, &message_at));
+        for row in rejections.iter_mut() {
+            place(&mut row.session, &session_at);
+            place(&mut row.message, &message_at);
+        }
+        logins
+            .iter_mut()
+            .for_each(|row| place(&mut row.session, &session_at));
+        verdicts
+            .iter_mut()
+            .for_each(|row| place(&mut row.message, &message_at));
+        notifications
+            .iter_mut()
+            .for_each(|row| place(&mut row.message, &message_at));
+        self.attempts.append(attempts);
+        self.rejections.append(rejections);
+        self.logins.append(logins);
+        self.verdicts.append(verdicts);
+        self.server_events.append(server_events);
+        self.notifications.append(notifications);
+        self.tls_to.append(next.tls_to);
         self.tally.append(next.tally);
     }
 
     /// Where each of the next part's messages ends up here.
-    fn append_messages(&mut self, next: Vec<Message>, session_at: &[u32]) -> Vec<u32> {
+    fn append_messages(&mut self, next: Pages<Message>, session_at: &[u32]) -> Vec<u32> {
         let mut at = Vec::with_capacity(next.len());
         for mut message in next {
             if message.session != NONE {
@@ -151,7 +137,7 @@ impl Part {
     }
 
     /// Where each of the next part's sessions ends up here.
-    fn append_sessions(&mut self, next: Vec<Session>) -> Vec<u32> {
+    fn append_sessions(&mut self, next: Pages<Session>) -> Vec<u32> {
         let mut at = Vec::with_capacity(next.len());
         for mut session in next {
             let key = session.key();
@@ -171,6 +157,13 @@ impl Part {
             }
         }
         at
+    }
+}
+
+/// Where a row that another one names went to; [`NONE`] stays.
+fn place(row: &mut u32, at: &[u32]) {
+    if *row != NONE {
+        *row = at[*row as usize];
     }
 }
 

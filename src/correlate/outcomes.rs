@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::finish::{Delivery, Direction, MessageRow, Origin, Outcome, Rows};
 use super::links::Link;
+use super::pages::{Chunks, Pages};
 use super::rows::{Attempt, Head, Message, NO_TIME, NONE, Session};
 use super::{Map, Part};
 use crate::classify::Class;
@@ -13,7 +14,7 @@ use crate::strings::{Strings, Sym, domain};
 /// Messages, attempts, deliveries and verdicts with their final numbers.
 pub(super) fn rows(
     part: &mut Part,
-    sessions: &[Session],
+    sessions: &Pages<Session>,
     strings: &Strings,
     links: &[Link],
     given: &[String],
@@ -53,7 +54,7 @@ pub(super) fn rows(
         sessions: Vec::new(),
         logins: Vec::new(),
         verdicts,
-        server_events: Vec::new(),
+        server_events: Chunks::default(),
         tally: Default::default(),
         local_domains: local,
     }
@@ -108,7 +109,12 @@ fn sender_domains(messages: &mut [MessageRow], strings: &Strings) {
     }
 }
 
-fn message_row(stretch: &Message, sessions: &[Session], link: Link, number: &[u32]) -> MessageRow {
+fn message_row(
+    stretch: &Message,
+    sessions: &Pages<Session>,
+    link: Link,
+    number: &[u32],
+) -> MessageRow {
     let mut stretch = *stretch;
     let parent = link
         .parent()
@@ -150,7 +156,7 @@ fn message_row(stretch: &Message, sessions: &[Session], link: Link, number: &[u3
 
 /// Domains that are given, or else those that were delivered to on this side of the network (by local,
 /// virtual, a pipe, or LMTP), and those of addresses that an alias of ours replaced.
-fn local_domains(strings: &Strings, given: &[String], attempts: &[Attempt]) -> HashSet<Sym> {
+fn local_domains(strings: &Strings, given: &[String], attempts: &Chunks<Attempt>) -> HashSet<Sym> {
     if !given.is_empty() {
         return given
             .iter()
@@ -180,11 +186,12 @@ fn local_domains(strings: &Strings, given: &[String], attempts: &[Attempt]) -> H
 }
 
 /// One row for each message and recipient, in the order of their first attempts.
-fn deliveries(messages: &[MessageRow], attempts: &[Attempt]) -> Vec<Delivery> {
-    let mut at: Map<(u32, Sym, Sym), u32> = Map::default();
+fn deliveries(messages: &[MessageRow], attempts: &Chunks<Attempt>) -> Vec<Delivery> {
+    let mut at: Map<(u32, Sym, Sym), u32> =
+        Map::with_capacity_and_hasher(attempts.len(), Default::default());
     let mut rows: Vec<Delivery> = Vec::with_capacity(attempts.len());
     let mut seen = vec![false; messages.len()];
-    for attempt in attempts {
+    for attempt in attempts.iter() {
         seen[attempt.message as usize] = true;
         let key = (attempt.message, attempt.recipient, attempt.orig_recipient);
         let next = rows.len() as u32;

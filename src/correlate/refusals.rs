@@ -5,6 +5,7 @@
 //! is missing is added at the disconnect line, without a reply and so without a cause.
 
 use super::finish::Clients;
+use super::pages::Pages;
 use super::rows::{Message, NONE, Rejection, Session};
 use crate::event::{Action, Stage};
 use crate::strings::{Strings, Sym};
@@ -20,7 +21,7 @@ struct Told {
 }
 
 /// Gives each refusal its session, each session its number of refusals, and adds the missing rows.
-pub(super) fn complete(messages: &[Message], clients: &mut Clients, strings: &Strings) {
+pub(super) fn complete(messages: &Pages<Message>, clients: &mut Clients, strings: &Strings) {
     for row in &mut clients.rejections {
         if row.session == NONE && row.message != NONE {
             row.session = messages[row.message as usize].session;

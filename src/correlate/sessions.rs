@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Map;
+use super::pages::Pages;
 use super::rows::{NO_TIME, Session};
 use crate::strings::{Strings, Sym};
 
@@ -10,7 +11,7 @@ use crate::strings::{Strings, Sym};
 const HANDOVER: i64 = 60_000_000;
 
 /// Joins, drops what is no session, and sorts by place.
-pub(super) fn complete(sessions: &[Session], strings: &Strings) -> Vec<Session> {
+pub(super) fn complete(sessions: &Pages<Session>, strings: &Strings) -> Vec<Session> {
     let mut waiting = handed_on(sessions);
     let smtpd = strings.intern(b"smtpd");
     let mut joined = vec![false; sessions.len()];
@@ -35,7 +36,7 @@ pub(super) fn complete(sessions: &[Session], strings: &Strings) -> Vec<Session> 
 }
 
 /// Clients that postscreen passed and did not disconnect itself, by (host, address), in order.
-fn handed_on(sessions: &[Session]) -> Map<(Sym, Sym), VecDeque<usize>> {
+fn handed_on(sessions: &Pages<Session>) -> Map<(Sym, Sym), VecDeque<usize>> {
     let mut waiting: Map<(Sym, Sym), VecDeque<usize>> = Map::default();
     for (index, session) in sessions.iter().enumerate() {
         if session.screen && session.passed && !session.closed {
@@ -50,7 +51,7 @@ fn handed_on(sessions: &[Session]) -> Map<(Sym, Sym), VecDeque<usize>> {
 
 fn take(
     waiting: &mut Map<(Sym, Sym), VecDeque<usize>>,
-    all: &[Session],
+    all: &Pages<Session>,
     smtpd: &Session,
 ) -> Option<usize> {
     let queue = waiting.get_mut(&(smtpd.host, smtpd.client_ip))?;

@@ -149,7 +149,7 @@ impl Build<'_> {
     fn messages(&self) -> PolarsResult<DataFrame> {
         let rows = &self.rows.messages;
         let numbered: Vec<(i64, &MessageRow)> = (1..).zip(rows.iter()).collect();
-        Columns::new("messages", &numbered, self.texts, self.wanted)
+        Columns::new("messages", [numbered.as_slice()], self.texts, self.wanted)
             .number("message", |m| m.0)
             .sym("host", |m| m.1.stretch.host)
             .sym("service", |m| m.1.stretch.service)
@@ -180,64 +180,74 @@ impl Build<'_> {
     }
 
     fn attempts(&self) -> PolarsResult<DataFrame> {
-        Columns::<Attempt>::new("attempts", &self.rows.attempts, self.texts, self.wanted)
-            .int("message", |a| key(a.message))
-            .sym("host", |a| self.message(a.message).stretch.host)
-            .prose("queue_id", |a| self.message(a.message).stretch.queue_id)
-            .time("ts", |a| a.ts)
-            .sym("sender", |a| self.message(a.message).stretch.sender)
-            .sym("sender_domain", |a| self.message(a.message).sender_domain)
-            .sym("recipient", |a| a.recipient)
-            .sym("recipient_domain", |a| a.recipient_domain)
-            .sym("orig_recipient", |a| a.orig_recipient)
-            .sym("transport", |a| a.transport)
-            .sym("relay_name", |a| a.relay_name)
-            .sym("relay_ip", |a| a.relay_ip)
-            .int("relay_port", |a| code(a.relay_port))
-            .float("delay", |a| a.delay)
-            .float("delay_before_queue", |a| a.delays[0])
-            .float("delay_in_queue", |a| a.delays[1])
-            .float("delay_connect", |a| a.delays[2])
-            .float("delay_transmit", |a| a.delays[3])
-            .word("status", |a| Some(names::status(a.status)))
-            .sym("dsn", |a| a.dsn)
-            .int("reply_code", |a| code(a.reply_code))
-            .prose("reply", |a| a.reply)
-            .word("cause", |a| a.class.map(|c| c.cause))
-            .word("reason", |a| a.class.map(|c| c.reason))
-            .prose("next_queue_id", |a| a.next_queue_id)
-            .sym("tls_version", |a| a.tls_version)
-            .buckets(self.zone, |a| a.ts)
-            .place(|a| a.place)
+        Columns::<Attempt>::new(
+            "attempts",
+            self.rows.attempts.slices(),
+            self.texts,
+            self.wanted,
+        )
+        .int("message", |a| key(a.message))
+        .sym("host", |a| self.message(a.message).stretch.host)
+        .prose("queue_id", |a| self.message(a.message).stretch.queue_id)
+        .time("ts", |a| a.ts)
+        .sym("sender", |a| self.message(a.message).stretch.sender)
+        .sym("sender_domain", |a| self.message(a.message).sender_domain)
+        .sym("recipient", |a| a.recipient)
+        .sym("recipient_domain", |a| a.recipient_domain)
+        .sym("orig_recipient", |a| a.orig_recipient)
+        .sym("transport", |a| a.transport)
+        .sym("relay_name", |a| a.relay_name)
+        .sym("relay_ip", |a| a.relay_ip)
+        .int("relay_port", |a| code(a.relay_port))
+        .float("delay", |a| a.delay)
+        .float("delay_before_queue", |a| a.delays[0])
+        .float("delay_in_queue", |a| a.delays[1])
+        .float("delay_connect", |a| a.delays[2])
+        .float("delay_transmit", |a| a.delays[3])
+        .word("status", |a| Some(names::status(a.status)))
+        .sym("dsn", |a| a.dsn)
+        .int("reply_code", |a| code(a.reply_code))
+        .prose("reply", |a| a.reply)
+        .word("cause", |a| a.class.map(|c| c.cause))
+        .word("reason", |a| a.class.map(|c| c.reason))
+        .prose("next_queue_id", |a| a.next_queue_id)
+        .sym("tls_version", |a| a.tls_version)
+        .buckets(self.zone, |a| a.ts)
+        .place(|a| a.place)
     }
 
     fn deliveries(&self) -> PolarsResult<DataFrame> {
-        Columns::<Delivery>::new("deliveries", &self.rows.deliveries, self.texts, self.wanted)
-            .int("message", |d| key(d.message))
-            .sym("host", |d| self.message(d.message).stretch.host)
-            .prose("queue_id", |d| self.message(d.message).stretch.queue_id)
-            .sym("sender", |d| self.message(d.message).stretch.sender)
-            .sym("sender_domain", |d| self.message(d.message).sender_domain)
-            .sym("recipient", |d| d.recipient)
-            .sym("recipient_domain", |d| d.recipient_domain)
-            .time("received_ts", |d| {
-                self.message(d.message).stretch.received_ts
-            })
-            .time("first_ts", |d| d.first_ts)
-            .time("last_ts", |d| d.last_ts)
-            .number("attempts", |d| i64::from(d.attempts))
-            .word("outcome", |d| Some(names::outcome(d.outcome)))
-            .sym("dsn", |d| d.dsn)
-            .int("reply_code", |d| code(d.reply_code))
-            .prose("reply", |d| d.reply)
-            .word("cause", |d| d.class.map(|c| c.cause))
-            .word("reason", |d| d.class.map(|c| c.reason))
-            .sym("relay_name", |d| d.relay_name)
-            .sym("relay_ip", |d| d.relay_ip)
-            .float("seconds", |d| d.seconds)
-            .word("direction", |d| Some(names::direction(d.direction)))
-            .buckets(self.zone, |d| d.last_ts)
-            .place(|d| d.place)
+        Columns::<Delivery>::new(
+            "deliveries",
+            [self.rows.deliveries.as_slice()],
+            self.texts,
+            self.wanted,
+        )
+        .int("message", |d| key(d.message))
+        .sym("host", |d| self.message(d.message).stretch.host)
+        .prose("queue_id", |d| self.message(d.message).stretch.queue_id)
+        .sym("sender", |d| self.message(d.message).stretch.sender)
+        .sym("sender_domain", |d| self.message(d.message).sender_domain)
+        .sym("recipient", |d| d.recipient)
+        .sym("recipient_domain", |d| d.recipient_domain)
+        .time("received_ts", |d| {
+            self.message(d.message).stretch.received_ts
+        })
+        .time("first_ts", |d| d.first_ts)
+        .time("last_ts", |d| d.last_ts)
+        .number("attempts", |d| i64::from(d.attempts))
+        .word("outcome", |d| Some(names::outcome(d.outcome)))
+        .sym("dsn", |d| d.dsn)
+        .int("reply_code", |d| code(d.reply_code))
+        .prose("reply", |d| d.reply)
+        .word("cause", |d| d.class.map(|c| c.cause))
+        .word("reason", |d| d.class.map(|c| c.reason))
+        .sym("relay_name", |d| d.relay_name)
+        .sym("relay_ip", |d| d.relay_ip)
+        .float("seconds", |d| d.seconds)
+        .word("direction", |d| Some(names::direction(d.direction)))
+        .buckets(self.zone, |d| d.last_ts)
+        .place(|d| d.place)
     }
 
     fn rejections(&self, domains: &RecipientDomains) -> PolarsResult<DataFrame> {
@@ -247,7 +257,7 @@ impl Build<'_> {
             .iter()
             .zip(domains.0.iter().copied())
             .collect();
-        Columns::new("rejections", &rows, self.texts, self.wanted)
+        Columns::new("rejections", [rows.as_slice()], self.texts, self.wanted)
             .sym("host", |r| r.0.host)
             .sym("service", |r| r.0.service)
             .time("ts", |r| r.0.ts)
@@ -274,80 +284,95 @@ impl Build<'_> {
     }
 
     fn sessions(&self) -> PolarsResult<DataFrame> {
-        Columns::<Session>::new("sessions", &self.rows.sessions, self.texts, self.wanted)
-            .sym("host", |s| s.host)
-            .sym("service", |s| s.service)
-            .int("pid", |s| (s.pid != 0).then_some(i64::from(s.pid)))
-            .time("connect_ts", |s| s.connect_ts)
-            .time("disconnect_ts", |s| s.disconnect_ts)
-            .sym("client_name", |s| s.client_name)
-            .sym("client_ip", |s| s.client_ip)
-            .int("client_port", |s| code(s.client_port))
-            .sym("tls_version", |s| s.tls_version)
-            .sym("tls_cipher", |s| s.tls_cipher)
-            .sym("auth_user", |s| s.auth_user)
-            .number("auth_failures", |s| i64::from(s.auth_failures()))
-            .int("commands_total", |s| {
-                s.commands.present.then_some(i64::from(s.commands.total))
-            })
-            .int("commands_failed", |s| {
-                s.commands
-                    .present
-                    .then(|| i64::from(s.commands.total.saturating_sub(s.commands.ok)))
-            })
-            .number("messages", |s| i64::from(s.messages))
-            .number("rejections", |s| i64::from(s.rejections))
-            .word("end", |s| Some(names::end(s)))
-            .sym("end_stage", |s| s.end_stage)
-            .buckets(self.zone, |s| {
-                if s.connect_ts == NO_TIME {
-                    s.first_ts
-                } else {
-                    s.connect_ts
-                }
-            })
-            .place(|s| s.place)
+        Columns::<Session>::new(
+            "sessions",
+            [self.rows.sessions.as_slice()],
+            self.texts,
+            self.wanted,
+        )
+        .sym("host", |s| s.host)
+        .sym("service", |s| s.service)
+        .int("pid", |s| (s.pid != 0).then_some(i64::from(s.pid)))
+        .time("connect_ts", |s| s.connect_ts)
+        .time("disconnect_ts", |s| s.disconnect_ts)
+        .sym("client_name", |s| s.client_name)
+        .sym("client_ip", |s| s.client_ip)
+        .int("client_port", |s| code(s.client_port))
+        .sym("tls_version", |s| s.tls_version)
+        .sym("tls_cipher", |s| s.tls_cipher)
+        .sym("auth_user", |s| s.auth_user)
+        .number("auth_failures", |s| i64::from(s.auth_failures()))
+        .int("commands_total", |s| {
+            s.commands.present.then_some(i64::from(s.commands.total))
+        })
+        .int("commands_failed", |s| {
+            s.commands
+                .present
+                .then(|| i64::from(s.commands.total.saturating_sub(s.commands.ok)))
+        })
+        .number("messages", |s| i64::from(s.messages))
+        .number("rejections", |s| i64::from(s.rejections))
+        .word("end", |s| Some(names::end(s)))
+        .sym("end_stage", |s| s.end_stage)
+        .buckets(self.zone, |s| {
+            if s.connect_ts == NO_TIME {
+                s.first_ts
+            } else {
+                s.connect_ts
+            }
+        })
+        .place(|s| s.place)
     }
 
     fn logins(&self) -> PolarsResult<DataFrame> {
-        Columns::<Login>::new("logins", &self.rows.logins, self.texts, self.wanted)
-            .sym("host", |l| l.host)
-            .sym("service", |l| l.service)
-            .time("ts", |l| l.ts)
-            .sym("auth_user", |l| l.auth_user)
-            .sym("auth_method", |l| l.auth_method)
-            .sym("client_name", |l| l.client_name)
-            .sym("client_ip", |l| l.client_ip)
-            .flag("tls", |l| l.tls)
-            .flag("success", |l| Some(l.success))
-            .prose("failure", |l| l.failure)
-            .flag("credentials", |l| Some(l.credentials))
-            .number("attempts", |l| i64::from(l.attempts))
-            .buckets(self.zone, |l| l.ts)
-            .place(|l| l.place)
+        Columns::<Login>::new(
+            "logins",
+            [self.rows.logins.as_slice()],
+            self.texts,
+            self.wanted,
+        )
+        .sym("host", |l| l.host)
+        .sym("service", |l| l.service)
+        .time("ts", |l| l.ts)
+        .sym("auth_user", |l| l.auth_user)
+        .sym("auth_method", |l| l.auth_method)
+        .sym("client_name", |l| l.client_name)
+        .sym("client_ip", |l| l.client_ip)
+        .flag("tls", |l| l.tls)
+        .flag("success", |l| Some(l.success))
+        .prose("failure", |l| l.failure)
+        .flag("credentials", |l| Some(l.credentials))
+        .number("attempts", |l| i64::from(l.attempts))
+        .buckets(self.zone, |l| l.ts)
+        .place(|l| l.place)
     }
 
     fn verdicts(&self) -> PolarsResult<DataFrame> {
-        Columns::<Verdict>::new("verdicts", &self.rows.verdicts, self.texts, self.wanted)
-            .sym("host", |v| v.host)
-            .time("ts", |v| v.ts)
-            .prose("queue_id", |v| v.queue_id)
-            .int("message", |v| key(v.message))
-            .sym("program", |v| v.program)
-            .phrase("verdict", |v| Some(v.verdict))
-            .float("score", |v| v.score.unwrap_or(f64::NAN))
-            .prose("detail", |v| v.detail)
-            .sym("client_ip", |v| v.client_ip)
-            .sym("sender", |v| v.sender)
-            .sym("recipient", |v| v.recipient)
-            .buckets(self.zone, |v| v.ts)
-            .place(|v| v.place)
+        Columns::<Verdict>::new(
+            "verdicts",
+            self.rows.verdicts.slices(),
+            self.texts,
+            self.wanted,
+        )
+        .sym("host", |v| v.host)
+        .time("ts", |v| v.ts)
+        .prose("queue_id", |v| v.queue_id)
+        .int("message", |v| key(v.message))
+        .sym("program", |v| v.program)
+        .phrase("verdict", |v| Some(v.verdict))
+        .float("score", |v| v.score.unwrap_or(f64::NAN))
+        .prose("detail", |v| v.detail)
+        .sym("client_ip", |v| v.client_ip)
+        .sym("sender", |v| v.sender)
+        .sym("recipient", |v| v.recipient)
+        .buckets(self.zone, |v| v.ts)
+        .place(|v| v.place)
     }
 
     fn server_events(&self) -> PolarsResult<DataFrame> {
         Columns::<ServerEvent>::new(
             "server_events",
-            &self.rows.server_events,
+            self.rows.server_events.slices(),
             self.texts,
             self.wanted,
         )
@@ -364,7 +389,7 @@ impl Build<'_> {
 
     fn line_shapes(&self) -> PolarsResult<DataFrame> {
         let rows = self.by_kind(self.rows.tally.shapes.iter());
-        Columns::new("line_shapes", &rows, self.texts, self.wanted)
+        Columns::new("line_shapes", [rows.as_slice()], self.texts, self.wanted)
             .word("format", |s| Some(s.0.1).filter(|f| !f.is_empty()))
             .sym("program", |s| s.0.2)
             .prose("shape", |s| s.0.3)
@@ -379,7 +404,7 @@ impl Build<'_> {
 
     fn ignored_lines(&self) -> PolarsResult<DataFrame> {
         let rows = self.by_kind(self.rows.tally.ignored.iter());
-        Columns::new("ignored_lines", &rows, self.texts, self.wanted)
+        Columns::new("ignored_lines", [rows.as_slice()], self.texts, self.wanted)
             .word("format", |s| Some(s.0.1).filter(|f| !f.is_empty()))
             .sym("program", |s| s.0.2)
             .prose("why", |s| s.0.3)
@@ -427,7 +452,7 @@ fn sources_table(
 ) -> PolarsResult<DataFrame> {
     let numbered: Vec<(u32, &SourceRow)> = (0..).zip(sources.iter()).collect();
     let time = |ts: Option<i64>| ts.unwrap_or(NO_TIME);
-    Columns::new("sources", &numbered, texts, wanted)
+    Columns::new("sources", [numbered.as_slice()], texts, wanted)
         .text("path", |s| Some(s.1.path.clone()))
         .text("member", |s| s.1.member.clone())
         .word("codec", |s| s.1.codec)

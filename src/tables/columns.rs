@@ -221,7 +221,9 @@ const STRETCH: usize = 512;
 /// Columns of one table, in order, over rows of `T`.
 pub struct Columns<'a, T> {
     table: &'static str,
-    rows: &'a [T],
+    /// In order, as they lie in memory.
+    rows: Vec<&'a [T]>,
+    height: usize,
     texts: &'a Texts<'a>,
     wanted: &'a Wanted,
     columns: Vec<Box<dyn Fill<T> + 'a>>,
@@ -263,12 +265,14 @@ impl<'a, T: 'a> Columns<'a, T> {
     /// No columns yet.
     pub fn new(
         table: &'static str,
-        rows: &'a [T],
+        rows: impl IntoIterator<Item = &'a [T]>,
         texts: &'a Texts<'a>,
         wanted: &'a Wanted,
     ) -> Self {
+        let rows: Vec<&[T]> = rows.into_iter().collect();
         Columns {
             table,
+            height: rows.iter().map(|rows| rows.len()).sum(),
             rows,
             texts,
             wanted,
@@ -299,7 +303,7 @@ impl<'a, T: 'a> Columns<'a, T> {
         end: impl FnOnce(B) -> PolarsResult<Column> + 'a,
     ) -> Self {
         self.columns.push(Box::new(Filling {
-            builder: builder(name.into(), self.rows.len()),
+            builder: builder(name.into(), self.height),
             push,
             end,
         }));
@@ -457,7 +461,8 @@ impl<'a, T: 'a> Columns<'a, T> {
         let mut done = self
             .number("source", move |row| i64::from(of(row).source))
             .number("line", move |row| of(row).line as i64);
-        for rows in done.rows.chunks(STRETCH) {
+        let stretches = done.rows.iter().flat_map(|rows| rows.chunks(STRETCH));
+        for rows in stretches {
             done.columns.iter_mut().for_each(|column| column.fill(rows));
         }
         let columns: PolarsResult<Vec<Column>> = done
@@ -465,7 +470,7 @@ impl<'a, T: 'a> Columns<'a, T> {
             .into_iter()
             .map(|column| column.finish())
             .collect();
-        DataFrame::new(done.rows.len(), columns?)
+        DataFrame::new(done.height, columns?)
     }
 }
 
