@@ -61,6 +61,28 @@ struct Shard {
 }
 
 impl Shard {
+    /// The slot of a text, which is new or known.
+    fn intern(&mut self, text: &str, hash: u64) -> u32 {
+        let (spans, chunks) = (&self.spans, &self.chunks);
+        let same =
+            |slot: &u32| spans[*slot as usize].hash == hash && view(spans, chunks, *slot) == text;
+        if let Some(slot) = self.index.find(hash, same) {
+            return *slot;
+        }
+        let slot = self.store(text, hash);
+        let spans = &self.spans;
+        self.index
+            .insert_unique(hash, slot, |slot| spans[*slot as usize].hash);
+        slot
+    }
+
+    /// A slot for a text that is not looked for.
+    fn store(&mut self, text: &str, hash: u64) -> u32 {
+        let slot = next_slot(&self.spans);
+        self.spans.push(store(&mut self.chunks, text, hash));
+        slot
+    }
+
     fn get(&self, slot: u32) -> &str {
         view(&self.spans, &self.chunks, slot)
     }
@@ -144,31 +166,8 @@ impl Strings {
     }
 
     fn intern_hashed(&self, text: &str, hash: u64) -> Sym {
-        // The table uses the top seven bits and the bottom ones; the shard is taken from between.
-        let number = (hash >> 40) as usize & (SHARDS - 1);
-        let mut shard = lock(&self.shards[number]);
-        let Shard {
-            index,
-            spans,
-            chunks,
-        } = &mut *shard;
-        let same =
-            |slot: &u32| spans[*slot as usize].hash == hash && view(spans, chunks, *slot) == text;
-        if let Some(slot) = index.find(hash, same) {
-            return symbol(number, *slot);
-        }
-        let slot = next_slot(spans);
-        index.insert_unique(hash, slot, |slot| spans[*slot as usize].hash);
-        spans.push(store(chunks, text, hash));
-        symbol(number, slot)
-    }
-
-    fn store(&self, text: &str, hash: u64) -> Sym {
-        let number = (hash >> 40) as usize & (SHARDS - 1);
-        let mut shard = lock(&self.shards[number]);
-        let Shard { spans, chunks, .. } = &mut *shard;
-        let slot = next_slot(spans);
-        spans.push(store(chunks, text, hash));
+        let number = shard_of(hash);
+        let slot = lock(&self.shards[number]).intern(text, hash);
         symbol(number, slot)
     }
 
@@ -194,54 +193,121 @@ impl Strings {
     }
 }
 
-/// Entries of a [`Memo`].
-const MEMO: usize = 8192;
-
-/// One thread's memory of the texts of one block: nearly every text of a line stood in a line shortly before, and
-/// is found here without a lock and without a walk through the whole table.
-pub struct Memo<'a> {
+/// The texts of one block, each once: nearly every text of a line stood in a line shortly before. Looking them up
+/// takes no lock, and stays within what a core's own cache holds.
+///
+/// Its symbols are numbers of this block, good for comparing within it, until [`Local::resolve`] says which symbols
+/// of the shared table they are.
+pub struct Local<'a> {
     strings: &'a Strings,
-    seen: Vec<(u64, &'a [u8], Sym)>,
+    index: HashTable<u32>,
+    entries: Vec<Entry<'a>>,
 }
 
-impl<'a> Memo<'a> {
-    /// An empty one over the shared table.
+struct Entry<'a> {
+    hash: u64,
+    /// UTF-8.
+    text: Cow<'a, str>,
+    /// A text that is seldom written twice (a reply with its ID), and never compared by symbol: not looked for in the
+    /// shared table.
+    stored: bool,
+}
+
+/// Different texts in a block of a MiB, about.
+const LOCAL: usize = 8192;
+
+impl<'a> Local<'a> {
+    /// None yet.
     pub fn new(strings: &'a Strings) -> Self {
-        Memo {
+        Local {
             strings,
-            seen: vec![(0, b"", Sym::NULL); MEMO],
+            index: HashTable::with_capacity(LOCAL),
+            entries: Vec::with_capacity(LOCAL),
         }
     }
 
-    /// As [`Strings::intern`].
+    /// The symbol, in this block, of a text. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub fn intern(&mut self, bytes: &'a [u8]) -> Sym {
-        self.remembered(bytes, 0, Strings::intern_hashed)
+        self.find_or_add(bytes, false)
     }
 
-    /// A text that is seldom written twice (a reply with its ID), and never compared by symbol: remembered within
-    /// the block, and otherwise stored without a look whether it is there.
+    /// The same for a text that is made, not found in the block.
+    pub fn intern_owned(&mut self, bytes: &[u8]) -> Sym {
+        self.own(String::from_utf8_lossy(bytes).into_owned(), false)
+    }
+
+    /// The same for a text that is never compared by symbol.
     pub fn store(&mut self, bytes: &'a [u8]) -> Sym {
-        self.remembered(bytes, u64::MAX, Strings::store)
+        self.find_or_add(bytes, true)
     }
 
-    /// `kind` keeps the symbols of stored texts, which are no keys, from those of interned ones.
-    fn remembered(
-        &mut self,
-        bytes: &'a [u8],
-        kind: u64,
-        new: fn(&Strings, &str, u64) -> Sym,
-    ) -> Sym {
+    fn find_or_add(&mut self, bytes: &'a [u8], stored: bool) -> Sym {
         let hash = self.strings.hash(bytes);
-        let entry = &mut self.seen[hash as usize % MEMO];
-        if entry.0 == hash ^ kind && entry.1 == bytes && !entry.2.is_null() {
-            return entry.2;
+        if let Some(known) = self.find(bytes, hash, stored) {
+            return known;
         }
-        let sym = match std::str::from_utf8(bytes) {
-            Ok(text) => new(self.strings, text, hash),
-            Err(_) => self.strings.intern(bytes),
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.add(Cow::Borrowed(text), hash, stored),
+            Err(_) => self.own(String::from_utf8_lossy(bytes).into_owned(), stored),
+        }
+    }
+
+    fn own(&mut self, text: String, stored: bool) -> Sym {
+        let hash = self.strings.hash(text.as_bytes());
+        let known = self.find(text.as_bytes(), hash, stored);
+        known.unwrap_or_else(|| self.add(Cow::Owned(text), hash, stored))
+    }
+
+    fn find(&self, bytes: &[u8], hash: u64, stored: bool) -> Option<Sym> {
+        let same = |at: &u32| {
+            let entry = &self.entries[*at as usize];
+            entry.hash == hash && entry.stored == stored && entry.text.as_bytes() == bytes
         };
-        *entry = (hash ^ kind, bytes, sym);
-        sym
+        self.index.find(hash, same).map(|at| Sym(*at + 1))
+    }
+
+    fn add(&mut self, text: Cow<'a, str>, hash: u64, stored: bool) -> Sym {
+        // A block has fewer texts than bytes, and fewer bytes than `u32` counts.
+        let at = self.entries.len() as u32;
+        self.entries.push(Entry { hash, text, stored });
+        let entries = &self.entries;
+        self.index
+            .insert_unique(hash, at, |at| entries[*at as usize].hash);
+        Sym(at + 1)
+    }
+
+    /// The symbols of the shared table, by the numbers of this block: shard after shard, each locked once.
+    pub fn resolve(self) -> Resolved {
+        let mut by_shard: Vec<(u8, u32)> = (0..)
+            .zip(&self.entries)
+            .map(|(at, entry)| (shard_of(entry.hash) as u8, at))
+            .collect();
+        by_shard.sort_unstable();
+        let mut symbols = vec![Sym::NULL; self.entries.len() + 1];
+        for group in by_shard.chunk_by(|a, b| a.0 == b.0) {
+            let number = usize::from(group[0].0);
+            let mut shard = lock(&self.strings.shards[number]);
+            for &(_, at) in group {
+                let entry = &self.entries[at as usize];
+                let slot = if entry.stored {
+                    shard.store(&entry.text, entry.hash)
+                } else {
+                    shard.intern(&entry.text, entry.hash)
+                };
+                symbols[at as usize + 1] = symbol(number, slot);
+            }
+        }
+        Resolved(symbols)
+    }
+}
+
+/// What the symbols of one block are in the shared table.
+pub struct Resolved(Vec<Sym>);
+
+impl Resolved {
+    /// Puts the shared table's symbol in the place of the block's.
+    pub fn put(&self, sym: &mut Sym) {
+        *sym = self.0[sym.0 as usize];
     }
 }
 
@@ -290,6 +356,11 @@ fn next_slot(spans: &[Span]) -> u32 {
         "more than {SLOT_MASK} different texts in one shard"
     );
     slot
+}
+
+/// The table uses the top seven bits of a hash and the bottom ones; the shard is taken from between.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 40) as usize & (SHARDS - 1)
 }
 
 fn symbol(shard: usize, slot: u32) -> Sym {
@@ -366,20 +437,42 @@ mod tests {
     }
 
     #[test]
-    fn a_memo_gives_the_tables_symbols_and_keeps_stored_texts_apart() {
+    fn a_block_gives_the_tables_symbols_and_keeps_stored_texts_apart() {
         let strings = Strings::default();
         let words: Vec<Vec<u8>> = (0..60_000)
             .map(|n| format!("t{}", n % 20_000).into_bytes())
+            .chain([
+                b"caf\xe9".to_vec(),
+                "caf\u{fffd}".into(),
+                b"caf\xff".to_vec(),
+            ])
             .collect();
-        let mut memo = Memo::new(&strings);
-        for word in &words {
-            let stored = memo.store(word);
-            let sym = memo.intern(word);
-            assert_ne!(stored, sym);
-            assert_eq!(sym, strings.intern(word));
-            assert_eq!(strings.text(stored), strings.text(sym));
+        let before = strings.intern(b"t7");
+        let mut local = Local::new(&strings);
+        let mut found: Vec<(Sym, Sym)> = words
+            .iter()
+            .map(|word| (local.intern(word), local.store(word)))
+            .collect();
+        let made = local.intern_owned(b"t8");
+        assert_eq!((made, found[7]), (found[8].0, found[20_007]));
+        let resolved = local.resolve();
+        for (word, (sym, stored)) in words.iter().zip(&mut found) {
+            resolved.put(sym);
+            resolved.put(stored);
+            assert_ne!(sym, stored);
+            assert_eq!(*sym, strings.intern(word));
+            assert_eq!(strings.text(*stored), strings.text(*sym));
         }
-        assert_eq!(memo.intern(b"caf\xe9"), strings.intern(b"caf\xe9"));
+        assert_eq!(found[7].0, before);
+        let mut null = Sym::NULL;
+        resolved.put(&mut null);
+        assert!(null.is_null());
+        // What is replaced is the same text, however it was written.
+        assert!(
+            found[60_000..]
+                .iter()
+                .all(|(sym, _)| *sym == found[60_000].0)
+        );
     }
 
     #[test]

@@ -292,8 +292,7 @@ pub fn parse(block: &Block, source: u32, clock: &Clock, strings: &Strings) -> Pa
             number += 1;
         }
     }
-    part.tally = counter.finish();
-    part
+    part.finish(ctx, counter.finish())
 }
 
 fn line<'b>(

@@ -16,6 +16,7 @@ mod logins;
 mod outcomes;
 pub mod pages;
 mod refusals;
+mod resolve;
 pub mod rows;
 mod sessions;
 mod stretch;
@@ -25,7 +26,7 @@ use std::cell::RefCell;
 
 use hashbrown::HashMap;
 
-use crate::strings::{Memo, Strings, Sym, domain};
+use crate::strings::{Local, Strings, Sym, domain};
 use coverage::Tally;
 use pages::{Chunks, Pages};
 use rows::{
@@ -63,11 +64,50 @@ pub struct Part {
 }
 
 impl Part {
+    /// What a block came to, with the symbols of the shared table in the place of the block's.
+    pub fn finish(mut self, ctx: Context<'_>, tally: Tally) -> Part {
+        let texts = ctx.texts.into_inner().resolve();
+        self.messages.iter_mut().for_each(|row| row.resolve(&texts));
+        self.attempts.iter_mut().for_each(|row| row.resolve(&texts));
+        self.rejections
+            .iter_mut()
+            .for_each(|row| row.resolve(&texts));
+        self.sessions.iter_mut().for_each(|row| row.resolve(&texts));
+        self.logins.iter_mut().for_each(|row| row.resolve(&texts));
+        self.verdicts.iter_mut().for_each(|row| row.resolve(&texts));
+        self.server_events
+            .iter_mut()
+            .for_each(|row| row.resolve(&texts));
+        self.notifications
+            .iter_mut()
+            .for_each(|row| row.resolve(&texts));
+        self.tls_to.iter_mut().for_each(|row| row.resolve(&texts));
+        // Keys of this block; whoever needs the parts' keys makes them from the rows, see `append`.
+        self.by_queue_id = Map::default();
+        self.by_process = Map::default();
+        self.tally = tally;
+        self
+    }
+
+    /// The latest stretch of each queue ID and session, from the rows.
+    fn index(&mut self) {
+        for (at, message) in (0..).zip(self.messages.iter()) {
+            self.by_queue_id
+                .insert((message.host, message.queue_id), at);
+        }
+        for (at, session) in (0..).zip(self.sessions.iter()) {
+            self.by_process.insert(session.key(), at);
+        }
+    }
+
     /// Joins the part that follows.
     pub fn append(&mut self, next: Part) {
         // Joining to nothing changes nothing, and needs no copy of a whole source.
         if self.tally.sources.is_empty() {
             *self = next;
+            if self.by_queue_id.is_empty() && self.by_process.is_empty() {
+                self.index();
+            }
             return;
         }
         let Part {
@@ -169,17 +209,16 @@ fn place(row: &mut u32, at: &[u32]) {
 
 /// What folding a block needs beside the events: the shared texts and where the events are from.
 pub struct Context<'a> {
-    memo: RefCell<Memo<'a>>,
-    strings: &'a Strings,
+    texts: RefCell<Local<'a>>,
     source: u32,
-    host: Vec<u8>,
+    host: &'a [u8],
     host_sym: Sym,
-    programs: Vec<Program>,
+    programs: Vec<Program<'a>>,
 }
 
 /// A program met in a block, with its symbols.
-struct Program {
-    name: Vec<u8>,
+struct Program<'a> {
+    name: &'a [u8],
     program: Sym,
     service: Sym,
 }
@@ -188,10 +227,9 @@ impl<'a> Context<'a> {
     /// For a block of the source of this rank in reading order.
     pub fn new(strings: &'a Strings, source: u32) -> Self {
         Context {
-            memo: RefCell::new(Memo::new(strings)),
-            strings,
+            texts: RefCell::new(Local::new(strings)),
             source,
-            host: Vec::new(),
+            host: b"",
             host_sym: Sym::NULL,
             programs: Vec::new(),
         }
@@ -199,7 +237,7 @@ impl<'a> Context<'a> {
 
     /// The symbol of a text of the block.
     fn intern(&self, bytes: &'a [u8]) -> Sym {
-        self.memo.borrow_mut().intern(bytes)
+        self.texts.borrow_mut().intern(bytes)
     }
 
     /// The same; none for the empty text.
@@ -216,7 +254,7 @@ impl<'a> Context<'a> {
         if bytes.is_empty() {
             Sym::NULL
         } else {
-            self.memo.borrow_mut().store(bytes)
+            self.texts.borrow_mut().store(bytes)
         }
     }
 
@@ -225,30 +263,29 @@ impl<'a> Context<'a> {
         match domain(address) {
             None => Sym::NULL,
             Some(Cow::Borrowed(domain)) => self.intern(domain),
-            Some(Cow::Owned(domain)) => self.strings.intern(&domain),
+            Some(Cow::Owned(domain)) => self.texts.borrow_mut().intern_owned(&domain),
         }
     }
 
     /// Every line has a host, and nearly every one the same.
-    fn host(&mut self, host: &[u8]) -> Sym {
+    fn host(&mut self, host: &'a [u8]) -> Sym {
         if host != self.host {
-            self.host_sym = self.strings.intern_some(host);
-            self.host.clear();
-            self.host.extend_from_slice(host);
+            self.host_sym = self.intern_some(host);
+            self.host = host;
         }
         self.host_sym
     }
 
     /// Program and service. A block meets a dozen of them; a log with many is only slower.
-    fn program(&mut self, name: &[u8]) -> (Sym, Sym) {
+    fn program(&mut self, name: &'a [u8]) -> (Sym, Sym) {
         if let Some(known) = self.programs.iter().find(|known| known.name == name) {
             return (known.program, known.service);
         }
-        let program = self.strings.intern_some(name);
-        let service = self.strings.intern_some(fold::service(name));
+        let program = self.intern_some(name);
+        let service = self.intern_some(fold::service(name));
         if self.programs.len() < 64 {
             self.programs.push(Program {
-                name: name.to_vec(),
+                name,
                 program,
                 service,
             });
