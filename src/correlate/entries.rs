@@ -109,7 +109,9 @@ impl Part {
             } else {
                 Sym::NULL
             },
+            sender_domain: line.ctx.domain(r.sender),
             recipient: line.sym(r.recipient),
+            recipient_domain: line.ctx.domain(r.recipient),
             auth_user: line.sym(r.auth_user),
             queue_id: line.sym(r.queue_id),
             dnsbl: line.sym(r.dnsbl),

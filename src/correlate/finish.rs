@@ -126,6 +126,7 @@ pub(super) struct Clients {
 
 /// Rows of a whole.
 pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Rows {
+    part.index();
     glue(&mut part);
     let mut attempts = std::mem::take(&mut part.attempts);
     let mut clients = Clients {
@@ -171,11 +172,12 @@ fn glue(part: &mut Part) {
     let mut same: Vec<u32> = (0..part.messages.len() as u32).collect();
     let mut glued = false;
     for index in 0..part.messages.len() {
-        let message = part.messages[index];
-        if message.previous == NONE {
+        let previous = part.messages[index].previous;
+        if previous == NONE {
             continue;
         }
-        let before = same[message.previous as usize];
+        let message = part.messages[index];
+        let before = same[previous as usize];
         if belongs(&part.messages[before as usize], &message) {
             part.messages[before as usize].join(&message);
             same[index] = before;

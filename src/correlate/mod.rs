@@ -33,7 +33,8 @@ use rows::{
     Attempt, Login, Message, NONE, Notification, Rejection, ServerEvent, Session, TlsTo, Verdict,
 };
 
-/// Keys are numbers of ours, given out by a seeded interner: a fixed hash cannot be steered from outside.
+/// Keys are numbers of ours, small in a block and given out by a seeded interner in a whole: a fixed hash cannot be
+/// steered from outside.
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// (host, queue ID).
@@ -82,15 +83,19 @@ impl Part {
             .iter_mut()
             .for_each(|row| row.resolve(&texts));
         self.tls_to.iter_mut().for_each(|row| row.resolve(&texts));
-        // Keys of this block; whoever needs the parts' keys makes them from the rows, see `append`.
+        // Keys of this block; see `index`.
         self.by_queue_id = Map::default();
         self.by_process = Map::default();
         self.tally = tally;
         self
     }
 
-    /// The latest stretch of each queue ID and session, from the rows.
+    /// Makes the latest stretch of each queue ID and session findable, where it is not yet. A block's part is mostly
+    /// taken over by the one before, which needs its rows only.
     fn index(&mut self) {
+        if !self.by_queue_id.is_empty() || !self.by_process.is_empty() {
+            return;
+        }
         for (at, message) in (0..).zip(self.messages.iter()) {
             self.by_queue_id
                 .insert((message.host, message.queue_id), at);
@@ -105,11 +110,9 @@ impl Part {
         // Joining to nothing changes nothing, and needs no copy of a whole source.
         if self.tally.sources.is_empty() {
             *self = next;
-            if self.by_queue_id.is_empty() && self.by_process.is_empty() {
-                self.index();
-            }
             return;
         }
+        self.index();
         let Part {
             messages,
             mut attempts,

@@ -1,5 +1,7 @@
 //! From result rows to findings: the first rule that matches a row makes its finding, with evidence.
 
+use std::collections::HashMap;
+
 use polars::prelude::{
     Column, DataFrame, DataType, IntoLazy, JoinArgs, JoinType, NamedFrom, PolarsResult, Series, col,
 };
@@ -52,13 +54,14 @@ impl Run<'_> {
         let mut findings: Vec<(usize, Finding)> = Vec::new();
         let mut rest = Vec::new();
         let mut taken = vec![false; self.rows.len()];
+        let mut known = Known::new();
         for (index, rule) in self.query.header.findings.iter().enumerate() {
             if !self.engine.bears(self.query, &rule.thresholds) {
                 continue;
             }
             let matched = self.claim(index, rule, &mut taken)?;
             let shown = &matched[..matched.len().min(rule.limit)];
-            let evidence = self.evidence(index, rule, shown)?;
+            let evidence = self.evidence(index, rule, shown, &mut known)?;
             for (&row, lines) in shown.iter().zip(evidence) {
                 findings.push((row, self.finding(index, rule, row, lines)?));
             }
@@ -144,14 +147,25 @@ impl Run<'_> {
         }
     }
 
-    /// Evidence for each of `shown`, in its order. The rule's SQL runs once, and only when there is a finding.
-    fn evidence(&self, index: usize, rule: &Rule, shown: &[usize]) -> Result<Vec<Lines>, Error> {
+    /// Evidence for each of `shown`, in its order. The rule's SQL runs only when there is a finding, and once for all
+    /// rules that have it.
+    fn evidence<'r>(
+        &self,
+        index: usize,
+        rule: &'r Rule,
+        shown: &[usize],
+        known: &mut Known<'r>,
+    ) -> Result<Vec<Lines>, Error> {
         let (Some(sql), false) = (&rule.evidence, shown.is_empty()) else {
             return Ok(vec![Lines::default(); shown.len()]);
         };
-        let found = self
-            .engine
-            .frame(self.query, self.params, sql, self.line(index))?;
+        let found = match known.get(sql.as_str()) {
+            Some(found) => found.clone(),
+            None => self
+                .engine
+                .frame(self.query, self.params, sql, self.line(index))?,
+        };
+        known.insert(sql, found.clone());
         if let Some(said) = lacks(rule, &found) {
             return Err(Error::new(said).at(&self.query.file, self.line(index)));
         }
@@ -193,6 +207,9 @@ impl Run<'_> {
         self.engine.told(self.query, self.line(index), error)
     }
 }
+
+/// Evidence by its SQL.
+type Known<'r> = HashMap<&'r str, DataFrame>;
 
 /// The lines that show a finding.
 #[derive(Clone, Debug, Default)]

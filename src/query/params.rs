@@ -125,10 +125,25 @@ fn parse(name: &str, spec: &ParamSpec, text: &str) -> Result<ParamValue, Error> 
         ParamValue::Bool(_) => (text.parse().ok().map(ParamValue::Bool), "`true` or `false`"),
         ParamValue::Text(_) => (Some(ParamValue::Text(text.to_owned())), "text"),
     };
-    value.ok_or_else(|| {
-        let error = Error::new(format!("parameter `{name}` is {wanted}, not `{text}`"));
-        error.hint(format!("its default is {}", plain(&spec.default)))
-    })
+    let wrong = |what: &str| {
+        let error = Error::new(format!("parameter `{name}` is {what}, not `{text}`"));
+        Err(error.hint(format!("its default is {}", plain(&spec.default))))
+    };
+    match value {
+        None => wrong(wanted),
+        Some(value) if amount(&value) < 0.0 && amount(&spec.default) >= 0.0 => wrong("0 or more"),
+        Some(value) if spec.unit == SHARE && amount(&value) > 1.0 => wrong("a share from 0 to 1"),
+        Some(value) => Ok(value),
+    }
+}
+
+/// The number of a parameter that is one; 0 for others.
+fn amount(value: &ParamValue) -> f64 {
+    match value {
+        ParamValue::Int(value) => *value as f64,
+        ParamValue::Float(value) => *value,
+        ParamValue::Bool(_) | ParamValue::Text(_) => 0.0,
+    }
 }
 
 fn finite(text: &str) -> Option<f64> {
@@ -244,6 +259,19 @@ SELECT 1
         );
         assert!(Params::new(&query(), &set(&[("ratio", "NaN")])).is_err());
         assert!(Params::new(&query(), &set(&[("ratio", "1")])).is_ok());
+    }
+
+    #[test]
+    fn amounts_are_not_below_zero_and_shares_not_above_one() {
+        let mut query = query();
+        query.header.params.get_mut("ratio").unwrap().unit = SHARE.to_owned();
+        let said = |name: &str, value: &str| {
+            let error = Params::new(&query, &set(&[(name, value)])).unwrap_err();
+            error.message
+        };
+        assert!(said("most", "-1").ends_with("is 0 or more, not `-1`"));
+        assert!(said("ratio", "1.01").ends_with("is a share from 0 to 1, not `1.01`"));
+        assert!(Params::new(&query, &set(&[("most", "0"), ("ratio", "1")])).is_ok());
     }
 
     #[test]

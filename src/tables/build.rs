@@ -11,7 +11,7 @@ use crate::correlate::finish::{Delivery, MessageRow, Rows};
 use crate::correlate::rows::{
     Attempt, Login, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
 };
-use crate::strings::{Strings, Sym, domain};
+use crate::strings::Strings;
 use crate::tables::names;
 
 /// One source, as its table has it.
@@ -56,7 +56,6 @@ pub fn tables(
     zone: Tz,
     wanted: &Wanted,
 ) -> PolarsResult<Tables> {
-    let domains = RecipientDomains::of(&rows.rejections, strings);
     let reader = &strings.reader();
     let texts = &Texts::new(reader);
     let ctx = &Build {
@@ -78,7 +77,7 @@ pub fn tables(
             )
         },
         || {
-            let sessions = rayon::join(|| ctx.sessions(), || ctx.rejections(&domains));
+            let sessions = rayon::join(|| ctx.sessions(), || ctx.rejections());
             (
                 sessions,
                 ctx.logins(),
@@ -105,25 +104,6 @@ pub fn tables(
             ("ignored_lines", ignored?),
         ],
     })
-}
-
-/// Domains of refused senders and recipients, interned before the texts are read.
-struct RecipientDomains(Vec<(Sym, Sym)>);
-
-impl RecipientDomains {
-    fn of(rejections: &[Rejection], strings: &Strings) -> Self {
-        let of = |address: Sym| {
-            let text = strings.text(address)?;
-            domain(text.as_bytes()).map(|d| strings.intern(&d))
-        };
-        let pair = |r: &Rejection| {
-            (
-                of(r.sender).unwrap_or_default(),
-                of(r.recipient).unwrap_or_default(),
-            )
-        };
-        RecipientDomains(rejections.iter().map(pair).collect())
-    }
 }
 
 struct Build<'a> {
@@ -250,37 +230,36 @@ impl Build<'_> {
         .place(|d| d.place)
     }
 
-    fn rejections(&self, domains: &RecipientDomains) -> PolarsResult<DataFrame> {
-        let rows: Vec<(&Rejection, (Sym, Sym))> = self
-            .rows
-            .rejections
-            .iter()
-            .zip(domains.0.iter().copied())
-            .collect();
-        Columns::new("rejections", [rows.as_slice()], self.texts, self.wanted)
-            .sym("host", |r| r.0.host)
-            .sym("service", |r| r.0.service)
-            .time("ts", |r| r.0.ts)
-            .word("stage", |r| Some(names::stage(r.0.stage)))
-            .word("action", |r| Some(names::action(r.0.action)))
-            .int("reply_code", |r| code(r.0.reply_code))
-            .sym("dsn", |r| r.0.dsn)
-            .prose("reply", |r| r.0.reply)
-            .word("cause", |r| r.0.class.map(|c| c.cause))
-            .word("reason", |r| r.0.class.map(|c| c.reason))
-            .sym("client_name", |r| r.0.client_name)
-            .sym("client_ip", |r| r.0.client_ip)
-            .sym("helo", |r| r.0.helo)
-            .sym("protocol", |r| r.0.protocol)
-            .sym("sender", |r| r.0.sender)
-            .sym("sender_domain", |r| r.1.0)
-            .sym("recipient", |r| r.0.recipient)
-            .sym("recipient_domain", |r| r.1.1)
-            .sym("auth_user", |r| r.0.auth_user)
-            .prose("queue_id", |r| r.0.queue_id)
-            .sym("dnsbl", |r| r.0.dnsbl)
-            .buckets(self.zone, |r| r.0.ts)
-            .place(|r| r.0.place)
+    fn rejections(&self) -> PolarsResult<DataFrame> {
+        Columns::<Rejection>::new(
+            "rejections",
+            [self.rows.rejections.as_slice()],
+            self.texts,
+            self.wanted,
+        )
+        .sym("host", |r| r.host)
+        .sym("service", |r| r.service)
+        .time("ts", |r| r.ts)
+        .word("stage", |r| Some(names::stage(r.stage)))
+        .word("action", |r| Some(names::action(r.action)))
+        .int("reply_code", |r| code(r.reply_code))
+        .sym("dsn", |r| r.dsn)
+        .prose("reply", |r| r.reply)
+        .word("cause", |r| r.class.map(|c| c.cause))
+        .word("reason", |r| r.class.map(|c| c.reason))
+        .sym("client_name", |r| r.client_name)
+        .sym("client_ip", |r| r.client_ip)
+        .sym("helo", |r| r.helo)
+        .sym("protocol", |r| r.protocol)
+        .sym("sender", |r| r.sender)
+        .sym("sender_domain", |r| r.sender_domain)
+        .sym("recipient", |r| r.recipient)
+        .sym("recipient_domain", |r| r.recipient_domain)
+        .sym("auth_user", |r| r.auth_user)
+        .prose("queue_id", |r| r.queue_id)
+        .sym("dnsbl", |r| r.dnsbl)
+        .buckets(self.zone, |r| r.ts)
+        .place(|r| r.place)
     }
 
     fn sessions(&self) -> PolarsResult<DataFrame> {

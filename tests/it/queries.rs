@@ -186,8 +186,8 @@ fn every_query_appears_in_a_report() {
     fail_with("queries that no report asks", &wrong);
 }
 
-/// A report that asks only built-in queries gives them our own words as categories (see `tables::build::Wanted`),
-/// `query` and `sql` give them as strings: no query may tell the two apart.
+/// Where only built-in queries are asked, they get names, addresses and our own words as categories (see
+/// `tables::build::Wanted`); queries of others and `sql` get strings. No query may tell the two apart.
 #[test]
 fn words_as_categories_change_no_answer() {
     let read = |wanted: fn() -> Wanted| {
