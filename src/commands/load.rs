@@ -124,6 +124,9 @@ fn read_all(jobs: &[Job], options: &Options) -> Result<Loaded> {
         .timings
         .of("tables", build)
         .context("cannot build the tables")?;
+    // Nobody needs to wait until the rows are taken apart. Where no thread can be had, they are here.
+    let rest = move || drop((rows, strings));
+    drop(std::thread::Builder::new().name("rest".into()).spawn(rest));
     let tables = options
         .selection
         .apply(tables)

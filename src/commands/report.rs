@@ -55,10 +55,12 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     let mut answers = input
         .timings
         .of("queries", || ask(&engine, &queries, &overrides, &input))?;
-    draw(&queries, &mut answers);
+    input.timings.of("charts", || draw(&queries, &mut answers));
 
     let command = command(&kind, args, &input);
-    let mut report = assemble(&kind, &definition, answers, &loaded, &input);
+    let mut report = input.timings.of("assemble", || {
+        assemble(&kind, &definition, answers, &loaded, &input)
+    });
     report.command.clone_from(&command);
     report.generated_at.clone_from(&generated_at);
     report.filters = filters(args);
@@ -95,7 +97,10 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     if !args.input.quiet {
         say(&report, &args.out)?;
     }
-    Ok(state(&loaded))
+    let done = state(&loaded);
+    // The process ends here: taking millions of cells apart one by one would only make people wait.
+    std::mem::forget((loaded, engine, report));
+    Ok(done)
 }
 
 /// Why there is nothing to report, when what was asked for leaves no row of logs that do hold some.

@@ -134,7 +134,7 @@ pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Ro
         logins: std::mem::take(&mut part.logins).into_vec(),
         rejections: std::mem::take(&mut part.rejections).into_vec(),
     };
-    let (parents, ()) = rayon::join(
+    let (parents, sessions) = rayon::join(
         || {
             links::tls(&part, &mut attempts);
             links::parents(&part, &mut attempts, strings)
@@ -142,25 +142,19 @@ pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Ro
         || {
             logins::complete(&part.messages, &mut clients, strings);
             refusals::complete(&part.messages, &mut clients, strings);
+            clients
+                .logins
+                .sort_by_key(|login| (login.place, login.success));
+            clients.rejections.sort_by_key(|row| row.place);
+            sessions::complete(&clients.sessions, strings)
         },
     );
     part.attempts = attempts;
-    let Clients {
-        sessions: all,
-        mut logins,
-        mut rejections,
-    } = clients;
-    let (mut rows, sessions) = rayon::join(
-        || outcomes::rows(&mut part, &all, strings, &parents, local_domains),
-        || {
-            logins.sort_by_key(|login| (login.place, login.success));
-            rejections.sort_by_key(|row| row.place);
-            sessions::complete(&all, strings)
-        },
-    );
+    let all = &clients.sessions;
+    let mut rows = outcomes::rows(&mut part, all, strings, &parents, local_domains);
     rows.sessions = sessions;
-    rows.logins = logins;
-    rows.rejections = rejections;
+    rows.logins = clients.logins;
+    rows.rejections = clients.rejections;
     rows.server_events = part.server_events;
     rows.tally = part.tally;
     rows

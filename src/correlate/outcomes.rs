@@ -21,30 +21,31 @@ pub(super) fn rows(
 ) -> Rows {
     let tried = tried(part);
     let (kept, number) = number(part, &tried);
-    let mut messages: Vec<MessageRow> = kept
-        .iter()
-        .map(|&at| {
-            message_row(
-                &part.messages[at as usize],
-                sessions,
-                links[at as usize],
-                &number,
-            )
-        })
-        .collect();
-    sender_domains(&mut messages, strings);
     let mut attempts = std::mem::take(&mut part.attempts);
-    attempts
-        .iter_mut()
-        .for_each(|a| a.message = number[a.message as usize]);
     let mut verdicts = std::mem::take(&mut part.verdicts);
-    verdicts
-        .iter_mut()
-        .filter(|v| v.message != NONE)
-        .for_each(|v| v.message = number[v.message as usize]);
-
-    let local = local_domains(strings, given, &attempts);
-    let mut deliveries = deliveries(&messages, &attempts);
+    let part = &*part;
+    let (mut messages, (local, mut deliveries)) = rayon::join(
+        || {
+            let row = |&at: &u32| {
+                let at = at as usize;
+                message_row(&part.messages[at], sessions, links[at], &number)
+            };
+            let mut messages: Vec<MessageRow> = kept.iter().map(row).collect();
+            sender_domains(&mut messages, strings);
+            messages
+        },
+        || {
+            attempts
+                .iter_mut()
+                .for_each(|a| a.message = number[a.message as usize]);
+            verdicts
+                .iter_mut()
+                .filter(|v| v.message != NONE)
+                .for_each(|v| v.message = number[v.message as usize]);
+            let local = local_domains(strings, given, &attempts);
+            (local, deliveries(&part.messages, &kept, &attempts))
+        },
+    );
     direct(&mut messages, &mut deliveries, &local);
     Rows {
         messages,
@@ -185,12 +186,17 @@ fn local_domains(strings: &Strings, given: &[String], attempts: &Chunks<Attempt>
     domains
 }
 
-/// One row for each message and recipient, in the order of their first attempts.
-fn deliveries(messages: &[MessageRow], attempts: &Chunks<Attempt>) -> Vec<Delivery> {
+/// One row for each message and recipient, in the order of their first attempts. `kept` has the stretch of each
+/// message.
+fn deliveries(
+    stretches: &Pages<Message>,
+    kept: &[u32],
+    attempts: &Chunks<Attempt>,
+) -> Vec<Delivery> {
     let mut at: Map<(u32, Sym, Sym), u32> =
         Map::with_capacity_and_hasher(attempts.len(), Default::default());
     let mut rows: Vec<Delivery> = Vec::with_capacity(attempts.len());
-    let mut seen = vec![false; messages.len()];
+    let mut seen = vec![false; kept.len()];
     for attempt in attempts.iter() {
         seen[attempt.message as usize] = true;
         let key = (attempt.message, attempt.recipient, attempt.orig_recipient);
@@ -203,14 +209,13 @@ fn deliveries(messages: &[MessageRow], attempts: &Chunks<Attempt>) -> Vec<Delive
         }
     }
     for row in &mut rows {
-        row.conclude(&messages[row.message as usize].stretch);
+        row.conclude(&stretches[kept[row.message as usize] as usize]);
     }
-    let untried = messages
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !seen[*index]);
+    let untried = (0..)
+        .zip(kept)
+        .filter(|(message, _)| !seen[*message as usize]);
     rows.extend(
-        untried.filter_map(|(index, message)| Delivery::untried(index as u32, &message.stretch)),
+        untried.filter_map(|(message, at)| Delivery::untried(message, &stretches[*at as usize])),
     );
     rows.sort_by_key(|row| row.place);
     rows
