@@ -64,18 +64,17 @@
 -- evidence   = "SELECT source, line FROM attempts WHERE status = 'delivered' AND delay_in_queue > 1"
 -- keys       = []
 WITH times AS (
-    SELECT 1 AS position, 'total' AS stage, delay AS seconds FROM attempts WHERE status = 'delivered'
+    SELECT 1 AS position, delay AS seconds FROM attempts WHERE status = 'delivered'
     UNION ALL
-    SELECT 2 AS position, 'before the queue manager' AS stage, delay_before_queue AS seconds FROM attempts WHERE status = 'delivered'
+    SELECT 2 AS position, delay_before_queue AS seconds FROM attempts WHERE status = 'delivered'
     UNION ALL
-    SELECT 3 AS position, 'waiting in the queue' AS stage, delay_in_queue AS seconds FROM attempts WHERE status = 'delivered'
+    SELECT 3 AS position, delay_in_queue AS seconds FROM attempts WHERE status = 'delivered'
     UNION ALL
-    SELECT 4 AS position, 'connecting (DNS, greeting, TLS)' AS stage, delay_connect AS seconds FROM attempts WHERE status = 'delivered'
+    SELECT 4 AS position, delay_connect AS seconds FROM attempts WHERE status = 'delivered'
     UNION ALL
-    SELECT 5 AS position, 'transmitting' AS stage, delay_transmit AS seconds FROM attempts WHERE status = 'delivered'
+    SELECT 5 AS position, delay_transmit AS seconds FROM attempts WHERE status = 'delivered'
 ), stages AS (
     SELECT times.position AS position,
-           times.stage AS stage,
            COUNT(*) AS deliveries,
            COUNT(*) FILTER (WHERE times.seconds > params.goal) AS late,
            COUNT(*) >= MAX(params.min_deliveries) AS enough,
@@ -90,12 +89,16 @@ WITH times AS (
     FROM times
     CROSS JOIN params
     WHERE times.seconds IS NOT NULL
-    GROUP BY times.position, times.stage
+    GROUP BY times.position
 ), whole AS (
     SELECT SUM(spent) AS spent FROM stages WHERE position > 1
 )
 SELECT stages.position AS position,
-       stages.stage AS stage,
+       CASE stages.position WHEN 1 THEN 'total'
+                            WHEN 2 THEN 'before the queue manager'
+                            WHEN 3 THEN 'waiting in the queue'
+                            WHEN 4 THEN 'connecting (DNS, greeting, TLS)'
+                            ELSE 'transmitting' END AS stage,
        stages.deliveries AS deliveries,
        CASE WHEN stages.enough THEN ROUND(stages.p50, 3) END AS p50,
        CASE WHEN stages.enough THEN ROUND(stages.p75, 3) END AS p75,
