@@ -36,16 +36,19 @@
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient, '') AS recipient, source, line FROM deliveries WHERE outcome = 'bounced' AND reason = 'user-unknown'"
 -- keys       = ["recipient"]
-WITH cases AS (
-    SELECT 'sent by us' AS kind, COALESCE(recipient, '') AS recipient, sender, CAST(NULL AS VARCHAR) AS client_ip, last_ts AS ts, day, reply
+WITH ours AS (
+    SELECT COALESCE(recipient, '') AS recipient,
+           COUNT(*) AS times,
+           COUNT(DISTINCT day) AS days,
+           COUNT(DISTINCT sender) AS senders,
+           MIN(last_ts) AS first_ts,
+           MAX(last_ts) AS last_ts,
+           MIN(reply) AS example
     FROM deliveries
     WHERE outcome = 'bounced' AND reason = 'user-unknown'
-    UNION ALL
-    SELECT 'refused by us' AS kind, COALESCE(recipient, '') AS recipient, sender, client_ip, ts, day, reply
-    FROM rejections
-    WHERE reason = 'user-unknown' AND action IN ('reject', 'defer')
-), counted AS (
-    SELECT kind, recipient,
+    GROUP BY COALESCE(recipient, '')
+), theirs AS (
+    SELECT COALESCE(recipient, '') AS recipient,
            COUNT(*) AS times,
            COUNT(DISTINCT day) AS days,
            COUNT(DISTINCT sender) AS senders,
@@ -53,11 +56,18 @@ WITH cases AS (
            MIN(ts) AS first_ts,
            MAX(ts) AS last_ts,
            MIN(reply) AS example
-    FROM cases
-    GROUP BY kind, recipient
+    FROM rejections
+    WHERE reason = 'user-unknown' AND action IN ('reject', 'defer')
+    GROUP BY COALESCE(recipient, '')
+), counted AS (
+    SELECT 'sent by us' AS kind, recipient, CAST(times AS BIGINT) AS times, CAST(days AS BIGINT) AS days,
+           CAST(senders AS BIGINT) AS senders, CAST(NULL AS BIGINT) AS clients, first_ts, last_ts, example
+    FROM ours
+    UNION ALL
+    SELECT 'refused by us' AS kind, recipient, CAST(times AS BIGINT) AS times, CAST(days AS BIGINT) AS days,
+           CAST(senders AS BIGINT) AS senders, CAST(clients AS BIGINT) AS clients, first_ts, last_ts, example
+    FROM theirs
 )
-SELECT kind, recipient, times, days, senders,
-       CASE WHEN kind = 'refused by us' THEN clients END AS clients,
-       first_ts, last_ts, example
+SELECT kind, recipient, times, days, senders, clients, first_ts, last_ts, example
 FROM counted
 ORDER BY kind DESC, times DESC, recipient
