@@ -90,7 +90,7 @@ impl Wanted {
 }
 
 /// The words of a text that can be names.
-fn names_in(text: &str) -> impl Iterator<Item = &str> {
+fn names_in(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.split(move |c| !is_name(c))
         .filter(|word| !word.is_empty())
@@ -99,12 +99,15 @@ fn names_in(text: &str) -> impl Iterator<Item = &str> {
 /// It reads columns that it does not name: by a `*` other than that of `COUNT(*)` and of a product, or by joining on
 /// whatever is alike.
 fn means_all(text: &str) -> bool {
+    let is = |word: &str, known: &[&str]| known.iter().any(|k| word.eq_ignore_ascii_case(k));
     let star = text.match_indices('*').any(|(at, _)| {
         let before = text[..at].trim_end();
-        let word = before.rsplit(|c: char| c.is_whitespace()).next();
-        before.ends_with([',', '.']) || word.is_some_and(|word| word.eq_ignore_ascii_case("SELECT"))
+        let word = names_in(before).next_back();
+        let word = word.filter(|word| before.ends_with(word));
+        before.ends_with([',', '.'])
+            || word.is_some_and(|word| is(word, &["SELECT", "DISTINCT", "ALL"]))
     });
-    star || names_in(text).any(|word| word.eq_ignore_ascii_case("NATURAL"))
+    star || names_in(text).any(|word| is(word, &["NATURAL"]))
 }
 
 /// The texts of the logs, as polars has them: a column of texts is a choice from them.
@@ -477,4 +480,40 @@ impl<'a, T: 'a> Columns<'a, T> {
 fn times(cells: Integers) -> PolarsResult<Column> {
     let times = cells.finish().into_datetime(TimeUnit::Microseconds, None);
     Ok(times.into_column())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_may_mean_every_column() {
+        let all = [
+            "SELECT * FROM t",
+            "WITH a AS (select\n* FROM t) SELECT n FROM a",
+            "SELECT n FROM (SELECT * FROM t) AS a",
+            "SELECT DISTINCT * FROM t",
+            "SELECT ALL * FROM t",
+            "SELECT a.* FROM t AS a",
+            "SELECT n, * FROM t",
+            "SELECT n FROM t NATURAL JOIN u",
+        ];
+        for text in all {
+            let wanted = Wanted::none().add(["t"], [text]);
+            assert!(wanted.has("t", "unnamed"), "{text}");
+            assert!(!wanted.has("u", "n"), "{text}");
+        }
+        let named = [
+            "SELECT COUNT(*) AS n FROM t",
+            "SELECT n * 2 AS n, 2 * n AS m, (n) * n AS k FROM t",
+            "SELECT selected * 2 AS n FROM t",
+        ];
+        for text in named {
+            let wanted = Wanted::none().add(["t"], [text]);
+            assert!(
+                wanted.has("t", "n") && !wanted.has("t", "unnamed"),
+                "{text}"
+            );
+        }
+    }
 }
