@@ -156,19 +156,16 @@ impl Strings {
     }
 
     fn intern_str(&self, text: &str) -> Sym {
-        self.intern_hashed(text, self.hash(text.as_bytes()))
+        let hash = self.hash(text.as_bytes());
+        let number = shard_of(hash);
+        let slot = lock(&self.shards[number]).intern(text, hash);
+        symbol(number, slot)
     }
 
     fn hash(&self, bytes: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(bytes);
         hasher.finish()
-    }
-
-    fn intern_hashed(&self, text: &str, hash: u64) -> Sym {
-        let number = shard_of(hash);
-        let slot = lock(&self.shards[number]).intern(text, hash);
-        symbol(number, slot)
     }
 
     /// All texts at rest: lookups without locks.

@@ -7,7 +7,7 @@
 
 use std::ops::{Index, IndexMut};
 
-/// Rows of a page, a power of two.
+/// Rows of a page, a power of two. A page has room for so many from the start.
 const PAGE: usize = 256;
 
 /// Rows by number.
@@ -129,10 +129,7 @@ impl<T> Chunks<T> {
 }
 
 fn push<T>(pages: &mut Vec<Vec<T>>, row: T) {
-    match pages
-        .last_mut()
-        .filter(|last| last.len() < last.capacity().min(PAGE))
-    {
+    match pages.last_mut().filter(|last| last.len() < PAGE) {
         Some(last) => last.push(row),
         None => {
             let mut page = Vec::with_capacity(PAGE);

@@ -1,6 +1,7 @@
 //! From result rows to findings: the first rule that matches a row makes its finding, with evidence.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use polars::prelude::{
     Column, DataFrame, DataType, IntoLazy, JoinArgs, JoinType, NamedFrom, PolarsResult, Series, col,
@@ -159,22 +160,22 @@ impl Run<'_> {
         let (Some(sql), false) = (&rule.evidence, shown.is_empty()) else {
             return Ok(vec![Lines::default(); shown.len()]);
         };
-        let found = match known.get(sql.as_str()) {
-            Some(found) => found.clone(),
-            None => self
-                .engine
-                .frame(self.query, self.params, sql, self.line(index))?,
+        let found = match known.entry(sql) {
+            Entry::Occupied(found) => &*found.into_mut(),
+            Entry::Vacant(place) => {
+                let line = self.line(index);
+                place.insert(self.engine.frame(self.query, self.params, sql, line)?)
+            }
         };
-        known.insert(sql, found.clone());
-        if let Some(said) = lacks(rule, &found) {
+        if let Some(said) = lacks(rule, found) {
             return Err(Error::new(said).at(&self.query.file, self.line(index)));
         }
         let told = |error| self.told(index, &error);
         if rule.keys.is_empty() {
-            let lines = triples(None, &found).map_err(told)?;
+            let lines = triples(None, found).map_err(told)?;
             return Ok(vec![self.lines(&lines); shown.len()]);
         }
-        let joined = join(self.frame, shown, &found, &rule.keys).map_err(told)?;
+        let joined = join(self.frame, shown, found, &rule.keys).map_err(told)?;
         let lines = triples(Some(FINDING), &joined).map_err(told)?;
         let of = |n: usize| {
             let start = lines.partition_point(|line| line.0 < n as i64);
