@@ -295,11 +295,9 @@ pub(super) fn join(
     lines.join(wanted, &on, &on, args).collect()
 }
 
-/// Both columns in one type: words as strings, as dictionaries of two tables may differ.
+/// Both columns in one type: words of different dictionaries as strings.
 fn comparable(want: Column, have: &Column) -> PolarsResult<(Column, Column)> {
-    if want.dtype() == have.dtype()
-        && !matches!(want.dtype(), DataType::Categorical(..) | DataType::Enum(..))
-    {
+    if want.dtype() == have.dtype() {
         return Ok((want, have.clone()));
     }
     let common = match (want.dtype(), have.dtype()) {

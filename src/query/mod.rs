@@ -14,6 +14,7 @@ pub mod error;
 mod findings;
 pub mod header;
 pub mod library;
+mod lists;
 pub mod params;
 mod sentence;
 mod stages;

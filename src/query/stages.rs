@@ -11,6 +11,8 @@ use sqlparser::ast::{Cte, Statement, With};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 
+use super::lists;
+
 /// The rows of a statement over the tables of `context`.
 ///
 /// # Errors
@@ -26,8 +28,8 @@ pub(super) fn run(mut context: SQLContext, sql: &str) -> PolarsResult<DataFrame>
     context.execute(&last)?.collect()
 }
 
-/// Names and texts of the clauses, and the rest of the statement; nothing when there are none, or when polars has to
-/// say what is wrong.
+/// Names and texts of the clauses, and the rest of the statement; nothing when it can be run as it is, or when polars
+/// has to say what is wrong.
 fn cut(sql: &str) -> Option<(Vec<(String, String)>, String)> {
     // As polars-sql parses.
     let options = ParserOptions {
@@ -40,7 +42,10 @@ fn cut(sql: &str) -> Option<(Vec<(String, String)>, String)> {
     else {
         return None;
     };
-    let with = query.with.take()?;
+    let rewritten = lists::compare(&mut query);
+    let Some(with) = query.with.take() else {
+        return rewritten.then(|| (Vec::new(), query.to_string()));
+    };
     if with.recursive || !with.cte_tables.iter().all(is_plain) {
         return None;
     }
@@ -77,6 +82,10 @@ mod tests {
             "WITH u AS (SELECT a FROM t), v AS (SELECT u.a AS a, w.a AS c FROM u CROSS JOIN u AS w WHERE u.a < w.a)
              SELECT COUNT(*) AS n, MAX(c) AS c FROM v -- a comment",
             "WITH u(x) AS (SELECT a FROM t) SELECT x FROM u ORDER BY x",
+            "SELECT a FROM t WHERE b IN ('x', 'it''s') OR NOT (a NOT IN (2)) ORDER BY a",
+            "WITH u AS (SELECT a, CASE WHEN a > 1 THEN a END AS n FROM t)
+             SELECT a, n IN (2, 3) AS i, n NOT IN (2, 9) AS o, NOT (n IN (3)) AS m FROM u ORDER BY a",
+            "SELECT a FROM t WHERE b IN (SELECT b FROM t WHERE a > 1) AND a + 1 IN (2, 3) ORDER BY a",
             "WITH u AS (SELECT b FROM t WHERE b LIKE '%''%' OR b = '%') SELECT b FROM u UNION ALL SELECT 'end' AS b",
         ];
         for sql in statements {
