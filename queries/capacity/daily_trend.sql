@@ -60,25 +60,26 @@
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
 -- keys       = []
 WITH events AS (
-    SELECT day, 'message' AS kind, origin NOT IN ('reinjected', 'forwarded') AS once, size
+    -- 1 message, 2 refusal, 3 other action, 4 session.
+    SELECT day, 1 AS kind, origin NOT IN ('reinjected', 'forwarded') AS once, size
     FROM messages
     WHERE day IS NOT NULL
     UNION ALL
-    SELECT day, CASE WHEN action IN ('reject', 'defer') THEN 'rejection' ELSE 'other' END AS kind, FALSE AS once, CAST(NULL AS BIGINT) AS size
+    SELECT day, CASE WHEN action IN ('reject', 'defer') THEN 2 ELSE 3 END AS kind, FALSE AS once, CAST(NULL AS BIGINT) AS size
     FROM rejections
     WHERE day IS NOT NULL
     UNION ALL
-    SELECT day, 'session' AS kind, FALSE AS once, CAST(NULL AS BIGINT) AS size
+    SELECT day, 4 AS kind, FALSE AS once, CAST(NULL AS BIGINT) AS size
     FROM sessions
     WHERE day IS NOT NULL
 ), counted AS (
     SELECT day,
            CAST(COUNT(*) FILTER (WHERE once) AS BIGINT) AS accepted,
-           CAST(COUNT(*) FILTER (WHERE kind = 'message') AS BIGINT) AS accepted_all_hops,
+           CAST(COUNT(*) FILTER (WHERE kind = 1) AS BIGINT) AS accepted_all_hops,
            SUM(size) FILTER (WHERE once) AS bytes,
-           CAST(COUNT(*) FILTER (WHERE kind = 'rejection') AS BIGINT) AS rejections,
-           CAST(COUNT(*) FILTER (WHERE kind IN ('rejection', 'other')) AS BIGINT) AS refusal_lines,
-           CAST(COUNT(*) FILTER (WHERE kind = 'session') AS BIGINT) AS sessions
+           CAST(COUNT(*) FILTER (WHERE kind = 2) AS BIGINT) AS rejections,
+           CAST(COUNT(*) FILTER (WHERE kind IN (2, 3)) AS BIGINT) AS refusal_lines,
+           CAST(COUNT(*) FILTER (WHERE kind = 4) AS BIGINT) AS sessions
     FROM events
     GROUP BY day
 ), framed AS (

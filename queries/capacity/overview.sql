@@ -87,10 +87,9 @@ WITH m AS (
     FROM deliveries
     WHERE outcome <> 'forwarded'
 ), sent AS (
-    SELECT SUM(messages.size) AS bytes_delivered
+    SELECT SUM(size) AS bytes_delivered
     FROM deliveries
-    JOIN messages ON deliveries.message = messages.message
-    WHERE deliveries.outcome = 'delivered'
+    WHERE outcome = 'delivered'
 ), r AS (
     SELECT COUNT(*) FILTER (WHERE action IN ('reject', 'defer')) AS rejections,
            COUNT(*) FILTER (WHERE action = 'reject_warning') AS warned,

@@ -1,6 +1,6 @@
 -- title    = "Who receives most"
 -- question = "Which addresses get most of the mail we handle?"
--- tables   = ["messages", "deliveries"]
+-- tables   = ["deliveries"]
 -- limits   = "Recipients are the final addresses, after aliases. Hand-overs to our own queue are not counted. Open deliveries are counted among the deliveries, not among delivered or failed."
 -- controls = ["ISO/IEC 27001 A.8.6"]
 -- columns  = [
@@ -33,24 +33,34 @@
 -- y     = ["deliveries"]
 -- label = "deliveries"
 WITH d AS (
-    SELECT deliveries.recipient AS recipient,
+    SELECT recipient,
            CAST(COUNT(*) AS BIGINT) AS deliveries,
-           COUNT(*) FILTER (WHERE deliveries.outcome = 'delivered') AS delivered,
-           COUNT(*) FILTER (WHERE deliveries.outcome IN ('bounced', 'expired')) AS failed,
-           COUNT(DISTINCT deliveries.sender) AS senders,
-           SUM(messages.size) FILTER (WHERE deliveries.outcome = 'delivered') AS bytes,
-           MIN(deliveries.first_ts) AS first_ts,
-           MAX(deliveries.last_ts) AS last_ts
+           COUNT(*) FILTER (WHERE outcome = 'delivered') AS delivered,
+           COUNT(*) FILTER (WHERE outcome IN ('bounced', 'expired')) AS failed,
+           COUNT(DISTINCT sender) AS senders,
+           SUM(CASE WHEN outcome = 'delivered' THEN size END) AS bytes,
+           MIN(first_ts) AS first_ts,
+           MAX(last_ts) AS last_ts
     FROM deliveries
-    LEFT JOIN messages ON deliveries.message = messages.message
-    WHERE deliveries.outcome <> 'forwarded' AND deliveries.recipient IS NOT NULL
-    GROUP BY deliveries.recipient
+    WHERE outcome <> 'forwarded' AND recipient IS NOT NULL
+    GROUP BY recipient
 ), whole AS (
     SELECT COUNT(*) AS deliveries FROM deliveries WHERE outcome <> 'forwarded'
+), amounts AS (
+    -- Recipients with this many deliveries, and with more: only those that can be among the top are put in order.
+    SELECT deliveries, n, CAST(SUM(n) OVER (ORDER BY -deliveries) AS BIGINT) AS up_to
+    FROM (SELECT deliveries, CAST(COUNT(*) AS BIGINT) AS n FROM d GROUP BY deliveries) AS counted
+), most AS (
+    SELECT d.recipient AS recipient, d.deliveries AS deliveries, d.delivered AS delivered, d.failed AS failed,
+           d.senders AS senders, d.bytes AS bytes, d.first_ts AS first_ts, d.last_ts AS last_ts
+    FROM d
+    JOIN amounts ON d.deliveries = amounts.deliveries
+    CROSS JOIN params
+    WHERE amounts.up_to - amounts.n < params.top
 ), ranked AS (
     SELECT recipient, deliveries, delivered, failed, senders, bytes, first_ts, last_ts,
            ROW_NUMBER() OVER (ORDER BY -deliveries, recipient) AS rank
-    FROM d
+    FROM most
 )
 SELECT ranked.rank AS rank,
        ranked.recipient AS recipient,

@@ -86,10 +86,21 @@ WITH m AS (
     FROM deliveries
     WHERE outcome <> 'forwarded' AND sender IS NOT NULL
     GROUP BY CASE WHEN sender = '' THEN '<>' ELSE sender END
+), amounts AS (
+    -- Senders with this many messages, and with more: only those that can be among the top are put in order.
+    SELECT messages, n, CAST(SUM(n) OVER (ORDER BY -messages) AS BIGINT) AS up_to
+    FROM (SELECT messages, CAST(COUNT(*) AS BIGINT) AS n FROM m GROUP BY messages) AS counted
+), most AS (
+    SELECT m.sender AS sender, m.messages AS messages, m.bytes AS bytes, m.logins AS logins, m.clients AS clients,
+           m.first_ts AS first_ts, m.last_ts AS last_ts
+    FROM m
+    JOIN amounts ON m.messages = amounts.messages
+    CROSS JOIN params
+    WHERE amounts.up_to - amounts.n < params.top
 ), ranked AS (
     SELECT sender, messages, bytes, logins, clients, first_ts, last_ts,
            ROW_NUMBER() OVER (ORDER BY -messages, sender) AS rank
-    FROM m
+    FROM most
 )
 SELECT ranked.rank AS rank,
        ranked.sender AS sender,

@@ -160,7 +160,7 @@ pub struct Engine {
     codes: Vec<Rule>,
     /// For each distinct literal text: which patterns it belongs to.
     uses: Vec<Vec<Use>>,
-    fixed: Fixed,
+    pub(super) fixed: Fixed,
 }
 
 impl Engine {

@@ -47,13 +47,25 @@ pub struct Question<'a> {
     pub status_expired: bool,
 }
 
-/// The answer: two words of [`REASONS`].
+/// The answer: a row of [`REASONS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Class {
+pub struct Class(u8);
+
+impl Class {
+    /// Given up after too many tries, by the queue manager's word and no other.
+    pub fn expired() -> Class {
+        class(rules::embedded().fixed.expired)
+    }
+
     /// Coarse failure class.
-    pub cause: &'static str,
+    pub fn cause(self) -> &'static str {
+        REASONS[usize::from(self.0)].0
+    }
+
     /// Fine failure class.
-    pub reason: &'static str,
+    pub fn reason(self) -> &'static str {
+        REASONS[usize::from(self.0)].1
+    }
 }
 
 /// The taxonomy: cause, reason, what the reason means. Reasons are unique, so each implies its cause.
@@ -228,8 +240,8 @@ pub fn classify(question: &Question) -> Class {
 
 /// The class of a position in [`REASONS`].
 fn class(index: usize) -> Class {
-    let (cause, reason, _) = REASONS[index];
-    Class { cause, reason }
+    const { assert!(REASONS.len() <= 256) };
+    Class(index as u8)
 }
 
 /// Position of a reason in [`REASONS`].

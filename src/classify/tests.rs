@@ -68,7 +68,7 @@ fn delivery(reply: &str, dsn: &str) -> &'static str {
         at: At::Delivery,
         status_expired: false,
     };
-    classify(&question).reason
+    classify(&question).reason()
 }
 
 fn rejection(reply: &str) -> &'static str {
@@ -79,7 +79,7 @@ fn rejection(reply: &str) -> &'static str {
         at: At::Rejection,
         status_expired: false,
     })
-    .reason
+    .reason()
 }
 
 #[test]
@@ -195,10 +195,10 @@ fn age_decides_only_where_the_text_is_silent() {
             status_expired: true,
         })
     };
-    assert_eq!(asked(b"returned to sender").reason, "expired");
+    assert_eq!(asked(b"returned to sender").reason(), "expired");
     assert_eq!(
         asked(b"delivery temporarily suspended: connect to a[192.0.2.1]:25: Connection refused")
-            .reason,
+            .reason(),
         "refused"
     );
 }
@@ -330,8 +330,8 @@ impl Tally {
         for question in text.split(|b| *b == b'\n').filter_map(question) {
             let class = classify(&question);
             self.total += 1;
-            *self.reasons.entry(class.reason).or_default() += 1;
-            let texts = match class.reason {
+            *self.reasons.entry(class.reason()).or_default() += 1;
+            let texts = match class.reason() {
                 "undetermined" => &mut self.unknown,
                 "other" => &mut self.other,
                 _ => continue,

@@ -376,7 +376,8 @@ fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
     if input.selection.about.is_some() {
         said.push(
             "The report is narrowed to what touches one key: messages that name it, with the messages they came from and \
-             those that came of them; refusals, connections and logins that name it themselves; server events whose text names it. \
+             those that came of them, and the connections and logins that brought them; refusals, connections and logins that \
+             name it themselves; server events whose text names it. \
              Shares are shares of that, and are not held against thresholds, which are made for all mail."
                 .to_owned(),
         );

@@ -4,7 +4,7 @@
 
 use super::Part;
 use super::fold::Line;
-use super::rows::{Attempt, Login, NONE, Rejection, ServerEvent, Verdict};
+use super::rows::{Attempt, Login, NONE, Rejection, ServerEvent, Verdict, Via};
 use crate::classify::{self, At, Question};
 use crate::event::{self, Action, Event, Kind, Peer, Severity, Stage, Status};
 use crate::strings::Sym;
@@ -48,6 +48,7 @@ impl Part {
             reply_code: a.reply_code,
             reply: line.ctx.store_some(a.reply),
             class,
+            via: Via::of(a.reply),
             next_queue_id: line.sym(a.next_queue_id),
             conn_use: a.conn_use,
             tls_version: Sym::NULL,

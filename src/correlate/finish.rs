@@ -52,12 +52,17 @@ pub enum Outcome {
     Unknown,
 }
 
-/// A message as the table has it.
+/// What a message's stretch does not say by itself, and which one that is.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
 pub struct MessageRow {
-    pub stretch: Message,
+    /// Index into [`Rows::stretches`].
+    pub stretch: u32,
     pub sender_domain: Sym,
+    /// The stretch's, or else its session's.
+    pub helo: Sym,
+    /// The stretch's, or else its session's.
+    pub protocol: Sym,
     pub origin: Origin,
     pub direction: Direction,
     /// Index into [`Rows::messages`].
@@ -92,7 +97,9 @@ pub struct Delivery {
 
 /// Everything that was read, as rows in reading order.
 pub struct Rows {
-    /// Queue IDs' lives.
+    /// Queue IDs' lives, those that are no messages among them.
+    pub stretches: Pages<Message>,
+    /// The messages.
     pub messages: Vec<MessageRow>,
     /// Tries; `message` is an index into `messages`.
     pub attempts: Chunks<Attempt>,
@@ -102,6 +109,8 @@ pub struct Rows {
     pub rejections: Vec<Rejection>,
     #[allow(missing_docs)]
     pub sessions: Vec<Session>,
+    /// Index into `sessions` by the number that messages, refusals and logins have, or [`NONE`].
+    pub session_of_stretch: Vec<u32>,
     #[allow(missing_docs)]
     pub logins: Vec<Login>,
     /// `message` is an index into `messages`, or [`NONE`].
@@ -152,7 +161,8 @@ pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Ro
     part.attempts = attempts;
     let all = &clients.sessions;
     let mut rows = outcomes::rows(&mut part, all, strings, &parents, local_domains);
-    rows.sessions = sessions;
+    rows.sessions = sessions.rows;
+    rows.session_of_stretch = sessions.row_of;
     rows.logins = clients.logins;
     rows.rejections = clients.rejections;
     rows.server_events = part.server_events;
@@ -217,6 +227,19 @@ fn belongs(before: &Message, next: &Message) -> bool {
     let early =
         !before.closed() && before.head == Head::None && !before.queued && next.head != Head::None;
     near && (late || early)
+}
+
+impl Rows {
+    /// Index into [`Rows::sessions`] of the session that a message, refusal or login names.
+    pub fn session(&self, named: u32) -> Option<u32> {
+        let row = self.session_of_stretch.get(named as usize);
+        row.copied().filter(|row| *row != NONE)
+    }
+
+    /// The life of a message by its index.
+    pub fn stretch(&self, message: u32) -> &Message {
+        &self.stretches[self.messages[message as usize].stretch as usize]
+    }
 }
 
 impl Message {

@@ -5,7 +5,7 @@
 //! alone are not.
 
 use super::pages::Chunks;
-use super::rows::{Attempt, Head, Message, NONE};
+use super::rows::{Attempt, Head, Message, NONE, Via};
 use super::{Map, Part, finish::SLACK};
 use crate::event::Status;
 use crate::strings::{Reader, Strings, Sym};
@@ -42,7 +42,7 @@ pub(super) fn parents(part: &Part, attempts: &mut Chunks<Attempt>, strings: &Str
     let mut links = vec![Link::None; part.messages.len()];
     by_notification(part, &mut links);
     by_orig_queue_id(part, &mut links);
-    by_next_queue_id(part, attempts, strings, &mut links);
+    by_next_queue_id(part, attempts, &mut links);
     by_message_id(part, attempts, strings, &mut links);
     links
 }
@@ -93,14 +93,8 @@ fn by_orig_queue_id(part: &Part, links: &mut [Link]) {
 }
 
 /// `queued as` and `forwarded as` of a reply.
-fn by_next_queue_id(
-    part: &Part,
-    attempts: &mut Chunks<Attempt>,
-    strings: &Strings,
-    links: &mut [Link],
-) {
+fn by_next_queue_id(part: &Part, attempts: &mut Chunks<Attempt>, links: &mut [Link]) {
     let hosts = hosts(part);
-    let texts = strings.reader();
     for attempt in attempts.iter_mut() {
         if attempt.next_queue_id.is_null() {
             continue;
@@ -109,20 +103,17 @@ fn by_next_queue_id(
         if let Some(child) = part.born(host, attempt.next_queue_id, attempt.ts)
             && child != attempt.message
         {
-            hand_on(attempt, links, child, &texts);
+            hand_on(attempt, links, child);
         } else {
             relay(part, links, attempt, host, &hosts);
         }
     }
 }
 
-fn hand_on(attempt: &mut Attempt, links: &mut [Link], child: u32, texts: &Reader<'_>) {
-    let aliased = texts
-        .get(attempt.reply)
-        .is_some_and(|reply| reply.starts_with("forwarded as"));
+fn hand_on(attempt: &mut Attempt, links: &mut [Link], child: u32) {
     if links[child as usize] == Link::None {
         let parent = attempt.message;
-        links[child as usize] = if aliased {
+        links[child as usize] = if attempt.via == Via::Alias {
             Link::Forward(parent)
         } else {
             Link::Reinjection(parent)
@@ -196,12 +187,7 @@ fn by_message_id(
 }
 
 fn to_filter(attempt: &Attempt, texts: &Reader<'_>) -> bool {
-    let via_pipe = || {
-        texts
-            .get(attempt.reply)
-            .is_some_and(|reply| reply.starts_with("delivered via"))
-    };
-    loopback(attempt.relay_ip, texts) || (attempt.relay_ip.is_null() && via_pipe())
+    loopback(attempt.relay_ip, texts) || (attempt.relay_ip.is_null() && attempt.via == Via::Pipe)
 }
 
 fn from_filter(message: &Message, texts: &Reader<'_>) -> bool {

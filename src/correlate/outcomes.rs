@@ -23,15 +23,15 @@ pub(super) fn rows(
     let (kept, number) = number(part, &tried);
     let mut attempts = std::mem::take(&mut part.attempts);
     let mut verdicts = std::mem::take(&mut part.verdicts);
-    let part = &*part;
+    let stretches = std::mem::take(&mut part.messages);
     let (mut messages, (local, mut deliveries)) = rayon::join(
         || {
             let row = |&at: &u32| {
-                let at = at as usize;
-                message_row(&part.messages[at], sessions, links[at], &number)
+                let stretch = &stretches[at as usize];
+                message_row(at, stretch, sessions, links[at as usize], &number)
             };
             let mut messages: Vec<MessageRow> = kept.iter().map(row).collect();
-            sender_domains(&mut messages, strings);
+            sender_domains(&mut messages, &stretches, strings);
             messages
         },
         || {
@@ -43,16 +43,18 @@ pub(super) fn rows(
                 .filter(|v| v.message != NONE)
                 .for_each(|v| v.message = number[v.message as usize]);
             let local = local_domains(strings, given, &attempts);
-            (local, deliveries(&part.messages, &kept, &attempts))
+            (local, deliveries(&stretches, &kept, &attempts))
         },
     );
-    direct(&mut messages, &mut deliveries, &local);
+    direct(&mut messages, &mut deliveries, &stretches, &local);
     Rows {
+        stretches,
         messages,
         attempts,
         deliveries,
         rejections: Vec::new(),
         sessions: Vec::new(),
+        session_of_stretch: Vec::new(),
         logins: Vec::new(),
         verdicts,
         server_events: Chunks::default(),
@@ -98,11 +100,11 @@ fn number(part: &Part, tried: &[bool]) -> (Vec<u32>, Vec<u32>) {
 }
 
 /// Senders repeat: each one's domain is looked up once.
-fn sender_domains(messages: &mut [MessageRow], strings: &Strings) {
+fn sender_domains(messages: &mut [MessageRow], stretches: &Pages<Message>, strings: &Strings) {
     let mut known: Map<Sym, Sym> = Map::default();
     for message in messages {
         message.sender_domain = *known
-            .entry(message.stretch.sender)
+            .entry(stretches[message.stretch as usize].sender)
             .or_insert_with_key(|sender| {
                 let sender = strings.text(*sender).unwrap_or_default();
                 domain(sender.as_bytes()).map_or(Sym::NULL, |d| strings.intern(&d))
@@ -111,12 +113,13 @@ fn sender_domains(messages: &mut [MessageRow], strings: &Strings) {
 }
 
 fn message_row(
+    at: u32,
     stretch: &Message,
     sessions: &Pages<Session>,
     link: Link,
     number: &[u32],
 ) -> MessageRow {
-    let mut stretch = *stretch;
+    let (mut helo, mut protocol) = (stretch.helo, stretch.protocol);
     let parent = link
         .parent()
         .map(|p| number[p as usize])
@@ -126,8 +129,8 @@ fn message_row(
     if stretch.session != NONE {
         let session = &sessions[stretch.session as usize];
         (tls_version, tls_cipher) = (session.tls_version, session.tls_cipher);
-        stretch.helo = stretch.helo.or(session.helo);
-        stretch.protocol = stretch.protocol.or(session.protocol);
+        helo = helo.or(session.helo);
+        protocol = protocol.or(session.protocol);
         submission |= !session.auth_user.is_null();
     }
     let origin = match link {
@@ -144,8 +147,10 @@ fn message_row(
     let born = stretch.head == Head::None && stretch.received_ts != NO_TIME && parent.is_some();
     let head_seen = stretch.head != Head::None || born;
     MessageRow {
-        stretch,
+        stretch: at,
         sender_domain: Sym::NULL,
+        helo,
+        protocol,
         origin,
         direction: Direction::Unknown,
         parent,
@@ -292,10 +297,7 @@ impl Delivery {
             dsn: Sym::NULL,
             reply_code: 0,
             reply: Sym::NULL,
-            class: (outcome == Outcome::Expired).then_some(Class {
-                cause: "expired",
-                reason: "expired",
-            }),
+            class: (outcome == Outcome::Expired).then(Class::expired),
             relay_name: Sym::NULL,
             relay_ip: Sym::NULL,
             seconds: f64::NAN,
@@ -321,11 +323,19 @@ impl Message {
 }
 
 /// Directions of messages and deliveries, seen from the local domains.
-fn direct(messages: &mut [MessageRow], deliveries: &mut [Delivery], local: &HashSet<Sym>) {
+fn direct(
+    messages: &mut [MessageRow],
+    deliveries: &mut [Delivery],
+    stretches: &Pages<Message>,
+    local: &HashSet<Sym>,
+) {
     if local.is_empty() {
         return;
     }
-    let ours: Vec<bool> = messages.iter().map(|m| is_ours(m, local)).collect();
+    let ours: Vec<bool> = messages
+        .iter()
+        .map(|m| is_ours(m, &stretches[m.stretch as usize], local))
+        .collect();
     // (a local recipient, a remote one)
     let mut reaches = vec![(false, false); messages.len()];
     for row in deliveries.iter_mut().filter(|row| !row.recipient.is_null()) {
@@ -358,8 +368,8 @@ fn direction(ours: bool, here: bool) -> Direction {
 }
 
 /// Written by one of us: a login, a local program, our bounces, or a sender of a local domain.
-fn is_ours(message: &MessageRow, local: &HashSet<Sym>) -> bool {
-    !message.stretch.auth_user.is_null()
+fn is_ours(message: &MessageRow, stretch: &Message, local: &HashSet<Sym>) -> bool {
+    !stretch.auth_user.is_null()
         || matches!(
             message.origin,
             Origin::Local | Origin::Bounce | Origin::Submission

@@ -29,7 +29,7 @@ texts! {
         transport recipient recipient_domain orig_recipient relay_name relay_ip dsn reply
         next_queue_id tls_version
     }
-        place message ts pid relay_port delay delays status reply_code class conn_use;
+        place message ts pid relay_port delay delays status reply_code class via conn_use;
     Rejection {
         host service dsn reply client_name client_ip helo protocol sender sender_domain recipient
         recipient_domain auth_user queue_id dnsbl
@@ -40,7 +40,7 @@ texts! {
         protocol end_stage
     }
         place pid connect_ts disconnect_ts first_ts client_port tls_failed logins_ok logins_failed
-        commands messages rejections end end_place closed passed screen leading;
+        commands messages rejections end end_place closed passed screen stretch leading;
     Login {
         host service auth_user auth_method client_name client_ip failure
     }

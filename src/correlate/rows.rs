@@ -81,6 +81,29 @@ pub struct Message {
     pub taken: bool,
 }
 
+/// How our own delivery agent's words say that it handed a message on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// They do not.
+    Other,
+    /// `forwarded as …`: an alias or `.forward`.
+    Alias,
+    /// `delivered via … service`: a command.
+    Pipe,
+}
+
+impl Via {
+    pub(super) fn of(reply: &[u8]) -> Via {
+        if reply.starts_with(b"forwarded as") {
+            Via::Alias
+        } else if reply.starts_with(b"delivered via") {
+            Via::Pipe
+        } else {
+            Via::Other
+        }
+    }
+}
+
 /// One try for one recipient.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
@@ -103,6 +126,7 @@ pub struct Attempt {
     pub reply_code: u16,
     pub reply: Sym,
     pub class: Option<Class>,
+    pub via: Via,
     pub next_queue_id: Sym,
     pub conn_use: u32,
     pub tls_version: Sym,
@@ -173,6 +197,8 @@ pub struct Session {
     pub passed: bool,
     /// A session of postscreen.
     pub screen: bool,
+    /// Of a finished row: the stretch that it was.
+    pub stretch: u32,
     pub leading: bool,
 }
 

@@ -4,35 +4,55 @@ use std::collections::VecDeque;
 
 use super::Map;
 use super::pages::Pages;
-use super::rows::{NO_TIME, Session};
+use super::rows::{NO_TIME, NONE, Session};
 use crate::strings::{Strings, Sym};
 
 /// postscreen keeps a client at most this long before it hands it on, µs: greet wait, DNS lists.
 const HANDOVER: i64 = 60_000_000;
 
+/// The rows of the table, and which of them each stretch became ([`NONE`] for one that is no session).
+pub(super) struct Complete {
+    pub(super) rows: Vec<Session>,
+    pub(super) row_of: Vec<u32>,
+}
+
 /// Joins, drops what is no session, and sorts by place.
-pub(super) fn complete(sessions: &Pages<Session>, strings: &Strings) -> Vec<Session> {
+pub(super) fn complete(sessions: &Pages<Session>, strings: &Strings) -> Complete {
     let mut waiting = handed_on(sessions);
     let smtpd = strings.intern(b"smtpd");
-    let mut joined = vec![false; sessions.len()];
-    let mut out = Vec::with_capacity(sessions.len());
-    for session in sessions.iter().filter(|s| !s.screen) {
-        let mut row = *session;
+    // Where postscreen's stretch went on.
+    let mut joined_to = vec![NONE; sessions.len()];
+    let mut rows = Vec::with_capacity(sessions.len());
+    for (index, session) in (0..).zip(sessions.iter()).filter(|(_, s)| !s.screen) {
+        let mut row = Session {
+            stretch: index,
+            ..*session
+        };
         if (session.service == smtpd || session.service.is_null())
             && let Some(at) = take(&mut waiting, sessions, session)
         {
-            joined[at] = true;
+            joined_to[at] = index;
             row.join(&sessions[at]);
         }
-        out.push(row);
+        rows.push(row);
     }
-    let alone = sessions
-        .iter()
-        .zip(&joined)
-        .filter(|(s, joined)| s.screen && !**joined && s.is_one());
-    out.extend(alone.map(|(s, _)| *s));
-    out.sort_by_key(|s| s.place);
-    out
+    for (index, session) in (0..).zip(sessions.iter()) {
+        if session.screen && joined_to[index as usize] == NONE && session.is_one() {
+            rows.push(Session {
+                stretch: index,
+                ..*session
+            });
+        }
+    }
+    rows.sort_by_key(|s| s.place);
+    let mut row_of = vec![NONE; sessions.len()];
+    for (at, row) in (0..).zip(&rows) {
+        row_of[row.stretch as usize] = at;
+    }
+    for (screen, smtpd) in joined_to.iter().enumerate().filter(|(_, to)| **to != NONE) {
+        row_of[screen] = row_of[*smtpd as usize];
+    }
+    Complete { rows, row_of }
 }
 
 /// Clients that postscreen passed and did not disconnect itself, by (host, address), in order.

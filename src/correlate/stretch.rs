@@ -112,6 +112,7 @@ impl Session {
             closed: false,
             passed: false,
             screen: false,
+            stretch: NONE,
             leading: false,
         }
     }

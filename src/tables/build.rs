@@ -6,10 +6,11 @@ use polars::prelude::{DataFrame, PolarsResult};
 use super::Tables;
 pub use super::columns::Wanted;
 use super::columns::{Columns, Texts};
+use crate::classify::Class;
 use crate::correlate::coverage::{Kind, Seen};
 use crate::correlate::finish::{Delivery, MessageRow, Rows};
 use crate::correlate::rows::{
-    Attempt, Login, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
+    Attempt, Login, Message, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
 };
 use crate::strings::Strings;
 use crate::tables::names;
@@ -126,37 +127,50 @@ impl Build<'_> {
         &self.rows.messages[index as usize]
     }
 
+    fn session(&self, named: u32) -> Option<i64> {
+        self.rows.session(named).and_then(key)
+    }
+
+    fn stretch(&self, index: u32) -> &Message {
+        self.rows.stretch(index)
+    }
+
     fn messages(&self) -> PolarsResult<DataFrame> {
         let rows = &self.rows.messages;
-        let numbered: Vec<(i64, &MessageRow)> = (1..).zip(rows.iter()).collect();
+        let stretch = |row: &MessageRow| &self.rows.stretches[row.stretch as usize];
+        let numbered: Vec<(i64, &MessageRow, &Message)> = (1..)
+            .zip(rows)
+            .map(|(n, row)| (n, row, stretch(row)))
+            .collect();
         Columns::new("messages", [numbered.as_slice()], self.texts, self.wanted)
             .number("message", |m| m.0)
-            .sym("host", |m| m.1.stretch.host)
-            .sym("service", |m| m.1.stretch.service)
-            .prose("queue_id", |m| m.1.stretch.queue_id)
-            .time("received_ts", |m| m.1.stretch.received_ts)
-            .time("removed_ts", |m| m.1.stretch.removed_ts)
-            .prose("message_id", |m| m.1.stretch.message_id)
-            .sym("sender", |m| m.1.stretch.sender)
+            .sym("host", |m| m.2.host)
+            .sym("service", |m| m.2.service)
+            .prose("queue_id", |m| m.2.queue_id)
+            .time("received_ts", |m| m.2.received_ts)
+            .time("removed_ts", |m| m.2.removed_ts)
+            .prose("message_id", |m| m.2.message_id)
+            .sym("sender", |m| m.2.sender)
             .sym("sender_domain", |m| m.1.sender_domain)
-            .int("size", |m| m.1.stretch.size.map(|n| n as i64))
-            .int("nrcpt", |m| m.1.stretch.nrcpt.map(i64::from))
+            .int("size", |m| m.2.size.map(|n| n as i64))
+            .int("nrcpt", |m| m.2.nrcpt.map(i64::from))
             .word("origin", |m| Some(names::origin(m.1.origin)))
-            .sym("client_name", |m| m.1.stretch.client_name)
-            .sym("client_ip", |m| m.1.stretch.client_ip)
-            .int("client_port", |m| code(m.1.stretch.client_port))
-            .sym("helo", |m| m.1.stretch.helo)
-            .sym("protocol", |m| m.1.stretch.protocol)
-            .sym("auth_user", |m| m.1.stretch.auth_user)
-            .sym("auth_method", |m| m.1.stretch.auth_method)
+            .sym("client_name", |m| m.2.client_name)
+            .sym("client_ip", |m| m.2.client_ip)
+            .int("client_port", |m| code(m.2.client_port))
+            .sym("helo", |m| m.1.helo)
+            .sym("protocol", |m| m.1.protocol)
+            .sym("auth_user", |m| m.2.auth_user)
+            .sym("auth_method", |m| m.2.auth_method)
             .sym("tls_version", |m| m.1.tls_version)
             .sym("tls_cipher", |m| m.1.tls_cipher)
             .int("parent", |m| m.1.parent.and_then(key))
+            .int("session", |m| self.session(m.2.session))
             .word("direction", |m| Some(names::direction(m.1.direction)))
             .flag("head_seen", |m| Some(m.1.head_seen))
-            .flag("tail_seen", |m| Some(m.1.stretch.closed()))
-            .buckets(self.zone, |m| m.1.stretch.received_ts)
-            .place(|m| m.1.stretch.place)
+            .flag("tail_seen", |m| Some(m.2.closed()))
+            .buckets(self.zone, |m| m.2.received_ts)
+            .place(|m| m.2.place)
     }
 
     fn attempts(&self) -> PolarsResult<DataFrame> {
@@ -167,10 +181,10 @@ impl Build<'_> {
             self.wanted,
         )
         .int("message", |a| key(a.message))
-        .sym("host", |a| self.message(a.message).stretch.host)
-        .prose("queue_id", |a| self.message(a.message).stretch.queue_id)
+        .sym("host", |a| self.stretch(a.message).host)
+        .prose("queue_id", |a| self.stretch(a.message).queue_id)
         .time("ts", |a| a.ts)
-        .sym("sender", |a| self.message(a.message).stretch.sender)
+        .sym("sender", |a| self.stretch(a.message).sender)
         .sym("sender_domain", |a| self.message(a.message).sender_domain)
         .sym("recipient", |a| a.recipient)
         .sym("recipient_domain", |a| a.recipient_domain)
@@ -188,8 +202,8 @@ impl Build<'_> {
         .sym("dsn", |a| a.dsn)
         .int("reply_code", |a| code(a.reply_code))
         .prose("reply", |a| a.reply)
-        .word("cause", |a| a.class.map(|c| c.cause))
-        .word("reason", |a| a.class.map(|c| c.reason))
+        .word("cause", |a| a.class.map(Class::cause))
+        .word("reason", |a| a.class.map(Class::reason))
         .prose("next_queue_id", |a| a.next_queue_id)
         .sym("tls_version", |a| a.tls_version)
         .buckets(self.zone, |a| a.ts)
@@ -204,15 +218,13 @@ impl Build<'_> {
             self.wanted,
         )
         .int("message", |d| key(d.message))
-        .sym("host", |d| self.message(d.message).stretch.host)
-        .prose("queue_id", |d| self.message(d.message).stretch.queue_id)
-        .sym("sender", |d| self.message(d.message).stretch.sender)
+        .sym("host", |d| self.stretch(d.message).host)
+        .prose("queue_id", |d| self.stretch(d.message).queue_id)
+        .sym("sender", |d| self.stretch(d.message).sender)
         .sym("sender_domain", |d| self.message(d.message).sender_domain)
         .sym("recipient", |d| d.recipient)
         .sym("recipient_domain", |d| d.recipient_domain)
-        .time("received_ts", |d| {
-            self.message(d.message).stretch.received_ts
-        })
+        .time("received_ts", |d| self.stretch(d.message).received_ts)
         .time("first_ts", |d| d.first_ts)
         .time("last_ts", |d| d.last_ts)
         .number("attempts", |d| i64::from(d.attempts))
@@ -220,11 +232,12 @@ impl Build<'_> {
         .sym("dsn", |d| d.dsn)
         .int("reply_code", |d| code(d.reply_code))
         .prose("reply", |d| d.reply)
-        .word("cause", |d| d.class.map(|c| c.cause))
-        .word("reason", |d| d.class.map(|c| c.reason))
+        .word("cause", |d| d.class.map(Class::cause))
+        .word("reason", |d| d.class.map(Class::reason))
         .sym("relay_name", |d| d.relay_name)
         .sym("relay_ip", |d| d.relay_ip)
         .float("seconds", |d| d.seconds)
+        .int("size", |d| self.stretch(d.message).size.map(|n| n as i64))
         .word("direction", |d| Some(names::direction(d.direction)))
         .buckets(self.zone, |d| d.last_ts)
         .place(|d| d.place)
@@ -245,8 +258,8 @@ impl Build<'_> {
         .int("reply_code", |r| code(r.reply_code))
         .sym("dsn", |r| r.dsn)
         .prose("reply", |r| r.reply)
-        .word("cause", |r| r.class.map(|c| c.cause))
-        .word("reason", |r| r.class.map(|c| c.reason))
+        .word("cause", |r| r.class.map(Class::cause))
+        .word("reason", |r| r.class.map(Class::reason))
         .sym("client_name", |r| r.client_name)
         .sym("client_ip", |r| r.client_ip)
         .sym("helo", |r| r.helo)
@@ -258,49 +271,49 @@ impl Build<'_> {
         .sym("auth_user", |r| r.auth_user)
         .prose("queue_id", |r| r.queue_id)
         .sym("dnsbl", |r| r.dnsbl)
+        .int("session", |r| self.session(r.session))
         .buckets(self.zone, |r| r.ts)
         .place(|r| r.place)
     }
 
     fn sessions(&self) -> PolarsResult<DataFrame> {
-        Columns::<Session>::new(
-            "sessions",
-            [self.rows.sessions.as_slice()],
-            self.texts,
-            self.wanted,
-        )
-        .sym("host", |s| s.host)
-        .sym("service", |s| s.service)
-        .int("pid", |s| (s.pid != 0).then_some(i64::from(s.pid)))
-        .time("connect_ts", |s| s.connect_ts)
-        .time("disconnect_ts", |s| s.disconnect_ts)
-        .sym("client_name", |s| s.client_name)
-        .sym("client_ip", |s| s.client_ip)
-        .int("client_port", |s| code(s.client_port))
-        .sym("tls_version", |s| s.tls_version)
-        .sym("tls_cipher", |s| s.tls_cipher)
-        .sym("auth_user", |s| s.auth_user)
-        .number("auth_failures", |s| i64::from(s.auth_failures()))
-        .int("commands_total", |s| {
-            s.commands.present.then_some(i64::from(s.commands.total))
-        })
-        .int("commands_failed", |s| {
-            s.commands
-                .present
-                .then(|| i64::from(s.commands.total.saturating_sub(s.commands.ok)))
-        })
-        .number("messages", |s| i64::from(s.messages))
-        .number("rejections", |s| i64::from(s.rejections))
-        .word("end", |s| Some(names::end(s)))
-        .sym("end_stage", |s| s.end_stage)
-        .buckets(self.zone, |s| {
-            if s.connect_ts == NO_TIME {
-                s.first_ts
-            } else {
-                s.connect_ts
-            }
-        })
-        .place(|s| s.place)
+        let numbered: Vec<(i64, &Session)> = (1..).zip(&self.rows.sessions).collect();
+        Columns::new("sessions", [numbered.as_slice()], self.texts, self.wanted)
+            .number("session", |s| s.0)
+            .sym("host", |s| s.1.host)
+            .sym("service", |s| s.1.service)
+            .int("pid", |s| (s.1.pid != 0).then_some(i64::from(s.1.pid)))
+            .time("connect_ts", |s| s.1.connect_ts)
+            .time("disconnect_ts", |s| s.1.disconnect_ts)
+            .sym("client_name", |s| s.1.client_name)
+            .sym("client_ip", |s| s.1.client_ip)
+            .int("client_port", |s| code(s.1.client_port))
+            .sym("tls_version", |s| s.1.tls_version)
+            .sym("tls_cipher", |s| s.1.tls_cipher)
+            .sym("auth_user", |s| s.1.auth_user)
+            .number("auth_failures", |s| i64::from(s.1.auth_failures()))
+            .int("commands_total", |s| {
+                s.1.commands
+                    .present
+                    .then_some(i64::from(s.1.commands.total))
+            })
+            .int("commands_failed", |s| {
+                s.1.commands
+                    .present
+                    .then(|| i64::from(s.1.commands.total.saturating_sub(s.1.commands.ok)))
+            })
+            .number("messages", |s| i64::from(s.1.messages))
+            .number("rejections", |s| i64::from(s.1.rejections))
+            .word("end", |s| Some(names::end(s.1)))
+            .sym("end_stage", |s| s.1.end_stage)
+            .buckets(self.zone, |s| {
+                if s.1.connect_ts == NO_TIME {
+                    s.1.first_ts
+                } else {
+                    s.1.connect_ts
+                }
+            })
+            .place(|s| s.1.place)
     }
 
     fn logins(&self) -> PolarsResult<DataFrame> {
@@ -322,6 +335,7 @@ impl Build<'_> {
         .prose("failure", |l| l.failure)
         .flag("credentials", |l| Some(l.credentials))
         .number("attempts", |l| i64::from(l.attempts))
+        .int("session", |l| self.session(l.session))
         .buckets(self.zone, |l| l.ts)
         .place(|l| l.place)
     }

@@ -236,8 +236,8 @@ pub struct Columns<'a, T> {
 trait Fill<T> {
     /// Takes the cells of the next rows.
     fn fill(&mut self, rows: &[T]);
-    /// The column, when all rows were taken.
-    fn finish(self: Box<Self>) -> PolarsResult<Column>;
+    /// The column, or those that were filled together, when all rows were taken.
+    fn finish(self: Box<Self>) -> PolarsResult<Vec<Column>>;
 }
 
 /// Cells by a closure into a builder of polars, and what makes a column of the builder's array.
@@ -257,8 +257,41 @@ where
             .for_each(|row| (self.push)(&mut self.builder, row));
     }
 
-    fn finish(self: Box<Self>) -> PolarsResult<Column> {
-        (self.end)(self.builder)
+    fn finish(self: Box<Self>) -> PolarsResult<Vec<Column>> {
+        (self.end)(self.builder).map(|column| vec![column])
+    }
+}
+
+/// What is cut out of a time, how it becomes a column, and that column.
+struct Part {
+    of: fn(&Cut) -> i64,
+    end: fn(Integers) -> PolarsResult<Column>,
+    cells: Integers,
+}
+
+/// The columns that a time is cut into: each time is cut once.
+struct Buckets<F> {
+    of: F,
+    cutter: Cutter,
+    parts: Vec<Part>,
+}
+
+impl<T, F: Fn(&T) -> i64> Fill<T> for Buckets<F> {
+    fn fill(&mut self, rows: &[T]) {
+        for row in rows {
+            let ts = Some((self.of)(row)).filter(|ts| *ts != NO_TIME);
+            let cut = ts.map(|ts| self.cutter.cut(ts));
+            for part in &mut self.parts {
+                part.cells.append_option(cut.as_ref().map(part.of));
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) -> PolarsResult<Vec<Column>> {
+        self.parts
+            .into_iter()
+            .map(|part| (part.end)(part.cells))
+            .collect()
     }
 }
 
@@ -435,28 +468,34 @@ impl<'a, T: 'a> Columns<'a, T> {
     }
 
     /// `day`, `hour`, `hour_of_day`, `weekday`, `minute` of a time.
-    pub fn buckets(self, zone: chrono_tz::Tz, of: impl Fn(&T) -> i64 + Copy + 'a) -> Self {
-        type State = (Cutter, Integers);
-        let state =
-            move |name: PlSmallStr, rows: usize| (Cutter::new(zone), Integers::new(name, rows));
-        let push = move |part: fn(&Cut) -> i64| {
-            move |(cutter, cells): &mut State, row: &T| {
-                let ts = Some(of(row)).filter(|ts| *ts != NO_TIME);
-                cells.append_option(ts.map(|ts| part(&cutter.cut(ts))));
-            }
-        };
-        let number = |(_, cells): State| Ok(cells.finish().into_column());
-        let date = move |state| {
-            let days: Column = number(state)?;
-            days.cast(&DataType::Int32)?.cast(&DataType::Date)
-        };
-        self.with("day", state, push(|cut| i64::from(cut.day)), date)
-            .with("hour", state, push(|cut| cut.hour), |(_, cells)| {
-                times(cells)
+    pub fn buckets(mut self, zone: chrono_tz::Tz, of: impl Fn(&T) -> i64 + 'a) -> Self {
+        type Bucket = (
+            &'static str,
+            fn(&Cut) -> i64,
+            fn(Integers) -> PolarsResult<Column>,
+        );
+        let all: [Bucket; 5] = [
+            ("day", |cut| i64::from(cut.day), dates),
+            ("hour", |cut| cut.hour, times),
+            ("hour_of_day", |cut| cut.hour_of_day, numbers),
+            ("weekday", |cut| cut.weekday, numbers),
+            ("minute", |cut| cut.minute, numbers),
+        ];
+        let wanted = all
+            .into_iter()
+            .filter(|(name, ..)| self.wanted.has(self.table, name));
+        let parts: Vec<Part> = wanted
+            .map(|(name, of, end)| Part {
+                of,
+                end,
+                cells: Integers::new(name.into(), self.height),
             })
-            .with("hour_of_day", state, push(|cut| cut.hour_of_day), number)
-            .with("weekday", state, push(|cut| cut.weekday), number)
-            .with("minute", state, push(|cut| cut.minute), number)
+            .collect();
+        if !parts.is_empty() {
+            let cutter = Cutter::new(zone);
+            self.columns.push(Box::new(Buckets { of, cutter, parts }));
+        }
+        self
     }
 
     /// `source` and `line`, and the finished frame. Every table has these two, and its key.
@@ -468,13 +507,23 @@ impl<'a, T: 'a> Columns<'a, T> {
         for rows in stretches {
             done.columns.iter_mut().for_each(|column| column.fill(rows));
         }
-        let columns: PolarsResult<Vec<Column>> = done
+        let columns: PolarsResult<Vec<Vec<Column>>> = done
             .columns
             .into_iter()
             .map(|column| column.finish())
             .collect();
-        DataFrame::new(done.height, columns?)
+        DataFrame::new(done.height, columns?.concat())
     }
+}
+
+fn numbers(cells: Integers) -> PolarsResult<Column> {
+    Ok(cells.finish().into_column())
+}
+
+fn dates(cells: Integers) -> PolarsResult<Column> {
+    numbers(cells)?
+        .cast(&DataType::Int32)?
+        .cast(&DataType::Date)
 }
 
 fn times(cells: Integers) -> PolarsResult<Column> {

@@ -132,8 +132,8 @@ impl Selection {
         let mut frames = Vec::with_capacity(tables.frames.len());
         for (name, frame) in tables.frames {
             let mut keep = self.by_time(name).and(self.by_host(&frame));
-            if let Some((entity, messages)) = &touched {
-                keep = keep.and(by_entity(name, entity, messages));
+            if let Some((entity, touched)) = &touched {
+                keep = keep.and(by_entity(name, entity, touched));
             }
             frames.push((
                 name,
@@ -218,21 +218,68 @@ fn mentions(entity: &Entity) -> Expr {
     found.fill_null(lit(false))
 }
 
-fn by_entity(table: &str, entity: &Entity, messages: &Series) -> Expr {
+fn by_entity(table: &str, entity: &Entity, touched: &Touched) -> Expr {
     let named = names(table, entity);
     match table {
-        "messages" | "attempts" | "deliveries" | "verdicts" => named.or(col("message")
-            .is_in(lit(messages.clone()).implode(false), false)
-            .fill_null(lit(false))),
-        "rejections" | "sessions" | "logins" => named,
+        "messages" | "attempts" | "deliveries" | "verdicts" => {
+            named.or(is_in("message", &touched.messages))
+        }
+        "sessions" => named.or(is_in("session", &touched.sessions)),
+        "logins" => named.or(is_in("session", &touched.brought)),
+        "rejections" => named,
         "server_events" => mentions(entity),
         // The sources are what the report rests on.
         _ => lit(true),
     }
 }
 
-/// Messages that name the entity, or were tried to or from it, with all their parents and children.
-fn touched(tables: &Tables, entity: &Entity) -> PolarsResult<Series> {
+fn is_in(key: &str, among: &Series) -> Expr {
+    col(key)
+        .is_in(lit(among.clone()).implode(false), false)
+        .fill_null(lit(false))
+}
+
+/// Keys of what touches an entity.
+struct Touched {
+    /// Messages that name it, or were tried to or from it, with all their parents and children.
+    messages: Series,
+    /// Connections that these messages came in by: their logins are those of the messages.
+    brought: Series,
+    /// These, and those of refusals and logins that name it.
+    sessions: Series,
+}
+
+fn touched(tables: &Tables, entity: &Entity) -> PolarsResult<Touched> {
+    let messages = touched_messages(tables, entity)?;
+    let brought = sessions_of(tables, "messages", is_in("message", &messages))?;
+    let mut sessions = brought.clone();
+    for table in ["rejections", "logins"] {
+        sessions.extend(sessions_of(tables, table, names(table, entity))?);
+    }
+    Ok(Touched {
+        messages,
+        brought: sorted(brought),
+        sessions: sorted(sessions),
+    })
+}
+
+/// Keys of the sessions that these rows of a table name.
+fn sessions_of(tables: &Tables, table: &str, rows: Expr) -> PolarsResult<HashSet<i64>> {
+    let Some(frame) = tables.get(table) else {
+        return Ok(HashSet::new());
+    };
+    let rows = frame.clone().lazy().filter(rows);
+    let rows = rows.select([col("session")]).collect()?;
+    Ok(rows.column("session")?.i64()?.iter().flatten().collect())
+}
+
+fn sorted(keys: HashSet<i64>) -> Series {
+    let mut keys: Vec<i64> = keys.into_iter().collect();
+    keys.sort_unstable();
+    Series::new("touched".into(), keys)
+}
+
+fn touched_messages(tables: &Tables, entity: &Entity) -> PolarsResult<Series> {
     let mut found: HashSet<i64> = HashSet::new();
     for name in ["messages", "attempts", "deliveries", "verdicts"] {
         let Some(frame) = tables.get(name) else {
@@ -249,9 +296,7 @@ fn touched(tables: &Tables, entity: &Entity) -> PolarsResult<Series> {
     if let Some(messages) = tables.get("messages") {
         spread(&mut found, messages)?;
     }
-    let mut keys: Vec<i64> = found.into_iter().collect();
-    keys.sort_unstable();
-    Ok(Series::new("touched".into(), keys))
+    Ok(sorted(found))
 }
 
 /// Adds parents and children until nothing is added: each round reaches one hop further, and hops are few.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod about;
 mod bad_input;
 mod corpora_postfix;
 mod layouts;
