@@ -42,10 +42,10 @@
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 10
 -- evidence   = """
--- SELECT auth_user, source, line FROM logins WHERE NOT success AND credentials
+-- SELECT auth_user, client_ip, source, line FROM logins WHERE NOT success AND credentials
 -- UNION ALL
--- SELECT auth_user, source, line
--- FROM (SELECT auth_user, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
+-- SELECT auth_user, client_ip, source, line
+-- FROM (SELECT auth_user, client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
 -- WHERE no = 1"""
 -- keys       = ["auth_user"]
 --
@@ -56,10 +56,10 @@
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 10
 -- evidence   = """
--- SELECT client_ip, source, line FROM logins WHERE NOT success AND credentials
+-- SELECT auth_user, client_ip, source, line FROM logins WHERE NOT success AND credentials
 -- UNION ALL
--- SELECT client_ip, source, line
--- FROM (SELECT client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
+-- SELECT auth_user, client_ip, source, line
+-- FROM (SELECT auth_user, client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
 -- WHERE no = 1"""
 -- keys       = ["client_ip"]
 --
@@ -70,10 +70,10 @@
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 5
 -- evidence   = """
--- SELECT auth_user, source, line FROM logins WHERE NOT success AND credentials
+-- SELECT auth_user, client_ip, source, line FROM logins WHERE NOT success AND credentials
 -- UNION ALL
--- SELECT auth_user, source, line
--- FROM (SELECT auth_user, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
+-- SELECT auth_user, client_ip, source, line
+-- FROM (SELECT auth_user, client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
 -- WHERE no = 1"""
 -- keys       = ["auth_user"]
 --
@@ -84,10 +84,10 @@
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 5
 -- evidence   = """
--- SELECT client_ip, source, line FROM logins WHERE NOT success AND credentials
+-- SELECT auth_user, client_ip, source, line FROM logins WHERE NOT success AND credentials
 -- UNION ALL
--- SELECT client_ip, source, line
--- FROM (SELECT client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
+-- SELECT auth_user, client_ip, source, line
+-- FROM (SELECT auth_user, client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
 -- WHERE no = 1"""
 -- keys       = ["client_ip"]
 WITH more AS (
