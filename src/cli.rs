@@ -35,6 +35,8 @@ pub enum Command {
     Queries(QueriesArgs),
     /// Say what is here: sources, formats, periods, coverage
     Inspect(InspectArgs),
+    /// Write the tables as Parquet, for other engines and for later runs
+    Convert(ConvertArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -75,7 +77,7 @@ pub struct ReportArgs {
 pub struct QueryArgs {
     /// Name of the query: `section/stem`, or the stem alone
     pub name: String,
-    /// Files and folders with logs
+    /// Files and folders with logs, folders written by `convert`
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
     /// How to print the rows
@@ -95,7 +97,7 @@ pub struct SqlArgs {
     /// The statement, over the tables sources, messages, attempts, deliveries, rejections, sessions, logins,
     /// verdicts, server_events, line_shapes, ignored_lines
     pub statement: String,
-    /// Files and folders with logs
+    /// Files and folders with logs, folders written by `convert`
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
     /// How to print the rows
@@ -119,7 +121,7 @@ pub struct QueriesArgs {
 /// `mtaudit inspect`.
 #[derive(Args, Debug)]
 pub struct InspectArgs {
-    /// Files and folders with logs
+    /// Files and folders with logs, folders written by `convert`
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
     /// How to print the rows
@@ -128,6 +130,20 @@ pub struct InspectArgs {
     #[allow(missing_docs)]
     #[command(flatten)]
     pub input: InputArgs,
+}
+
+/// `mtaudit convert`.
+#[derive(Args, Debug)]
+pub struct ConvertArgs {
+    /// Files and folders with logs
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Folder for the tables: new, empty, or one that holds some, to which these are added
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 /// Which queries, with which parameters.
@@ -141,7 +157,7 @@ pub struct LibraryArgs {
     pub params: Vec<String>,
 }
 
-/// What to read and how.
+/// Which rows of which logs, and how to read them.
 #[derive(Args, Debug)]
 pub struct InputArgs {
     /// Only this month, YYYY-MM
@@ -153,15 +169,23 @@ pub struct InputArgs {
     /// Only before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+    /// Only this host, as logged; can be repeated
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// How to read logs.
+#[derive(Args, Debug)]
+pub struct ReadArgs {
     /// Zone of log times without an offset, and of days and hours in reports (IANA name)
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub timezone: String,
     /// Year of each source's first line, where the lines have none (default: from the file's mtime)
     #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=2200))]
     pub year: Option<i32>,
-    /// Only this host, as logged; can be repeated
-    #[arg(long = "host", value_name = "NAME")]
-    pub hosts: Vec<String>,
     /// A domain of ours, for directions; can be repeated (default: domains seen in local delivery)
     #[arg(long = "local-domain", value_name = "DOMAIN")]
     pub local_domains: Vec<String>,

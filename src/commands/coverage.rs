@@ -56,7 +56,7 @@ fn shown(row: &SourceRow, zone: Tz) -> Shown {
     Shown {
         path: row.path.clone(),
         member: row.member.clone(),
-        codec: row.codec.unwrap_or_default().into(),
+        codec: row.codec.clone().unwrap_or_default(),
         format: row.format.clone().unwrap_or_default(),
         hosts: row.hosts.clone().unwrap_or_default(),
         bytes: row.bytes,

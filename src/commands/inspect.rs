@@ -40,5 +40,8 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
     if args.format == Format::Table {
         writeln!(io::stdout(), "{equation}")?;
     }
+    if args.input.read.timings {
+        input.timings.print()?;
+    }
     Ok(done)
 }

@@ -13,7 +13,8 @@ use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
 
 use super::progress::Progress;
-use super::sources::{Job, describe, jobs};
+use super::sources::{Job, Known, describe, jobs};
+use super::stores;
 use super::timings::Timings;
 use crate::correlate::coverage::{Counter, Counts};
 use crate::correlate::finish::finish;
@@ -23,9 +24,9 @@ use crate::formats;
 use crate::source::{self, Block, Outcome, Problem};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
-use crate::tables::Tables;
 use crate::tables::build::{self, SourceRow, Wanted};
 use crate::tables::select::Selection;
+use crate::tables::{Tables, store};
 
 /// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
 const BLOCK: usize = 1 << 20;
@@ -43,6 +44,8 @@ pub struct Options {
     pub selection: Selection,
     pub wanted: Wanted,
     pub timings: Timings,
+    /// Sources that are not to be read again.
+    pub known: Known,
 }
 
 impl Options {
@@ -58,6 +61,7 @@ impl Options {
             selection: Selection::default(),
             wanted: Wanted::default(),
             timings: Timings::default(),
+            known: Known::default(),
         }
     }
 }
@@ -72,29 +76,57 @@ pub struct Loaded {
     pub incomplete: bool,
     /// Domains taken to be local, sorted.
     pub local_domains: Vec<String>,
+    /// Files that were known and not read again.
+    pub left_out: Vec<String>,
 }
 
-/// Reads everything.
+/// Reads everything: logs, and folders of tables.
 ///
 /// # Errors
-/// No such path, no source at all, a thread pool that cannot be made, a table that does not fit in memory.
+/// No such path, no source at all, a thread pool that cannot be made, a table that does not fit in memory, a folder
+/// of tables that cannot be used, or was made for another zone or other local domains.
 pub fn load(options: &Options) -> Result<Loaded> {
-    let found = options
-        .timings
-        .of("discover", || source::discover(&options.paths));
-    if found.is_empty() {
-        bail!("no files under the given paths\nhint: name log files or folders that hold some");
-    }
-    let jobs = jobs(found, options.zone, options.year);
     let threads = options.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .context("cannot start threads")?;
-    pool.install(|| read_all(&jobs, options))
+    let mut loaded = pool.install(|| {
+        let (folders, logs): (Vec<PathBuf>, Vec<PathBuf>) = options
+            .paths
+            .iter()
+            .cloned()
+            .partition(|path| store::is_store(path));
+        match stores::load(&folders, options)? {
+            None => read_logs(&logs, options, &options.known),
+            Some(kept) if logs.is_empty() => Ok(kept),
+            Some(kept) => {
+                let known = Known::of(&kept.sources);
+                stores::join(kept, read_logs(&logs, options, &known)?)
+            }
+        }
+    })?;
+    loaded.tables = options
+        .selection
+        .apply(loaded.tables)
+        .context("cannot select rows")?;
+    Ok(loaded)
 }
 
-fn read_all(jobs: &[Job], options: &Options) -> Result<Loaded> {
+fn read_logs(paths: &[PathBuf], options: &Options, known: &Known) -> Result<Loaded> {
+    let found = options.timings.of("discover", || source::discover(paths));
+    if found.is_empty() {
+        bail!("no files under the given paths\nhint: name log files or folders that hold some");
+    }
+    let (left_out, found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|source| known.has(source));
+    let jobs = jobs(found, options.zone, options.year);
+    let mut loaded = read_all(&jobs, options, known)?;
+    loaded.left_out = left_out.into_iter().map(|source| source.path).collect();
+    Ok(loaded)
+}
+
+fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
     let strings = Strings::default();
     let progress = Progress::new(jobs.iter().map(|job| job.source.bytes).sum(), options.quiet);
     let waiting = AtomicUsize::new(0);
@@ -108,7 +140,7 @@ fn read_all(jobs: &[Job], options: &Options) -> Result<Loaded> {
             .collect()
     });
     progress.finish();
-    let (whole, mut sources) = options.timings.of("join", || join(jobs, read));
+    let (whole, mut sources) = options.timings.of("join", || join(jobs, read, known));
     let mut rows = options.timings.of("correlate", || {
         finish(whole, &strings, &options.local_domains)
     });
@@ -127,30 +159,26 @@ fn read_all(jobs: &[Job], options: &Options) -> Result<Loaded> {
     // Nobody needs to wait until the rows are taken apart. Where no thread can be had, they are here.
     let rest = move || drop((rows, strings));
     drop(std::thread::Builder::new().name("rest".into()).spawn(rest));
-    let tables = options
-        .selection
-        .apply(tables)
-        .context("cannot select rows")?;
-    let incomplete = sources
-        .iter()
-        .any(|row| row.incomplete || (row.undecodable > 0 && row.format.is_some()));
+    let incomplete = sources.iter().any(SourceRow::leaves_gaps);
     Ok(Loaded {
         tables,
         sources,
         incomplete,
         local_domains,
+        left_out: Vec::new(),
     })
 }
 
 /// Joins the sources in reading order. A source whose decoded content came before is not counted again.
-fn join(jobs: &[Job], read: Vec<(Part, Outcome)>) -> (Part, Vec<SourceRow>) {
+fn join(jobs: &[Job], read: Vec<(Part, Outcome)>, known: &Known) -> (Part, Vec<SourceRow>) {
     let mut whole = Part::default();
     let mut rows = Vec::with_capacity(jobs.len());
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut seen: HashMap<String, i64> = known.decoded().clone();
     for (rank, (job, (mut part, outcome))) in jobs.iter().zip(read).enumerate() {
+        let own = rank as i64;
         let first = (outcome.decoded_bytes > 0)
-            .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(rank));
-        let duplicate = first.filter(|first| *first != rank);
+            .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(own));
+        let duplicate = first.filter(|first| *first != own);
         if duplicate.is_some() {
             part = duplicate_of(part, rank as u32, outcome.lines);
         }

@@ -3,6 +3,7 @@
 //! Data goes to standard output, talk to standard error, and a closed pipe is success. The exit code is decided
 //! here: 0 complete, 1 no result, 2 usage, 3 result written but the evidence is incomplete.
 
+mod convert;
 mod coverage;
 mod inspect;
 pub mod load;
@@ -13,6 +14,7 @@ mod queries;
 mod query;
 mod report;
 mod sources;
+mod stores;
 pub mod timings;
 
 use std::ffi::OsString;
@@ -91,6 +93,7 @@ fn run(command: Command) -> Result<Done> {
         Command::Sql(args) => query::sql(&args),
         Command::Queries(args) => queries::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mtaudit", &mut script);

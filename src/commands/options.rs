@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 
 use super::Usage;
 use super::load::Options;
-use crate::cli::{InputArgs, LibraryArgs};
+use crate::cli::{InputArgs, LibraryArgs, ReadArgs};
 use crate::query::{Library, Overrides};
 use crate::tables::select::{Entity, Selection};
 
@@ -18,15 +18,32 @@ pub fn usage(what: String, hint: &str) -> anyhow::Error {
     Usage(format!("{what}\nhint: {hint}")).into()
 }
 
+/// Which rows of which logs, and how to read them.
+///
+/// # Errors
+/// Those of [`read`], a month or time that does not exist, a period that ends before it begins.
+pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result<Options> {
+    let read = read(&args.read, paths)?;
+    let (since, until) = period(args, read.zone)?;
+    let hosts = args.hosts.clone();
+    let about = about.map(entity).transpose()?;
+    Ok(Options {
+        selection: Selection {
+            since,
+            until,
+            hosts,
+            about,
+        },
+        ..read
+    })
+}
+
 /// What to read and how.
 ///
 /// # Errors
-/// A zone, month or time that does not exist, a period that ends before it begins.
-pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result<Options> {
+/// A zone that does not exist, a domain that is none, paths of which none exists.
+pub fn read(args: &ReadArgs, paths: &[PathBuf]) -> Result<Options> {
     let zone = zone(&args.timezone)?;
-    let (since, until) = period(args, zone)?;
-    let hosts = args.hosts.clone();
-    let about = about.map(entity).transpose()?;
     if !paths.is_empty() && paths.iter().all(|path| missing(path)) {
         return Err(usage(
             format!("{}: no such file or folder", paths[0].display()),
@@ -46,12 +63,6 @@ pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result
         local_domains: args.local_domains.clone(),
         threads: args.threads,
         quiet: args.quiet,
-        selection: Selection {
-            since,
-            until,
-            hosts,
-            about,
-        },
         ..Options::new(paths.to_vec(), zone)
     })
 }

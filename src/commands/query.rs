@@ -29,8 +29,9 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
     let loaded = load(&input)?;
     let done = state(&loaded);
     let engine = Engine::new(loaded.tables.frames, input.zone);
-    let answer = engine
-        .run(query, &overrides)
+    let answer = input
+        .timings
+        .of(&query.name, || engine.run(query, &overrides))
         .map_err(|error| anyhow!("{error}"))?;
     if let Some(why) = &answer.result.not_assessable {
         writeln!(io::stderr(), "{}: not assessable: {why}", query.name)?;
@@ -41,7 +42,10 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
         rows: answer.result.full,
     };
     print::rows(&table, args.format)?;
-    if !args.input.quiet {
+    if args.input.read.timings {
+        input.timings.print()?;
+    }
+    if !args.input.read.quiet {
         for finding in &answer.findings {
             writeln!(
                 io::stderr(),
@@ -63,10 +67,14 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
     let loaded = load(&input)?;
     let done = state(&loaded);
     let engine = Engine::new(loaded.tables.frames, input.zone);
-    let table = engine
-        .sql(&args.statement)
+    let table = input
+        .timings
+        .of("statement", || engine.sql(&args.statement))
         .map_err(|error| Usage(error.to_string()))?;
     print::rows(&table, args.format)?;
+    if args.input.read.timings {
+        input.timings.print()?;
+    }
     Ok(done)
 }
 

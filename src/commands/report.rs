@@ -87,14 +87,10 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         .timings
         .of("render and write", write)
         .map_err(|error| anyhow!("{error}"))?;
-    if args.input.timings {
-        input
-            .timings
-            .lines()
-            .iter()
-            .try_for_each(|line| writeln!(io::stderr(), "{line}"))?;
+    if args.input.read.timings {
+        input.timings.print()?;
     }
-    if !args.input.quiet {
+    if !args.input.read.quiet {
         say(&report, &args.out)?;
     }
     let done = state(&loaded);
@@ -255,15 +251,18 @@ fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<String> {
     add("--until", given.until.iter().cloned().collect());
     add(
         "--timezone",
-        if given.timezone == "UTC" {
+        if given.read.timezone == "UTC" {
             vec![]
         } else {
-            vec![given.timezone.clone()]
+            vec![given.read.timezone.clone()]
         },
     );
-    add("--year", given.year.iter().map(i32::to_string).collect());
+    add(
+        "--year",
+        given.read.year.iter().map(i32::to_string).collect(),
+    );
     add("--host", sorted(&given.hosts));
-    add("--local-domain", sorted(&given.local_domains));
+    add("--local-domain", sorted(&given.read.local_domains));
     add("--about", args.about.iter().cloned().collect());
     add("--param", sorted(&args.library.params));
     add("--queries", path(&args.library.queries));
@@ -381,6 +380,12 @@ fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
              Shares are shares of that, and are not held against thresholds, which are made for all mail."
                 .to_owned(),
         );
+    }
+    if !loaded.left_out.is_empty() {
+        said.push(format!(
+            "Not read, as the tables hold them already: {}.",
+            short_list(&loaded.left_out)
+        ));
     }
     said.push("A finding is a pattern in the logs measured against a stated threshold. It is not proof of intent.".to_owned());
     said

@@ -1,12 +1,14 @@
 //! Sources in reading order, with their clocks, and what is to be said of each afterwards.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use crate::correlate::coverage::Counts;
 use crate::correlate::finish::Rows;
 use crate::correlate::rows::NO_TIME;
-use crate::source::{Codec, Outcome, Problem, Source};
+use crate::source::{self, Codec, Outcome, Problem, Source};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock, YearRule};
 use crate::tables::build::SourceRow;
@@ -24,6 +26,51 @@ pub struct Job {
     first_ts: Option<i64>,
     /// Offset in its first line, as logged.
     own_offset: bool,
+}
+
+/// Sources that were read before, by what is in them.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// SHA-256 of files as found, by their size.
+    files: HashMap<u64, HashSet<String>>,
+    /// Number by SHA-256 of the decoded stream, counted back from the source that comes next.
+    decoded: HashMap<String, i64>,
+}
+
+impl Known {
+    /// These sources, all that come before the next one.
+    pub fn of(sources: &[SourceRow]) -> Known {
+        let mut known = Known::default();
+        for (row, source) in sources.iter().enumerate() {
+            if let Some(sha256) = &source.sha256 {
+                let files = known.files.entry(source.bytes).or_default();
+                files.insert(sha256.clone());
+            }
+            if let Some(sha256) = source
+                .decoded_sha256
+                .clone()
+                .filter(|_| source.decoded_bytes > 0)
+            {
+                let number = row as i64 - sources.len() as i64;
+                known.decoded.entry(sha256).or_insert(number);
+            }
+        }
+        known
+    }
+
+    /// Whether a file is among them. Only one of a known size is hashed.
+    pub fn has(&self, source: &Source) -> bool {
+        let Some(files) = self.files.get(&source.bytes) else {
+            return false;
+        };
+        // What cannot be hashed cannot be read either, which is told when it is tried.
+        source::sha256(&source.file).is_ok_and(|sha256| files.contains(&sha256))
+    }
+
+    /// Numbers by SHA-256 of decoded streams; negative, so that they are right once numbers are moved up.
+    pub fn decoded(&self) -> &HashMap<String, i64> {
+        &self.decoded
+    }
 }
 
 /// The sources in the order of their first lines; those without one last, by path.
@@ -74,12 +121,12 @@ impl Job {
     }
 
     /// What can be said before counting.
-    pub fn row(&self, outcome: Outcome, duplicate_of: Option<usize>) -> SourceRow {
+    pub fn row(&self, outcome: Outcome, duplicate_of: Option<i64>) -> SourceRow {
         let problem = outcome.problem.as_ref().or(self.source.problem.as_ref());
         let read = outcome.bytes > 0 || matches!(problem, Some(Problem::Empty));
         SourceRow {
             path: self.source.path.clone(),
-            codec: self.source.codec.map(codec),
+            codec: self.source.codec.map(|c| codec(c).to_owned()),
             bytes: self.source.bytes,
             decoded_bytes: outcome.decoded_bytes,
             sha256: Some(outcome.sha256.clone()).filter(|_| read),
@@ -97,7 +144,7 @@ impl Job {
                     self.zone.to_string()
                 }
             }),
-            duplicate_of: duplicate_of.map(|rank| rank as i64),
+            duplicate_of,
             incomplete: problem.is_some_and(damaging),
             problem: problem.map(words),
             ..SourceRow::default()

@@ -1,5 +1,6 @@
 //! How long each stage took, for `--timings`: on standard error, as it differs from run to run.
 
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,17 @@ impl Timings {
             .unwrap_or_else(PoisonError::into_inner)
             .push(stage);
         result
+    }
+
+    /// Prints them.
+    ///
+    /// # Errors
+    /// Those of standard error.
+    pub fn print(&self) -> io::Result<()> {
+        let mut out = io::stderr().lock();
+        self.lines()
+            .iter()
+            .try_for_each(|line| writeln!(out, "{line}"))
     }
 
     /// One line a stage: wall milliseconds, CPU milliseconds, name. Of stages that run side by side, the CPU time

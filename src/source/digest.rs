@@ -1,5 +1,7 @@
 //! SHA-256 of what passes by, as lower-case hex.
 
+use std::io;
+
 use sha2::{Digest as _, Sha256};
 
 /// A running SHA-256 and the bytes it has seen.
@@ -13,6 +15,20 @@ impl Digest {
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
+    }
+
+    /// Of all that a reader gives.
+    pub(super) fn of(mut reader: impl io::Read) -> io::Result<Digest> {
+        let mut digest = Digest::default();
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(digest),
+                Ok(read) => digest.update(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub(super) fn hex(self) -> String {

@@ -14,7 +14,7 @@ mod read;
 
 pub use discover::discover;
 pub use lines::looks_binary;
-pub use read::read;
+pub use read::{read, sha256};
 
 /// How a source is compressed, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

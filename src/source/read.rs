@@ -61,6 +61,14 @@ pub fn read(
     }
 }
 
+/// SHA-256 of a file as found, lower-case hex.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn sha256(file: &std::path::Path) -> io::Result<String> {
+    Digest::of(File::open(file)?).map(Digest::hex)
+}
+
 fn unreadable(error: &io::Error) -> Outcome {
     let problem = Some(Problem::Unreadable(plain_words(error)));
     Outcome {

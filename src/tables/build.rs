@@ -2,6 +2,7 @@
 
 use chrono_tz::Tz;
 use polars::prelude::{DataFrame, PolarsResult};
+use serde::{Deserialize, Serialize};
 
 use super::Tables;
 pub use super::columns::Wanted;
@@ -16,12 +17,13 @@ use crate::strings::Strings;
 use crate::tables::names;
 
 /// One source, as its table has it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct SourceRow {
     pub path: String,
     pub member: Option<String>,
-    pub codec: Option<&'static str>,
+    pub codec: Option<String>,
     pub bytes: u64,
     pub decoded_bytes: u64,
     pub sha256: Option<String>,
@@ -44,6 +46,13 @@ pub struct SourceRow {
     pub problem: Option<String>,
     /// The problem leaves the evidence incomplete.
     pub incomplete: bool,
+}
+
+impl SourceRow {
+    /// It is damaged or unreadable, or holds lines that are not text.
+    pub fn leaves_gaps(&self) -> bool {
+        self.incomplete || (self.undecodable > 0 && self.format.is_some())
+    }
 }
 
 /// All tables.
@@ -448,7 +457,7 @@ fn sources_table(
     Columns::new("sources", [numbered.as_slice()], texts, wanted)
         .text("path", |s| Some(s.1.path.clone()))
         .text("member", |s| s.1.member.clone())
-        .word("codec", |s| s.1.codec)
+        .text("codec", |s| s.1.codec.clone())
         .number("bytes", |s| s.1.bytes as i64)
         .number("decoded_bytes", |s| s.1.decoded_bytes as i64)
         .text("sha256", |s| s.1.sha256.clone())

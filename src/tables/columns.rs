@@ -11,6 +11,7 @@ use polars::prelude::*;
 
 use crate::correlate::rows::{NO_TIME, Place};
 use crate::strings::{Reader, Sym};
+use crate::tables::schema::PROSE;
 use crate::tables::zone::{Cut, Cutter};
 
 /// Which columns of which tables to build: all, or those that some texts name; and how.
@@ -77,7 +78,25 @@ impl Wanted {
         }
     }
 
-    fn has(&self, table: &str, column: &str) -> bool {
+    /// Texts of a table that was not built here as they are built here: categories, where those are wanted.
+    pub(super) fn coded_text(&self, table: &str, frame: DataFrame) -> PolarsResult<DataFrame> {
+        if !self.coded || table == "sources" {
+            return Ok(frame);
+        }
+        let categories = DataType::from_categories(Categories::global());
+        let coded = |column: &Column| {
+            let text = column.dtype() == &DataType::String;
+            if text && !PROSE.contains(&column.name().as_str()) {
+                column.cast(&categories)
+            } else {
+                Ok(column.clone())
+            }
+        };
+        let columns: PolarsResult<Vec<Column>> = frame.columns().iter().map(coded).collect();
+        DataFrame::new(frame.height(), columns?)
+    }
+
+    pub(super) fn has(&self, table: &str, column: &str) -> bool {
         let Some(names) = &self.names else {
             return true;
         };
@@ -348,8 +367,9 @@ impl<'a, T: 'a> Columns<'a, T> {
 
     /// A name or an address by symbol.
     pub fn sym(self, name: &str, of: impl Fn(&T) -> Sym + 'a) -> Self {
+        debug_assert!(!PROSE.contains(&name), "{name} is listed as prose");
         if !self.wanted.coded {
-            return self.prose(name, of);
+            return self.string(name, of);
         }
         type State = (PrimitiveChunkedBuilder<UInt32Type>, PolarsResult<()>);
         let texts = self.texts;
@@ -374,6 +394,11 @@ impl<'a, T: 'a> Columns<'a, T> {
 
     /// A text by symbol that hardly repeats, or whose words are searched: a string in every case.
     pub fn prose(self, name: &str, of: impl Fn(&T) -> Sym + 'a) -> Self {
+        debug_assert!(PROSE.contains(&name), "{name} is not listed as prose");
+        self.string(name, of)
+    }
+
+    fn string(self, name: &str, of: impl Fn(&T) -> Sym + 'a) -> Self {
         let texts = self.texts;
         self.with(
             name,

@@ -1,7 +1,8 @@
 //! The rows, in columns.
 //!
 //! [`schema`] is the one list of names; [`columns`] are the builders, [`build`] fills them from
-//! [`crate::correlate`]'s rows, [`zone`] cuts times to local days and hours. A query sees the frames and cannot tell where
+//! [`crate::correlate`]'s rows, [`zone`] cuts times to local days and hours, [`select`] narrows, [`store`] keeps them as
+//! Parquet. A query sees the frames and cannot tell where
 //! they came from.
 
 pub mod build;
@@ -9,6 +10,7 @@ mod columns;
 mod names;
 pub mod schema;
 pub mod select;
+pub mod store;
 pub mod zone;
 
 use polars::prelude::DataFrame;

@@ -21,6 +21,20 @@ pub enum Type {
     Date,
 }
 
+/// Texts that hardly repeat, or whose words are searched: never categories. By column, in whichever table.
+pub const PROSE: &[&str] = &[
+    "queue_id",
+    "message_id",
+    "next_queue_id",
+    "reply",
+    "failure",
+    "verdict",
+    "detail",
+    "text",
+    "shape",
+    "why",
+];
+
 /// A column: name, type, and what it holds.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]

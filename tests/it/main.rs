@@ -11,5 +11,6 @@ mod queries;
 mod readme;
 mod same_bytes;
 mod sample;
+mod store;
 mod support;
 mod truth;

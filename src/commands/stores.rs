@@ -1,0 +1,128 @@
+//! Folders of tables as input: opened, held against what is asked, and joined with one another and with logs.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::Usage;
+use super::load::{Loaded, Options};
+use super::options::usage;
+use crate::tables::Tables;
+use crate::tables::store::{self, Keys, Store};
+
+/// The tables of these folders; nothing when there is none.
+///
+/// # Errors
+/// A folder that cannot be used, one that was made for another zone or other local domains, two that hold the same
+/// source.
+pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
+    let mut whole: Option<Loaded> = None;
+    for folder in folders {
+        let store = Store::open(folder)?;
+        store
+            .check_zone(options.zone)
+            .map_err(|error| Usage(format!("{error:#}")))?;
+        check_domains(folder, &store, options)?;
+        let read = || store.tables(&options.wanted);
+        let tables = options.timings.of("read tables", read)?;
+        let sources = store.sources();
+        let next = Loaded {
+            tables,
+            incomplete: sources.iter().any(|source| source.leaves_gaps()),
+            sources,
+            local_domains: store.local_domains(),
+            left_out: Vec::new(),
+        };
+        whole = Some(match whole {
+            None => next,
+            Some(before) => {
+                check_sources(folder, &before, &next)?;
+                join(before, next)?
+            }
+        });
+    }
+    Ok(whole)
+}
+
+/// Directions were decided when the tables were made.
+fn check_domains(folder: &Path, store: &Store, options: &Options) -> Result<()> {
+    let mut given = options.local_domains.clone();
+    given.iter_mut().for_each(|d| d.make_ascii_lowercase());
+    given.sort_unstable();
+    given.dedup();
+    let own = store.local_domains();
+    if given.is_empty() || given == own {
+        return Ok(());
+    }
+    Err(usage(
+        format!(
+            "{}: its directions were decided with the local domains {}",
+            folder.display(),
+            own.join(", ")
+        ),
+        "leave --local-domain out, or convert the logs again with it",
+    ))
+}
+
+fn check_sources(folder: &Path, before: &Loaded, next: &Loaded) -> Result<()> {
+    let known: HashMap<&str, &str> = before
+        .sources
+        .iter()
+        .filter(|source| source.duplicate_of.is_none())
+        .filter_map(|source| Some((source.decoded_sha256.as_deref()?, source.path.as_str())))
+        .collect();
+    let mut twice = next
+        .sources
+        .iter()
+        .filter(|source| source.decoded_bytes > 0);
+    let twice = twice.find_map(|source| known.get(source.decoded_sha256.as_deref()?));
+    match twice {
+        None => Ok(()),
+        Some(path) => Err(usage(
+            format!(
+                "{}: {path} is in another of these folders too",
+                folder.display()
+            ),
+            "name one of them, or convert the logs into one folder",
+        )),
+    }
+}
+
+/// Two loads as one: the keys of the second count on from those of the first.
+///
+/// # Errors
+/// Those of polars.
+pub fn join(first: Loaded, mut next: Loaded) -> Result<Loaded> {
+    let rows = |table: &str| {
+        first
+            .tables
+            .get(table)
+            .map_or(0, |frame| frame.height() as i64)
+    };
+    let keys = Keys {
+        sources: first.sources.len() as i64,
+        messages: rows("messages"),
+        sessions: rows("sessions"),
+    };
+    let joined = || -> Result<Tables> {
+        let moved = store::shift(next.tables, &mut next.sources, keys)?;
+        store::append(first.tables, moved)
+    };
+    let tables = joined().context("cannot join tables")?;
+    let mut sources = first.sources;
+    sources.extend(next.sources);
+    let mut local_domains = first.local_domains;
+    local_domains.extend(next.local_domains);
+    local_domains.sort_unstable();
+    local_domains.dedup();
+    let mut left_out = first.left_out;
+    left_out.extend(next.left_out);
+    Ok(Loaded {
+        tables,
+        sources,
+        incomplete: first.incomplete || next.incomplete,
+        local_domains,
+        left_out,
+    })
+}
