@@ -45,8 +45,7 @@
 -- SELECT auth_user, client_ip, source, line FROM logins WHERE NOT success AND credentials
 -- UNION ALL
 -- SELECT auth_user, client_ip, source, line
--- FROM (SELECT auth_user, client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
--- WHERE no = 1"""
+-- FROM (SELECT DISTINCT ON (auth_user, client_ip) auth_user, client_ip, ts, source, line FROM logins WHERE success ORDER BY auth_user, client_ip, ts, source, line) AS firsts"""
 -- keys       = ["auth_user"]
 --
 -- [[findings]]
@@ -59,8 +58,7 @@
 -- SELECT auth_user, client_ip, source, line FROM logins WHERE NOT success AND credentials
 -- UNION ALL
 -- SELECT auth_user, client_ip, source, line
--- FROM (SELECT auth_user, client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
--- WHERE no = 1"""
+-- FROM (SELECT DISTINCT ON (auth_user, client_ip) auth_user, client_ip, ts, source, line FROM logins WHERE success ORDER BY auth_user, client_ip, ts, source, line) AS firsts"""
 -- keys       = ["client_ip"]
 --
 -- [[findings]]
@@ -73,8 +71,7 @@
 -- SELECT auth_user, client_ip, source, line FROM logins WHERE NOT success AND credentials
 -- UNION ALL
 -- SELECT auth_user, client_ip, source, line
--- FROM (SELECT auth_user, client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
--- WHERE no = 1"""
+-- FROM (SELECT DISTINCT ON (auth_user, client_ip) auth_user, client_ip, ts, source, line FROM logins WHERE success ORDER BY auth_user, client_ip, ts, source, line) AS firsts"""
 -- keys       = ["auth_user"]
 --
 -- [[findings]]
@@ -87,8 +84,7 @@
 -- SELECT auth_user, client_ip, source, line FROM logins WHERE NOT success AND credentials
 -- UNION ALL
 -- SELECT auth_user, client_ip, source, line
--- FROM (SELECT auth_user, client_ip, source, line, ROW_NUMBER() OVER (PARTITION BY auth_user, client_ip ORDER BY ts, source, line) AS no FROM logins WHERE success) AS firsts
--- WHERE no = 1"""
+-- FROM (SELECT DISTINCT ON (auth_user, client_ip) auth_user, client_ip, ts, source, line FROM logins WHERE success ORDER BY auth_user, client_ip, ts, source, line) AS firsts"""
 -- keys       = ["client_ip"]
 WITH more AS (
     SELECT CAST(v.n AS BIGINT) AS n FROM (VALUES (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS v(n)

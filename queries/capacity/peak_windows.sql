@@ -78,10 +78,9 @@ WITH widths AS (
     FROM slots
     JOIN listed ON slots.width = listed.width AND slots.starts = listed.starts
 ), senders AS (
-    SELECT covered.width AS width, covered.starts AS starts, COUNT(DISTINCT placed.client_ip) AS clients
-    FROM placed
-    JOIN covered ON placed.minute = covered.minute
-    WHERE placed.once AND placed.client_ip IS NOT NULL
+    SELECT covered.width AS width, covered.starts AS starts, COUNT(DISTINCT seen.client_ip) AS clients
+    FROM (SELECT DISTINCT minute, client_ip FROM placed WHERE once AND client_ip IS NOT NULL) AS seen
+    JOIN covered ON seen.minute = covered.minute
     GROUP BY covered.width, covered.starts
 )
 SELECT listed.width * 60 AS width,

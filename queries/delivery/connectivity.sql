@@ -68,14 +68,16 @@ WITH failures AS (
            CAST(COUNT(*) AS BIGINT) AS tries, COUNT(DISTINCT message) AS messages, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example
     FROM failures
     GROUP BY recipient_domain, relay, reason, stage
-), slots AS (
-    SELECT COALESCE(recipient_domain, '') AS recipient_domain,
+), quarters AS (
+    SELECT recipient_domain,
            minute - minute % 15 AS slot,
            CAST(COUNT(*) AS BIGINT) AS tries,
            CAST(COUNT(*) FILTER (WHERE cause IN ('network', 'tls') AND status IN ('deferred', 'bounced', 'expired')) AS BIGINT) AS failed,
            MIN(ts) FILTER (WHERE cause IN ('network', 'tls') AND status IN ('deferred', 'bounced', 'expired')) AS first_ts
     FROM attempts
-    GROUP BY COALESCE(recipient_domain, ''), minute - minute % 15
+    GROUP BY recipient_domain, minute - minute % 15
+), slots AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain, slot, tries, failed, first_ts FROM quarters
 ), numbered AS (
     SELECT recipient_domain, tries, failed, first_ts,
            ROW_NUMBER() OVER (PARTITION BY recipient_domain ORDER BY -failed, slot) AS no

@@ -57,23 +57,23 @@
 -- UNION ALL SELECT COALESCE(host, '') AS host, ts AS silent_from, source, line FROM server_events"""
 -- keys       = ["host", "silent_from"]
 WITH minutes AS (
-    SELECT COALESCE(host, '') AS host, minute, MIN(received_ts) AS first_ts, MAX(received_ts) AS last_ts FROM messages WHERE minute IS NOT NULL GROUP BY COALESCE(host, ''), minute
+    SELECT host, minute, MIN(received_ts) AS first_ts, MAX(received_ts) AS last_ts FROM messages WHERE minute IS NOT NULL GROUP BY host, minute
     UNION ALL
-    SELECT COALESCE(host, '') AS host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM attempts WHERE minute IS NOT NULL GROUP BY COALESCE(host, ''), minute
+    SELECT host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM attempts WHERE minute IS NOT NULL GROUP BY host, minute
     UNION ALL
-    SELECT COALESCE(host, '') AS host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM rejections WHERE minute IS NOT NULL GROUP BY COALESCE(host, ''), minute
+    SELECT host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM rejections WHERE minute IS NOT NULL GROUP BY host, minute
     UNION ALL
-    SELECT COALESCE(host, '') AS host, minute, MIN(COALESCE(connect_ts, disconnect_ts)) AS first_ts, MAX(COALESCE(connect_ts, disconnect_ts)) AS last_ts FROM sessions WHERE COALESCE(connect_ts, disconnect_ts) IS NOT NULL GROUP BY COALESCE(host, ''), minute
+    SELECT host, minute, MIN(COALESCE(connect_ts, disconnect_ts)) AS first_ts, MAX(COALESCE(connect_ts, disconnect_ts)) AS last_ts FROM sessions WHERE COALESCE(connect_ts, disconnect_ts) IS NOT NULL GROUP BY host, minute
     UNION ALL
-    SELECT COALESCE(host, '') AS host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM logins WHERE minute IS NOT NULL GROUP BY COALESCE(host, ''), minute
+    SELECT host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM logins WHERE minute IS NOT NULL GROUP BY host, minute
     UNION ALL
-    SELECT COALESCE(host, '') AS host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM verdicts WHERE minute IS NOT NULL GROUP BY COALESCE(host, ''), minute
+    SELECT host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM verdicts WHERE minute IS NOT NULL GROUP BY host, minute
     UNION ALL
-    SELECT COALESCE(host, '') AS host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM server_events WHERE minute IS NOT NULL GROUP BY COALESCE(host, ''), minute
+    SELECT host, minute, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM server_events WHERE minute IS NOT NULL GROUP BY host, minute
 ), active AS (
-    SELECT host, minute, MIN(first_ts) AS first_ts, MAX(last_ts) AS last_ts
+    SELECT COALESCE(host, '') AS host, minute, MIN(first_ts) AS first_ts, MAX(last_ts) AS last_ts
     FROM minutes
-    GROUP BY host, minute
+    GROUP BY COALESCE(host, ''), minute
 ), pauses AS (
     SELECT host,
            first_ts AS silent_until,

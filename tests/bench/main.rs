@@ -219,7 +219,8 @@ fn parse(block: &Block, clock: &Clock) -> u64 {
 fn queries(log: &Path, bytes: u64) {
     let loaded = load::load(&Options {
         year: Some(2026),
-        wanted: Wanted::default(),
+        // As reports have them.
+        wanted: Wanted::default().coded(),
         ..Options::new(vec![log.to_owned()], chrono_tz::UTC)
     });
     let engine = Engine::new(loaded.unwrap().tables.frames, chrono_tz::UTC);
