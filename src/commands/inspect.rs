@@ -8,7 +8,7 @@ use super::load::load;
 use super::query::state;
 use super::{Done, options, print};
 use crate::cli::{Format, InspectArgs};
-use crate::query::Engine;
+use crate::query::{Engine, Overrides, ResultTable};
 use crate::report::format::count;
 
 /// Columns that a reader wants first; `mtaudit sql 'SELECT * FROM sources'` has all.
@@ -39,9 +39,44 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
     print::rows(&table, args.format)?;
     if args.format == Format::Table {
         writeln!(io::stdout(), "{equation}")?;
+        silences(&engine)?;
     }
     if args.input.read.timings {
         input.timings.print()?;
     }
     Ok(done)
+}
+
+/// The longest time without a line of each host, and all that are long, for people: programs ask the query.
+fn silences(engine: &Engine) -> Result<()> {
+    let library = options::queries(None)?;
+    let answer = library
+        .find("evidence/coverage")
+        .and_then(|query| engine.run(query, &Overrides::new()))
+        .map_err(|error| anyhow!("{error}"))?;
+    let shown =
+        |name: &str| ["host", "silent_from", "silent_until", "seconds", "unusual"].contains(&name);
+    let columns = &answer.result.columns;
+    let keep: Vec<usize> = (0..columns.len())
+        .filter(|at| shown(&columns[*at].name))
+        .collect();
+    let table = ResultTable {
+        columns: keep.iter().map(|at| columns[*at].clone()).collect(),
+        rows: answer
+            .result
+            .rows
+            .iter()
+            .map(|row| keep.iter().map(|at| row[*at].clone()).collect())
+            .collect(),
+    };
+    if table.rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(io::stdout(), "\n{}:", answer.result.title)?;
+    print::rows(&table, Format::Table)?;
+    let more = answer.result.total - table.rows.len();
+    if more > 0 {
+        writeln!(io::stdout(), "{more} more: mtaudit query coverage")?;
+    }
+    Ok(())
 }

@@ -140,7 +140,9 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
             .collect()
     });
     progress.finish();
-    let (whole, mut sources) = options.timings.of("join", || join(jobs, read, known));
+    let (whole, mut sources) = options
+        .timings
+        .of("join", || join(jobs, read, known, &strings));
     let mut rows = options.timings.of("correlate", || {
         finish(whole, &strings, &options.local_domains)
     });
@@ -170,7 +172,12 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
 }
 
 /// Joins the sources in reading order. A source whose decoded content came before is not counted again.
-fn join(jobs: &[Job], read: Vec<(Part, Outcome)>, known: &Known) -> (Part, Vec<SourceRow>) {
+fn join(
+    jobs: &[Job],
+    read: Vec<(Part, Outcome)>,
+    known: &Known,
+    strings: &Strings,
+) -> (Part, Vec<SourceRow>) {
     let mut whole = Part::default();
     let mut rows = Vec::with_capacity(jobs.len());
     let mut seen: HashMap<String, i64> = known.decoded().clone();
@@ -180,7 +187,7 @@ fn join(jobs: &[Job], read: Vec<(Part, Outcome)>, known: &Known) -> (Part, Vec<S
             .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(own));
         let duplicate = first.filter(|first| *first != own);
         if duplicate.is_some() {
-            part = duplicate_of(part, rank as u32, outcome.lines);
+            part = duplicate_of(part, rank as u32, outcome.lines, strings);
         }
         rows.push(job.row(outcome, duplicate));
         whole.append(part);
@@ -189,7 +196,7 @@ fn join(jobs: &[Job], read: Vec<(Part, Outcome)>, known: &Known) -> (Part, Vec<S
 }
 
 /// A part that says only that its lines were seen before.
-fn duplicate_of(part: Part, source: u32, lines: u64) -> Part {
+fn duplicate_of(part: Part, source: u32, lines: u64, strings: &Strings) -> Part {
     let mut counts = part.tally.sources.get(&source).cloned().unwrap_or_default();
     counts = Counts {
         lines,
@@ -201,6 +208,9 @@ fn duplicate_of(part: Part, source: u32, lines: u64) -> Part {
     };
     let mut empty = Part::default();
     empty.tally.sources.insert(source, counts);
+    empty
+        .tally
+        .ignore_all(source, "same content as another source", lines, strings);
     empty
 }
 

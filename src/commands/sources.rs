@@ -223,14 +223,17 @@ fn words(problem: &Problem) -> String {
 /// Fills in what counting brought. A source without a single line of a known program is named as such, and its
 /// lines are ignored rather than unrecognised.
 pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &mut Rows, strings: &Strings) {
+    let mut foreign = Vec::new();
     for (rank, (job, row)) in jobs.iter().zip(sources.iter_mut()).enumerate() {
         let rank = rank as u32;
         let Some(counts) = rows.tally.sources.get_mut(&rank) else {
             continue;
         };
         if counts.formats.is_empty() {
-            counts.ignored += std::mem::take(&mut counts.unrecognised);
+            let lines = std::mem::take(&mut counts.unrecognised);
+            counts.ignored += lines;
             rows.tally.shapes.retain(|kind, _| kind.0 != rank);
+            foreign.push((rank, lines));
         }
         row.lines = counts.lines;
         row.events = counts.events;
@@ -253,6 +256,10 @@ pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &mut Rows, string
                 &Problem::NotMail
             }));
         }
+    }
+    for (rank, lines) in foreign {
+        let why = "line of a source without any of a known mail server";
+        rows.tally.ignore_all(rank, why, lines, strings);
     }
 }
 

@@ -63,6 +63,21 @@ pub struct Tally {
     pub ignored: Map<Kind, Seen>,
 }
 
+impl Tally {
+    /// Lines of a source that are ignored as a whole, and why.
+    pub fn ignore_all(&mut self, source: u32, why: &str, lines: u64, strings: &Strings) {
+        if lines == 0 {
+            return;
+        }
+        let kind = (source, "", Sym::NULL, strings.intern(why.as_bytes()));
+        let seen = self
+            .ignored
+            .entry(kind)
+            .or_insert(Seen { lines: 0, line: 1 });
+        seen.lines += lines;
+    }
+}
+
 /// The shape of a line without a log's header.
 pub const NO_HEADER: &str = "(no log header)";
 

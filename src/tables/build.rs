@@ -510,6 +510,13 @@ mod tests {
                 .map(|c| (c.name.to_string(), c.kind))
                 .collect();
             assert_eq!(own, listed, "table {name}");
+            let mute: Vec<&str> = table
+                .columns
+                .iter()
+                .filter(|c| c.about.is_empty())
+                .map(|c| c.name)
+                .collect();
+            assert!(mute.is_empty(), "{name}: nothing is said about {mute:?}");
         }
     }
 

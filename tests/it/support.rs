@@ -122,6 +122,10 @@ pub fn sources(dir: &Path, paths: &[&str]) -> (Vec<Row>, i32) {
     for row in &rows {
         equation(row);
     }
+    // Every line that is ignored is of a kind that is listed.
+    let (listed, _) = sql(dir, "SELECT SUM(lines) AS n FROM ignored_lines", paths);
+    let ignored: i64 = rows.iter().map(|row| number(row, "ignored")).sum();
+    assert_eq!(number(&listed[0], "n"), ignored);
     (rows, code)
 }
 
