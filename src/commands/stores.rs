@@ -9,7 +9,7 @@ use super::Usage;
 use super::load::{Loaded, Options};
 use super::options::usage;
 use crate::tables::Tables;
-use crate::tables::store::{self, Keys, Store};
+use crate::tables::store::{self, Days, Keys, Store};
 
 /// The tables of these folders; nothing when there is none.
 ///
@@ -24,7 +24,7 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
             .check_zone(options.zone)
             .map_err(|error| Usage(format!("{error:#}")))?;
         check_domains(folder, &store, options)?;
-        let read = || store.tables(&options.wanted);
+        let read = || store.tables(&options.wanted, days(options));
         let tables = options.timings.of("read tables", read)?;
         let sources = store.sources();
         let next = Loaded {
@@ -43,6 +43,24 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
         });
     }
     Ok(whole)
+}
+
+/// The days of the period. What touches one entity is followed beyond them.
+fn days(options: &Options) -> Days {
+    let selection = &options.selection;
+    if selection.about.is_some() {
+        return Days::default();
+    }
+    let day = |ts: i64| {
+        let utc = chrono::DateTime::from_timestamp_micros(ts)?;
+        Some(utc.with_timezone(&options.zone).date_naive())
+    };
+    Days {
+        first: selection.since.and_then(day),
+        last: selection
+            .until
+            .and_then(|until| day(until.saturating_sub(1))),
+    }
 }
 
 /// Directions were decided when the tables were made.

@@ -83,6 +83,31 @@ pub struct Keys {
     pub sessions: i64,
 }
 
+/// Local days, the first and the last, from which rows are needed; none where it does not matter.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Days {
+    pub first: Option<chrono::NaiveDate>,
+    pub last: Option<chrono::NaiveDate>,
+}
+
+impl Days {
+    fn may_hold(self, entry: &Entry) -> bool {
+        let day = entry
+            .path
+            .split('/')
+            .find_map(|part| part.strip_prefix("day="));
+        // Rows without a time are in a folder without a day, and other tables have no days.
+        let Some(day) = day.and_then(|day| day.parse::<chrono::NaiveDate>().ok()) else {
+            return true;
+        };
+        // A session whose beginning is not in the logs is filed under its first line and kept by its last.
+        let late = self.last.is_some_and(|last| day > last);
+        let early = self.first.is_some_and(|first| day < first) && entry.table != "sessions";
+        !late && !early
+    }
+}
+
 /// A folder with tables.
 #[derive(Debug)]
 pub struct Store {
@@ -196,19 +221,20 @@ impl Store {
         all
     }
 
-    /// The tables, each in the order of its places.
+    /// The tables, each in the order of its places. Files of days that cannot hold a row of the period are not read;
+    /// which rows are of it, [`super::select`] decides.
     ///
     /// # Errors
     /// A file that is no Parquet file any more, or has not the columns that it should have.
-    pub fn tables(&self, wanted: &Wanted) -> Result<Tables> {
+    pub fn tables(&self, wanted: &Wanted, days: Days) -> Result<Tables> {
         let frames: Result<Vec<_>> = TABLES
             .par_iter()
-            .map(|table| Ok((table.name, self.table(table, wanted)?)))
+            .map(|table| Ok((table.name, self.table(table, wanted, days)?)))
             .collect();
         Ok(Tables { frames: frames? })
     }
 
-    fn table(&self, table: &schema::Table, wanted: &Wanted) -> Result<DataFrame> {
+    fn table(&self, table: &schema::Table, wanted: &Wanted, days: Days) -> Result<DataFrame> {
         let columns: Vec<&schema::Column> = table
             .columns
             .iter()
@@ -219,7 +245,10 @@ impl Store {
             })
             .collect();
         let names: Vec<String> = columns.iter().map(|c| c.name.to_owned()).collect();
-        let entries: Vec<&Entry> = self.entries().filter(|e| e.table == table.name).collect();
+        let entries: Vec<&Entry> = self
+            .entries()
+            .filter(|entry| entry.table == table.name && days.may_hold(entry))
+            .collect();
         let frames: Result<Vec<DataFrame>> = entries
             .par_iter()
             .map(|entry| self.read(entry, &names))

@@ -101,6 +101,55 @@ fn reports_are_those_of_the_logs() {
     }
 }
 
+#[test]
+fn only_days_of_the_period_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    convert(dir.path(), &[samples()]);
+    let ask = |path: &str, period: &[&str]| {
+        let mut rows = Vec::new();
+        for query in ["outcomes", "overview", "server_events", "auth_summary"] {
+            let mut args = vec!["query", query, "-q", "--format", "json", "--year", "2026"];
+            args.extend(period);
+            args.push(path);
+            let output = mtaudit(dir.path(), &args);
+            assert!(
+                [0, 3].contains(&code(&output)),
+                "{args:?}: {}",
+                said(&output)
+            );
+            rows.push(serde_json::from_slice::<Value>(&output.stdout).unwrap());
+        }
+        rows
+    };
+    let period = ["--since", "2026-11-12", "--until", "2026-11-14T12:00"];
+    let logs = ask(&samples().display().to_string(), &period);
+    assert_eq!(logs, ask("tables", &period));
+    let whole = ask("tables", &[]);
+    assert_ne!(logs, whole);
+    // Files of other days are not even opened.
+    let index = index(dir.path());
+    let files = index["parts"][0]["files"].as_array().unwrap().iter();
+    let others = files.filter(|file| {
+        let path = file["path"].as_str().unwrap();
+        let near = ["11-12", "11-13", "11-14"]
+            .iter()
+            .any(|day| path.contains(day));
+        path.contains("day=2026") && !near && file["table"] != "sessions"
+    });
+    let mut damaged = 0;
+    for file in others {
+        let path = dir
+            .path()
+            .join("tables")
+            .join(file["path"].as_str().unwrap());
+        let bytes = vec![0; file["bytes"].as_u64().unwrap() as usize];
+        fs::write(path, bytes).unwrap();
+        damaged += 1;
+    }
+    assert!(damaged > 10);
+    assert_eq!(logs, ask("tables", &period));
+}
+
 /// The files of the samples, halved.
 fn halves() -> [Vec<PathBuf>; 2] {
     let mut files: Vec<PathBuf> = walkdir(&samples());
