@@ -63,11 +63,11 @@
 -- evidence   = "SELECT hour_of_day, source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
 -- keys       = ["hour_of_day"]
 WITH seen AS (
-    SELECT day FROM messages
+    SELECT DISTINCT day FROM messages
     UNION ALL
-    SELECT day FROM rejections
+    SELECT DISTINCT day FROM rejections
     UNION ALL
-    SELECT day FROM sessions
+    SELECT DISTINCT day FROM sessions
 ), bounds AS (
     SELECT MIN(day) AS first_day, MAX(day) AS last_day FROM seen
 ), complete AS (

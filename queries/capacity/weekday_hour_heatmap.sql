@@ -33,11 +33,11 @@
 -- rows  = "weekday_name"
 -- label = "messages an hour (median)"
 WITH seen AS (
-    SELECT day, weekday FROM messages
+    SELECT DISTINCT day, weekday FROM messages
     UNION ALL
-    SELECT day, weekday FROM rejections
+    SELECT DISTINCT day, weekday FROM rejections
     UNION ALL
-    SELECT day, weekday FROM sessions
+    SELECT DISTINCT day, weekday FROM sessions
 ), bounds AS (
     SELECT MIN(day) AS first_day, MAX(day) AS last_day FROM seen
 ), complete AS (
