@@ -153,13 +153,13 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
         .filter_map(|d| strings.text(*d))
         .collect();
     local_domains.sort_unstable();
-    let build = || build::tables(&rows, &sources, &strings, options.zone, &options.wanted);
+    let build = || build::tables(rows, &sources, &strings, options.zone, &options.wanted);
     let tables = options
         .timings
         .of("tables", build)
         .context("cannot build the tables")?;
-    // Nobody needs to wait until the rows are taken apart. Where no thread can be had, they are here.
-    let rest = move || drop((rows, strings));
+    // Nobody needs to wait until the texts are taken apart. Where no thread can be had, they are here.
+    let rest = move || drop(strings);
     drop(std::thread::Builder::new().name("rest".into()).spawn(rest));
     let incomplete = sources.iter().any(SourceRow::leaves_gaps);
     Ok(Loaded {

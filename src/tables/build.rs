@@ -1,5 +1,7 @@
 //! From correlated rows to frames, one function a table, in the order of [`super::schema::TABLES`].
 
+use std::mem::take;
+
 use chrono_tz::Tz;
 use polars::prelude::{DataFrame, PolarsResult};
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use super::columns::{Columns, Texts};
 use crate::classify::Class;
 use crate::correlate::coverage::{Kind, Seen};
 use crate::correlate::finish::{Delivery, MessageRow, Rows};
+use crate::correlate::pages::Chunks;
 use crate::correlate::rows::{
     Attempt, Login, Message, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
 };
@@ -55,12 +58,12 @@ impl SourceRow {
     }
 }
 
-/// All tables.
+/// All tables. Rows are let go of as soon as they are in columns: what comes next is put where they were.
 ///
 /// # Errors
 /// Those of polars, when a frame does not fit in memory.
 pub fn tables(
-    rows: &Rows,
+    mut rows: Rows,
     sources: &[SourceRow],
     strings: &Strings,
     zone: Tz,
@@ -68,37 +71,34 @@ pub fn tables(
 ) -> PolarsResult<Tables> {
     let reader = &strings.reader();
     let texts = &Texts::new(reader);
+    let (attempts, deliveries) = (take(&mut rows.attempts), take(&mut rows.deliveries));
+    let (sessions, rejections) = (take(&mut rows.sessions), take(&mut rows.rejections));
+    let (logins, verdicts) = (take(&mut rows.logins), take(&mut rows.verdicts));
+    let server_events = take(&mut rows.server_events);
     let ctx = &Build {
-        rows,
+        rows: &rows,
         texts,
         zone,
         wanted,
     };
-    let (((sources, messages), (attempts, deliveries)), rest) = rayon::join(
+    let ((attempts, deliveries), ((sessions, rejections), (messages, rest))) = rayon::join(
+        || rayon::join(|| ctx.attempts(attempts), || ctx.deliveries(deliveries)),
         || {
-            rayon::join(
-                || {
-                    (
-                        sources_table(sources, texts, &Wanted::default()),
-                        ctx.messages(),
-                    )
-                },
-                || rayon::join(|| ctx.attempts(), || ctx.deliveries()),
-            )
-        },
-        || {
-            let sessions = rayon::join(|| ctx.sessions(), || ctx.rejections());
-            (
-                sessions,
-                ctx.logins(),
-                ctx.verdicts(),
-                ctx.server_events(),
-                ctx.line_shapes(),
-                ctx.ignored_lines(),
-            )
+            let clients = rayon::join(|| ctx.sessions(sessions), || ctx.rejections(rejections));
+            let others = || {
+                (
+                    sources_table(sources, texts, &Wanted::default()),
+                    ctx.logins(logins),
+                    ctx.verdicts(verdicts),
+                    ctx.server_events(server_events),
+                    ctx.line_shapes(),
+                    ctx.ignored_lines(),
+                )
+            };
+            (clients, rayon::join(|| ctx.messages(), others))
         },
     );
-    let ((sessions, rejections), logins, verdicts, server_events, line_shapes, ignored) = rest;
+    let (sources, logins, verdicts, server_events, line_shapes, ignored) = rest;
     Ok(Tables {
         frames: vec![
             ("sources", sources?),
@@ -116,6 +116,7 @@ pub fn tables(
     })
 }
 
+/// What the tables are made from, apart from the rows that each function is given.
 struct Build<'a> {
     rows: &'a Rows,
     texts: &'a Texts<'a>,
@@ -182,111 +183,96 @@ impl Build<'_> {
             .place(|m| m.2.place)
     }
 
-    fn attempts(&self) -> PolarsResult<DataFrame> {
-        Columns::<Attempt>::new(
-            "attempts",
-            self.rows.attempts.slices(),
-            self.texts,
-            self.wanted,
-        )
-        .int("message", |a| key(a.message))
-        .sym("host", |a| self.stretch(a.message).host)
-        .prose("queue_id", |a| self.stretch(a.message).queue_id)
-        .time("ts", |a| a.ts)
-        .sym("sender", |a| self.stretch(a.message).sender)
-        .sym("sender_domain", |a| self.message(a.message).sender_domain)
-        .sym("recipient", |a| a.recipient)
-        .sym("recipient_domain", |a| a.recipient_domain)
-        .sym("orig_recipient", |a| a.orig_recipient)
-        .sym("transport", |a| a.transport)
-        .sym("relay_name", |a| a.relay_name)
-        .sym("relay_ip", |a| a.relay_ip)
-        .int("relay_port", |a| code(a.relay_port))
-        .float("delay", |a| a.delay)
-        .float("delay_before_queue", |a| a.delays[0])
-        .float("delay_in_queue", |a| a.delays[1])
-        .float("delay_connect", |a| a.delays[2])
-        .float("delay_transmit", |a| a.delays[3])
-        .word("status", |a| Some(names::status(a.status)))
-        .sym("dsn", |a| a.dsn)
-        .int("reply_code", |a| code(a.reply_code))
-        .prose("reply", |a| a.reply)
-        .word("cause", |a| a.class.map(Class::cause))
-        .word("reason", |a| a.class.map(Class::reason))
-        .prose("next_queue_id", |a| a.next_queue_id)
-        .sym("tls_version", |a| a.tls_version)
-        .buckets(self.zone, |a| a.ts)
-        .place(|a| a.place)
+    fn attempts(&self, rows: Chunks<Attempt>) -> PolarsResult<DataFrame> {
+        Columns::<Attempt>::new("attempts", rows.slices(), self.texts, self.wanted)
+            .int("message", |a| key(a.message))
+            .sym("host", |a| self.stretch(a.message).host)
+            .prose("queue_id", |a| self.stretch(a.message).queue_id)
+            .time("ts", |a| a.ts)
+            .sym("sender", |a| self.stretch(a.message).sender)
+            .sym("sender_domain", |a| self.message(a.message).sender_domain)
+            .sym("recipient", |a| a.recipient)
+            .sym("recipient_domain", |a| a.recipient_domain)
+            .sym("orig_recipient", |a| a.orig_recipient)
+            .sym("transport", |a| a.transport)
+            .sym("relay_name", |a| a.relay_name)
+            .sym("relay_ip", |a| a.relay_ip)
+            .int("relay_port", |a| code(a.relay_port))
+            .float("delay", |a| a.delay)
+            .float("delay_before_queue", |a| a.delays[0])
+            .float("delay_in_queue", |a| a.delays[1])
+            .float("delay_connect", |a| a.delays[2])
+            .float("delay_transmit", |a| a.delays[3])
+            .word("status", |a| Some(names::status(a.status)))
+            .sym("dsn", |a| a.dsn)
+            .int("reply_code", |a| code(a.reply_code))
+            .prose("reply", |a| a.reply)
+            .word("cause", |a| a.class.map(Class::cause))
+            .word("reason", |a| a.class.map(Class::reason))
+            .prose("next_queue_id", |a| a.next_queue_id)
+            .sym("tls_version", |a| a.tls_version)
+            .buckets(self.zone, |a| a.ts)
+            .place(|a| a.place)
     }
 
-    fn deliveries(&self) -> PolarsResult<DataFrame> {
-        Columns::<Delivery>::new(
-            "deliveries",
-            [self.rows.deliveries.as_slice()],
-            self.texts,
-            self.wanted,
-        )
-        .int("message", |d| key(d.message))
-        .sym("host", |d| self.stretch(d.message).host)
-        .prose("queue_id", |d| self.stretch(d.message).queue_id)
-        .sym("sender", |d| self.stretch(d.message).sender)
-        .sym("sender_domain", |d| self.message(d.message).sender_domain)
-        .sym("recipient", |d| d.recipient)
-        .sym("recipient_domain", |d| d.recipient_domain)
-        .time("received_ts", |d| self.stretch(d.message).received_ts)
-        .time("first_ts", |d| d.first_ts)
-        .time("last_ts", |d| d.last_ts)
-        .number("attempts", |d| i64::from(d.attempts))
-        .word("outcome", |d| Some(names::outcome(d.outcome)))
-        .sym("dsn", |d| d.dsn)
-        .int("reply_code", |d| code(d.reply_code))
-        .prose("reply", |d| d.reply)
-        .word("cause", |d| d.class.map(Class::cause))
-        .word("reason", |d| d.class.map(Class::reason))
-        .sym("relay_name", |d| d.relay_name)
-        .sym("relay_ip", |d| d.relay_ip)
-        .float("seconds", |d| d.seconds)
-        .int("size", |d| self.stretch(d.message).size.map(|n| n as i64))
-        .word("direction", |d| Some(names::direction(d.direction)))
-        .buckets(self.zone, |d| d.last_ts)
-        .place(|d| d.place)
+    fn deliveries(&self, rows: Vec<Delivery>) -> PolarsResult<DataFrame> {
+        Columns::<Delivery>::new("deliveries", [rows.as_slice()], self.texts, self.wanted)
+            .int("message", |d| key(d.message))
+            .sym("host", |d| self.stretch(d.message).host)
+            .prose("queue_id", |d| self.stretch(d.message).queue_id)
+            .sym("sender", |d| self.stretch(d.message).sender)
+            .sym("sender_domain", |d| self.message(d.message).sender_domain)
+            .sym("recipient", |d| d.recipient)
+            .sym("recipient_domain", |d| d.recipient_domain)
+            .time("received_ts", |d| self.stretch(d.message).received_ts)
+            .time("first_ts", |d| d.first_ts)
+            .time("last_ts", |d| d.last_ts)
+            .number("attempts", |d| i64::from(d.attempts))
+            .word("outcome", |d| Some(names::outcome(d.outcome)))
+            .sym("dsn", |d| d.dsn)
+            .int("reply_code", |d| code(d.reply_code))
+            .prose("reply", |d| d.reply)
+            .word("cause", |d| d.class.map(Class::cause))
+            .word("reason", |d| d.class.map(Class::reason))
+            .sym("relay_name", |d| d.relay_name)
+            .sym("relay_ip", |d| d.relay_ip)
+            .float("seconds", |d| d.seconds)
+            .int("size", |d| self.stretch(d.message).size.map(|n| n as i64))
+            .word("direction", |d| Some(names::direction(d.direction)))
+            .buckets(self.zone, |d| d.last_ts)
+            .place(|d| d.place)
     }
 
-    fn rejections(&self) -> PolarsResult<DataFrame> {
-        Columns::<Rejection>::new(
-            "rejections",
-            [self.rows.rejections.as_slice()],
-            self.texts,
-            self.wanted,
-        )
-        .sym("host", |r| r.host)
-        .sym("service", |r| r.service)
-        .time("ts", |r| r.ts)
-        .word("stage", |r| Some(names::stage(r.stage)))
-        .word("action", |r| Some(names::action(r.action)))
-        .int("reply_code", |r| code(r.reply_code))
-        .sym("dsn", |r| r.dsn)
-        .prose("reply", |r| r.reply)
-        .word("cause", |r| r.class.map(Class::cause))
-        .word("reason", |r| r.class.map(Class::reason))
-        .sym("client_name", |r| r.client_name)
-        .sym("client_ip", |r| r.client_ip)
-        .sym("helo", |r| r.helo)
-        .sym("protocol", |r| r.protocol)
-        .sym("sender", |r| r.sender)
-        .sym("sender_domain", |r| r.sender_domain)
-        .sym("recipient", |r| r.recipient)
-        .sym("recipient_domain", |r| r.recipient_domain)
-        .sym("auth_user", |r| r.auth_user)
-        .prose("queue_id", |r| r.queue_id)
-        .sym("dnsbl", |r| r.dnsbl)
-        .int("session", |r| self.session(r.session))
-        .buckets(self.zone, |r| r.ts)
-        .place(|r| r.place)
+    fn rejections(&self, rows: Vec<Rejection>) -> PolarsResult<DataFrame> {
+        Columns::<Rejection>::new("rejections", [rows.as_slice()], self.texts, self.wanted)
+            .sym("host", |r| r.host)
+            .sym("service", |r| r.service)
+            .time("ts", |r| r.ts)
+            .word("stage", |r| Some(names::stage(r.stage)))
+            .word("action", |r| Some(names::action(r.action)))
+            .int("reply_code", |r| code(r.reply_code))
+            .sym("dsn", |r| r.dsn)
+            .prose("reply", |r| r.reply)
+            .word("cause", |r| r.class.map(Class::cause))
+            .word("reason", |r| r.class.map(Class::reason))
+            .sym("client_name", |r| r.client_name)
+            .sym("client_ip", |r| r.client_ip)
+            .sym("helo", |r| r.helo)
+            .sym("protocol", |r| r.protocol)
+            .sym("sender", |r| r.sender)
+            .sym("sender_domain", |r| r.sender_domain)
+            .sym("recipient", |r| r.recipient)
+            .sym("recipient_domain", |r| r.recipient_domain)
+            .sym("auth_user", |r| r.auth_user)
+            .prose("queue_id", |r| r.queue_id)
+            .sym("dnsbl", |r| r.dnsbl)
+            .int("session", |r| self.session(r.session))
+            .buckets(self.zone, |r| r.ts)
+            .place(|r| r.place)
     }
 
-    fn sessions(&self) -> PolarsResult<DataFrame> {
-        let numbered: Vec<(i64, &Session)> = (1..).zip(&self.rows.sessions).collect();
+    fn sessions(&self, rows: Vec<Session>) -> PolarsResult<DataFrame> {
+        let numbered: Vec<(i64, &Session)> = (1..).zip(&rows).collect();
         Columns::new("sessions", [numbered.as_slice()], self.texts, self.wanted)
             .number("session", |s| s.0)
             .sym("host", |s| s.1.host)
@@ -325,68 +311,53 @@ impl Build<'_> {
             .place(|s| s.1.place)
     }
 
-    fn logins(&self) -> PolarsResult<DataFrame> {
-        Columns::<Login>::new(
-            "logins",
-            [self.rows.logins.as_slice()],
-            self.texts,
-            self.wanted,
-        )
-        .sym("host", |l| l.host)
-        .sym("service", |l| l.service)
-        .time("ts", |l| l.ts)
-        .sym("auth_user", |l| l.auth_user)
-        .sym("auth_method", |l| l.auth_method)
-        .sym("client_name", |l| l.client_name)
-        .sym("client_ip", |l| l.client_ip)
-        .flag("tls", |l| l.tls)
-        .flag("success", |l| Some(l.success))
-        .prose("failure", |l| l.failure)
-        .flag("credentials", |l| Some(l.credentials))
-        .number("attempts", |l| i64::from(l.attempts))
-        .int("session", |l| self.session(l.session))
-        .buckets(self.zone, |l| l.ts)
-        .place(|l| l.place)
+    fn logins(&self, rows: Vec<Login>) -> PolarsResult<DataFrame> {
+        Columns::<Login>::new("logins", [rows.as_slice()], self.texts, self.wanted)
+            .sym("host", |l| l.host)
+            .sym("service", |l| l.service)
+            .time("ts", |l| l.ts)
+            .sym("auth_user", |l| l.auth_user)
+            .sym("auth_method", |l| l.auth_method)
+            .sym("client_name", |l| l.client_name)
+            .sym("client_ip", |l| l.client_ip)
+            .flag("tls", |l| l.tls)
+            .flag("success", |l| Some(l.success))
+            .prose("failure", |l| l.failure)
+            .flag("credentials", |l| Some(l.credentials))
+            .number("attempts", |l| i64::from(l.attempts))
+            .int("session", |l| self.session(l.session))
+            .buckets(self.zone, |l| l.ts)
+            .place(|l| l.place)
     }
 
-    fn verdicts(&self) -> PolarsResult<DataFrame> {
-        Columns::<Verdict>::new(
-            "verdicts",
-            self.rows.verdicts.slices(),
-            self.texts,
-            self.wanted,
-        )
-        .sym("host", |v| v.host)
-        .time("ts", |v| v.ts)
-        .prose("queue_id", |v| v.queue_id)
-        .int("message", |v| key(v.message))
-        .sym("program", |v| v.program)
-        .phrase("verdict", |v| Some(v.verdict))
-        .float("score", |v| v.score.unwrap_or(f64::NAN))
-        .prose("detail", |v| v.detail)
-        .sym("client_ip", |v| v.client_ip)
-        .sym("sender", |v| v.sender)
-        .sym("recipient", |v| v.recipient)
-        .buckets(self.zone, |v| v.ts)
-        .place(|v| v.place)
+    fn verdicts(&self, rows: Chunks<Verdict>) -> PolarsResult<DataFrame> {
+        Columns::<Verdict>::new("verdicts", rows.slices(), self.texts, self.wanted)
+            .sym("host", |v| v.host)
+            .time("ts", |v| v.ts)
+            .prose("queue_id", |v| v.queue_id)
+            .int("message", |v| key(v.message))
+            .sym("program", |v| v.program)
+            .phrase("verdict", |v| Some(v.verdict))
+            .float("score", |v| v.score.unwrap_or(f64::NAN))
+            .prose("detail", |v| v.detail)
+            .sym("client_ip", |v| v.client_ip)
+            .sym("sender", |v| v.sender)
+            .sym("recipient", |v| v.recipient)
+            .buckets(self.zone, |v| v.ts)
+            .place(|v| v.place)
     }
 
-    fn server_events(&self) -> PolarsResult<DataFrame> {
-        Columns::<ServerEvent>::new(
-            "server_events",
-            self.rows.server_events.slices(),
-            self.texts,
-            self.wanted,
-        )
-        .sym("host", |e| e.host)
-        .sym("program", |e| e.program)
-        .int("pid", |e| (e.pid != 0).then_some(i64::from(e.pid)))
-        .time("ts", |e| e.ts)
-        .word("severity", |e| Some(names::severity(e.severity)))
-        .word("kind", |e| Some(names::kind(e.kind)))
-        .prose("text", |e| e.text)
-        .buckets(self.zone, |e| e.ts)
-        .place(|e| e.place)
+    fn server_events(&self, rows: Chunks<ServerEvent>) -> PolarsResult<DataFrame> {
+        Columns::<ServerEvent>::new("server_events", rows.slices(), self.texts, self.wanted)
+            .sym("host", |e| e.host)
+            .sym("program", |e| e.program)
+            .int("pid", |e| (e.pid != 0).then_some(i64::from(e.pid)))
+            .time("ts", |e| e.ts)
+            .word("severity", |e| Some(names::severity(e.severity)))
+            .word("kind", |e| Some(names::kind(e.kind)))
+            .prose("text", |e| e.text)
+            .buckets(self.zone, |e| e.ts)
+            .place(|e| e.place)
     }
 
     fn line_shapes(&self) -> PolarsResult<DataFrame> {
@@ -495,7 +466,7 @@ mod tests {
     fn frames_follow_the_schema() {
         let strings = Strings::default();
         let rows = finish::finish(Part::default(), &strings, &[]);
-        let tables = tables(&rows, &[], &strings, Tz::UTC, &Wanted::default()).unwrap();
+        let tables = tables(rows, &[], &strings, Tz::UTC, &Wanted::default()).unwrap();
         assert_eq!(tables.frames.len(), TABLES.len());
         for (table, (name, frame)) in TABLES.iter().zip(&tables.frames) {
             assert_eq!(table.name, *name);

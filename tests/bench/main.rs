@@ -188,7 +188,7 @@ fn stages(log: &Path) {
         times[1].push(start.elapsed().as_secs_f64());
         let start = Instant::now();
         let wanted = Wanted::default();
-        black_box(build::tables(&rows, &[], &strings, chrono_tz::UTC, &wanted).unwrap());
+        black_box(build::tables(rows, &[], &strings, chrono_tz::UTC, &wanted).unwrap());
         times[2].push(start.elapsed().as_secs_f64());
     }
     let names = [

@@ -152,7 +152,7 @@ fn joined_as_tree(mut parts: Vec<Part>) -> Part {
 fn tables(whole: Part, strings: &Strings) -> Tables {
     let rows = finish(whole, strings, &[]);
     build::tables(
-        &rows,
+        rows,
         &[],
         strings,
         chrono_tz::Europe::Berlin,

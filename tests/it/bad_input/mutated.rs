@@ -113,7 +113,7 @@ fn through(bytes: Vec<u8>) {
     let sum = counts.events + counts.ignored + counts.unrecognised + counts.undecodable;
     assert_eq!(counts.lines, sum);
     build::tables(
-        &rows,
+        rows,
         &[],
         &strings,
         chrono_tz::Europe::Berlin,
