@@ -1,24 +1,27 @@
 //! `mtaudit convert`: the tables as Parquet.
 //!
 //! What was converted before is known by its SHA-256 and is not read again, so that a folder can grow by a month at a
-//! time.
+//! time. What cannot be read does not become a source of the tables, as it may be readable the next time.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::load::{Loaded, load};
-use super::query::state;
 use super::sources::Known;
 use super::{Done, Usage, options};
 use crate::cli::ConvertArgs;
 use crate::report::format::count;
+use crate::source;
+use crate::tables::build::SourceRow;
 use crate::tables::store::{Store, is_store, shift};
 
 /// Adds the tables of these logs to a folder.
 ///
 /// # Errors
-/// Unreadable paths, a folder of something else or of another zone, a disk that refuses.
+/// Unreadable paths, a folder of something else or of another zone, a log that is in the folder and has grown, a disk
+/// that refuses.
 pub fn run(args: &ConvertArgs) -> Result<Done> {
     let mut input = options::read(&args.read, &args.paths)?;
     if let Some(path) = args.paths.iter().find(|path| is_store(path)) {
@@ -27,30 +30,84 @@ pub fn run(args: &ConvertArgs) -> Result<Done> {
             "name the logs; other commands read several folders of tables at once",
         ));
     }
-    let mut store =
-        Store::open_or_begin(&args.out, input.zone).map_err(|error| Usage(format!("{error:#}")))?;
+    let mut store = Store::open_or_begin(&args.out, input.zone, &input.local_domains)
+        .map_err(|error| Usage(error.to_string()))?;
     input.known = Known::of(&store.sources());
+    input.local_domains = store.given_domains().to_vec();
+    input.readable_only = true;
     let loaded = load(&input)?;
-    let done = state(&loaded);
-    let Loaded {
-        tables,
-        mut sources,
-        local_domains,
-        left_out,
-        ..
-    } = loaded;
+    tell(args, &loaded)?;
+    let unread = !loaded.unreadable.is_empty();
+    if !loaded.sources.is_empty() {
+        grown(&store, &loaded.sources)?;
+        add(args, &mut store, loaded, &input)?;
+    }
+    if args.read.timings {
+        input.timings.print()?;
+    }
+    let sources = store.sources();
+    Ok(if sources.iter().all(|source| source.lines == 0) {
+        Done::Empty
+    } else if unread || sources.iter().any(SourceRow::leaves_gaps) {
+        Done::Incomplete
+    } else {
+        Done::Complete
+    })
+}
+
+/// Says what was not read, and why.
+fn tell(args: &ConvertArgs, loaded: &Loaded) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    for problem in &loaded.unreadable {
+        writeln!(out, "{problem}")?;
+    }
     if !args.read.quiet {
-        for path in &left_out {
-            writeln!(io::stderr(), "{path}: in the tables already")?;
+        for path in &loaded.left_out {
+            writeln!(out, "{path}: in the tables already")?;
         }
     }
-    if sources.is_empty() {
-        return Ok(Done::Complete);
+    Ok(())
+}
+
+/// A log that was converted before it was whole would be counted twice.
+fn grown(store: &Store, read: &[SourceRow]) -> Result<()> {
+    let before = store.sources();
+    for new in read.iter().filter(|source| source.duplicate_of.is_none()) {
+        let mut shorter = before.iter().filter(|old| {
+            old.first_ts == new.first_ts && (1..new.decoded_bytes).contains(&old.decoded_bytes)
+        });
+        if let Some(old) = shorter.find(|old| continues(new, old)) {
+            return Err(anyhow!(
+                "{}: begins with all of {}, which is in the tables: its lines would count twice\n\
+                 hint: convert the logs again into a new folder, each when nothing is added to it any more",
+                new.path,
+                old.path
+            ));
+        }
     }
-    let rows = tables.rows() as u64;
-    let tables = shift(tables, &mut sources, store.keys())?;
-    let read = sources.len() as u64;
-    let write = || store.add(&tables, sources, local_domains);
+    Ok(())
+}
+
+fn continues(new: &SourceRow, old: &SourceRow) -> bool {
+    let Some(sha256) = &old.decoded_sha256 else {
+        return false;
+    };
+    let found = source::discover(&[PathBuf::from(&new.path)]);
+    found
+        .iter()
+        .any(|source| source::begins_with(source, old.decoded_bytes, sha256))
+}
+
+fn add(
+    args: &ConvertArgs,
+    store: &mut Store,
+    loaded: Loaded,
+    input: &super::load::Options,
+) -> Result<()> {
+    let (rows, read) = (loaded.tables.rows() as u64, loaded.sources.len() as u64);
+    let mut sources = loaded.sources;
+    let tables = shift(loaded.tables, &mut sources, store.keys())?;
+    let write = || store.add(&tables, sources, loaded.local_domains);
     input.timings.of("write", write)?;
     if !args.read.quiet {
         writeln!(
@@ -61,8 +118,5 @@ pub fn run(args: &ConvertArgs) -> Result<Done> {
             count(read)
         )?;
     }
-    if args.read.timings {
-        input.timings.print()?;
-    }
-    Ok(done)
+    Ok(())
 }

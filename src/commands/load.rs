@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
 
 use super::progress::Progress;
-use super::sources::{Job, Known, describe, jobs};
+use super::sources::{Job, Known, describe, jobs, words};
 use super::stores;
 use super::timings::Timings;
 use crate::correlate::coverage::{Counter, Counts};
@@ -26,6 +26,7 @@ use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
 use crate::tables::build::{self, SourceRow, Wanted};
 use crate::tables::select::Selection;
+use crate::tables::store::Keys;
 use crate::tables::{Tables, store};
 
 /// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
@@ -46,6 +47,8 @@ pub struct Options {
     pub timings: Timings,
     /// Sources that are not to be read again.
     pub known: Known,
+    /// What cannot be read is told apart rather than listed as a source.
+    pub readable_only: bool,
 }
 
 impl Options {
@@ -62,6 +65,7 @@ impl Options {
             wanted: Wanted::default(),
             timings: Timings::default(),
             known: Known::default(),
+            readable_only: false,
         }
     }
 }
@@ -78,6 +82,12 @@ pub struct Loaded {
     pub local_domains: Vec<String>,
     /// Files that were known and not read again.
     pub left_out: Vec<String>,
+    /// Files that cannot be read, with the reason, where they were not to become sources.
+    pub unreadable: Vec<String>,
+    /// Keys given out, those of rows that a period left out among them.
+    pub keys: Keys,
+    /// Conversions that the tables were made in; 0 for logs.
+    pub parts: usize,
 }
 
 /// Reads everything: logs, and folders of tables.
@@ -120,9 +130,19 @@ fn read_logs(paths: &[PathBuf], options: &Options, known: &Known) -> Result<Load
     }
     let (left_out, found): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|source| known.has(source));
+    let (found, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(|source| {
+        !options.readable_only || !matches!(source.problem, Some(Problem::Unreadable(_)))
+    });
     let jobs = jobs(found, options.zone, options.year);
     let mut loaded = read_all(&jobs, options, known)?;
     loaded.left_out = left_out.into_iter().map(|source| source.path).collect();
+    loaded.unreadable = refused
+        .iter()
+        .map(|source| match &source.problem {
+            Some(problem) => format!("{}: {}", source.path, words(problem)),
+            None => source.path.clone(),
+        })
+        .collect();
     Ok(loaded)
 }
 
@@ -162,12 +182,21 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
     let rest = move || drop(strings);
     drop(std::thread::Builder::new().name("rest".into()).spawn(rest));
     let incomplete = sources.iter().any(SourceRow::leaves_gaps);
+    let rows = |table: &str| tables.get(table).map_or(0, |frame| frame.height() as i64);
+    let keys = Keys {
+        sources: sources.len() as i64,
+        messages: rows("messages"),
+        sessions: rows("sessions"),
+    };
     Ok(Loaded {
         tables,
         sources,
         incomplete,
         local_domains,
         left_out: Vec::new(),
+        unreadable: Vec::new(),
+        keys,
+        parts: 0,
     })
 }
 

@@ -108,7 +108,12 @@ fn nothing(loaded: &Loaded, args: &ReportArgs) -> Option<anyhow::Error> {
     if !chosen || events == 0 || loaded.tables.rows() > 0 {
         return None;
     }
-    let mut asked = filters(args);
+    let mut asked: Vec<String> = given
+        .hosts
+        .iter()
+        .map(|host| format!("host {host}"))
+        .collect();
+    asked.extend(args.about.iter().cloned());
     asked.extend(given.month.iter().cloned());
     asked.extend(given.since.iter().map(|time| format!("since {time}")));
     asked.extend(given.until.iter().map(|time| format!("until {time}")));
@@ -380,6 +385,13 @@ fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
              Shares are shares of that, and are not held against thresholds, which are made for all mail."
                 .to_owned(),
         );
+    }
+    if loaded.parts > 1 {
+        said.push(format!(
+            "The tables were made in {} conversions: a message or connection whose lines were read in two of them counts \
+             as two.",
+            loaded.parts
+        ));
     }
     if !loaded.left_out.is_empty() {
         said.push(format!(

@@ -207,7 +207,7 @@ fn damaging(problem: &Problem) -> bool {
 }
 
 /// A problem in words.
-fn words(problem: &Problem) -> String {
+pub fn words(problem: &Problem) -> String {
     match problem {
         Problem::Unreadable(why) => format!("cannot be read: {why}"),
         Problem::Empty => "empty".into(),

@@ -9,7 +9,7 @@ use super::Usage;
 use super::load::{Loaded, Options};
 use super::options::usage;
 use crate::tables::Tables;
-use crate::tables::store::{self, Days, Keys, Store};
+use crate::tables::store::{self, Days, Store};
 
 /// The tables of these folders; nothing when there is none.
 ///
@@ -33,6 +33,9 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
             sources,
             local_domains: store.local_domains(),
             left_out: Vec::new(),
+            unreadable: Vec::new(),
+            keys: store.keys(),
+            parts: store.parts(),
         };
         whole = Some(match whole {
             None => next,
@@ -112,19 +115,8 @@ fn check_sources(folder: &Path, before: &Loaded, next: &Loaded) -> Result<()> {
 /// # Errors
 /// Those of polars.
 pub fn join(first: Loaded, mut next: Loaded) -> Result<Loaded> {
-    let rows = |table: &str| {
-        first
-            .tables
-            .get(table)
-            .map_or(0, |frame| frame.height() as i64)
-    };
-    let keys = Keys {
-        sources: first.sources.len() as i64,
-        messages: rows("messages"),
-        sessions: rows("sessions"),
-    };
     let joined = || -> Result<Tables> {
-        let moved = store::shift(next.tables, &mut next.sources, keys)?;
+        let moved = store::shift(next.tables, &mut next.sources, first.keys)?;
         store::append(first.tables, moved)
     };
     let tables = joined().context("cannot join tables")?;
@@ -142,5 +134,8 @@ pub fn join(first: Loaded, mut next: Loaded) -> Result<Loaded> {
         incomplete: first.incomplete || next.incomplete,
         local_domains,
         left_out,
+        unreadable: first.unreadable,
+        keys: first.keys.and(next.keys),
+        parts: first.parts + next.parts,
     })
 }

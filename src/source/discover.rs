@@ -18,6 +18,9 @@ use walkdir::{DirEntry, WalkDir};
 use super::decode::{Decoder, plain_words};
 use super::{Problem, Source, magic};
 
+/// Files that mark a folder of tables: its index, and the lock of one that is being written.
+pub const TABLES: [&str; 2] = ["mtaudit.json", "mtaudit.lock"];
+
 /// Decoded bytes that [`Source::head`] holds at most.
 const HEAD: usize = 64 * 1024;
 
@@ -83,6 +86,7 @@ fn walk(path: &Path) -> Vec<Found> {
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => {
             let entries = WalkDir::new(path).follow_links(true).into_iter();
+            let entries = entries.filter_entry(|entry| !is_tables(entry));
             entries.filter_map(|entry| visit(path, entry)).collect()
         }
         Ok(meta) if meta.is_file() => vec![Found::new(path, path, None)],
@@ -92,6 +96,11 @@ fn walk(path: &Path) -> Vec<Found> {
         }
         Err(error) => vec![Found::new(path, path, Some(unreadable(&error)))],
     }
+}
+
+/// A folder that `mtaudit convert` wrote or is writing is no evidence.
+fn is_tables(entry: &DirEntry) -> bool {
+    entry.file_type().is_dir() && TABLES.iter().any(|name| entry.path().join(name).is_file())
 }
 
 fn visit(root: &Path, entry: walkdir::Result<DirEntry>) -> Option<Found> {

@@ -12,9 +12,9 @@ mod lines;
 mod magic;
 mod read;
 
-pub use discover::discover;
+pub use discover::{TABLES, discover};
 pub use lines::looks_binary;
-pub use read::{read, sha256};
+pub use read::{begins_with, read, sha256};
 
 /// How a source is compressed, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,6 +69,26 @@ pub fn sha256(file: &std::path::Path) -> io::Result<String> {
     Digest::of(File::open(file)?).map(Digest::hex)
 }
 
+/// Whether the decoded stream of a source begins with these many bytes of this SHA-256.
+pub fn begins_with(source: &Source, bytes: u64, sha256: &str) -> bool {
+    let codec = source.codec.unwrap_or(Codec::Plain);
+    let opened = File::open(&source.file).and_then(|file| Decoder::new(file, codec));
+    let Ok(mut decoder) = opened else {
+        return false;
+    };
+    let mut digest = Digest::default();
+    let mut more = true;
+    while more && digest.bytes < bytes {
+        let mut buffer = Vec::new();
+        // Damage ends the stream; what came before it counts.
+        more = decoder.fill(&mut buffer, 1 << 18).unwrap_or(false);
+        let left = bytes - digest.bytes;
+        let used = usize::try_from(left).map_or(buffer.len(), |left| buffer.len().min(left));
+        digest.update(&buffer[..used]);
+    }
+    digest.bytes == bytes && digest.hex() == sha256
+}
+
 fn unreadable(error: &io::Error) -> Outcome {
     let problem = Some(Problem::Unreadable(plain_words(error)));
     Outcome {

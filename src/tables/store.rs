@@ -8,40 +8,53 @@
 //!
 //! Keys (`message`, `parent`, `session`, `source`) count on from one conversion to the next, so that they are unique in
 //! the folder. A conversion writes its files under other names, renames them when all are there, and writes
-//! `mtaudit.json` last: what that does not list was left by a run that was killed, is never read, and is removed by
-//! the next conversion. [`crate::commands`] decides what goes in; queries see the same frames as from logs.
+//! `mtaudit.json` last: a file that it does not list was left by a run that was killed, is never read, and is removed
+//! by the next conversion. Files are held against their SHA-256 before anything is made of them.
+//! [`crate::commands`] decides what goes in; queries see the same frames as from logs.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, Expr, IntoLazy, PolarsResult, SortMultipleOptions,
-    TimeUnit, col, lit,
+    AnyValue, Column, DataFrame, DataType, Expr, IntoLazy, PlSmallStr, PolarsResult,
+    SortMultipleOptions, TimeUnit, col, lit,
 };
 use polars_io::SerReader;
 use polars_io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use polars_io::prelude::ParquetReader;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
 use super::Tables;
 use super::build::{SourceRow, Wanted};
 use super::schema::{self, TABLES, Type};
 
 /// The file that says what is in the folder.
-pub const INDEX: &str = "mtaudit.json";
+pub const INDEX: &str = crate::source::TABLES[0];
 
 /// Version of the layout, to be raised when an older reader would misread a newer folder.
 const FORMAT: u64 = 1;
 
+/// The day of rows without one, as Hive writes it.
+const NO_DAY: &str = "__HIVE_DEFAULT_PARTITION__";
+
 /// Locked while a conversion writes.
-const LOCK: &str = "mtaudit.lock";
+const LOCK: &str = crate::source::TABLES[1];
 
 /// Suffix of files that are not complete yet.
-const UNFINISHED: &str = "unfinished";
+const UNFINISHED: &str = ".unfinished";
+
+/// What to do about a folder that cannot be used any more.
+const AGAIN: &str = "convert the logs again into a new folder";
+
+/// What to do about a folder that cannot be written.
+const WRITABLE: &str =
+    "is the disk full, or the folder not ours to write? `--out` may name another";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +63,8 @@ struct Index {
     tool: String,
     /// Zone of `day`, `hour`, `hour_of_day` and `weekday`.
     timezone: String,
+    /// Local domains as given, sorted; none when each conversion saw for itself.
+    given_domains: Vec<String>,
     parts: Vec<Part>,
 }
 
@@ -72,6 +87,7 @@ struct Entry {
     path: String,
     rows: u64,
     bytes: u64,
+    sha256: String,
 }
 
 /// How far keys have been given out.
@@ -81,6 +97,18 @@ pub struct Keys {
     pub sources: i64,
     pub messages: i64,
     pub sessions: i64,
+}
+
+impl Keys {
+    /// Both, one after the other.
+    #[must_use]
+    pub fn and(self, next: Keys) -> Keys {
+        Keys {
+            sources: self.sources + next.sources,
+            messages: self.messages + next.messages,
+            sessions: self.sessions + next.sessions,
+        }
+    }
 }
 
 /// Local days, the first and the last, from which rows are needed; none where it does not matter.
@@ -115,12 +143,29 @@ pub struct Store {
     index: Index,
     /// Held while one is written: of two conversions, the second is refused. The system lets go of it when the process
     /// ends, in whatever way.
-    _lock: Option<File>,
+    lock: Option<File>,
+    /// Made for this conversion: removed when nothing came of it.
+    begun: bool,
 }
 
 /// Whether a path is such a folder.
 pub fn is_store(path: &Path) -> bool {
     path.join(INDEX).is_file()
+}
+
+/// An error with its cause, and the remedy as the last line.
+fn failed(what: impl Display, cause: impl Display, remedy: &str) -> Error {
+    anyhow!("{what}: {cause}\nhint: {remedy}")
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.begun {
+            // What is in use, or not empty, stays: there is nothing to lose by leaving it.
+            let _ = fs::remove_file(self.dir.join(LOCK));
+            let _ = fs::remove_dir(&self.dir);
+        }
+    }
 }
 
 impl Store {
@@ -130,54 +175,86 @@ impl Store {
     /// There is none, it is of another version, or a file of it is missing or has another size.
     pub fn open(dir: &Path) -> Result<Store> {
         let path = dir.join(INDEX);
-        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let index = parse(&text).with_context(|| format!("cannot use {}", path.display()))?;
+        let text = fs::read(&path)
+            .map_err(|error| failed(format!("cannot read {}", path.display()), error, AGAIN))?;
+        let index = parse(&text)
+            .map_err(|error| failed(format!("cannot use {}", path.display()), error, AGAIN))?;
         let store = Store {
             dir: dir.to_owned(),
             index,
-            _lock: None,
+            lock: None,
+            begun: false,
         };
         store.entries().try_for_each(|entry| store.present(entry))?;
         Ok(store)
     }
 
-    /// Opens a folder to add to it, or begins one: it must be new, empty, or a store.
+    /// Opens a folder to add to it, or begins one: it must be new, empty, or a store. Local domains are those of the
+    /// first conversion.
     ///
     /// # Errors
-    /// Those of [`Store::open`]; something else is in the folder; it was made for another zone; another conversion
-    /// writes to it.
-    pub fn open_or_begin(dir: &Path, zone: chrono_tz::Tz) -> Result<Store> {
+    /// Those of [`Store::open`]; something else is in the folder; it was made for another zone or other local domains;
+    /// another conversion writes to it.
+    pub fn open_or_begin(dir: &Path, zone: chrono_tz::Tz, domains: &[String]) -> Result<Store> {
+        let given = sorted(domains);
         if is_store(dir) {
             let lock = lock(dir)?;
-            let store = Store::open(dir)?;
+            let mut store = Store::open(dir)?;
             store.check_zone(zone)?;
-            return Ok(Store {
-                _lock: Some(lock),
-                ..store
-            });
+            let own = &store.index.given_domains;
+            if !given.is_empty() && given != *own {
+                let what = format!("{}: made with other local domains", dir.display());
+                let own = if own.is_empty() {
+                    "those seen in local delivery".to_owned()
+                } else {
+                    own.join(", ")
+                };
+                return Err(failed(
+                    what,
+                    own,
+                    "leave --local-domain out, or name a new folder",
+                ));
+            }
+            store.lock = Some(lock);
+            return Ok(store);
         }
-        let strangers = match fs::read_dir(dir) {
-            Ok(entries) => entries.filter_map(Result::ok).any(|entry| !ours(&entry)),
+        let begun = !dir.exists();
+        let stranger = match fs::read_dir(dir) {
+            Ok(mut entries) => entries.any(|entry| entry.is_ok_and(|e| e.file_name() != LOCK)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(error).with_context(|| dir.display().to_string()),
+            Err(error) => return Err(failed(dir.display(), error, WRITABLE)),
         };
-        if strangers {
-            bail!(
-                "{}: not empty, and no folder of tables\nhint: name a new folder, or one that `mtaudit convert` wrote",
-                dir.display()
-            );
+        if stranger {
+            return Err(failed(
+                dir.display(),
+                "not empty, and no folder of tables",
+                "name a new folder, or one that `mtaudit convert` wrote",
+            ));
         }
-        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        fs::create_dir_all(dir)
+            .map_err(|error| failed(format!("cannot make {}", dir.display()), error, WRITABLE))?;
         Ok(Store {
-            _lock: Some(lock(dir)?),
+            lock: Some(lock(dir)?),
+            begun,
             dir: dir.to_owned(),
             index: Index {
                 format: FORMAT,
                 tool: concat!("mtaudit ", env!("CARGO_PKG_VERSION")).into(),
                 timezone: zone.to_string(),
+                given_domains: given,
                 parts: Vec::new(),
             },
         })
+    }
+
+    /// Local domains as given to the first conversion.
+    pub fn given_domains(&self) -> &[String] {
+        &self.index.given_domains
+    }
+
+    /// Number of conversions.
+    pub fn parts(&self) -> usize {
+        self.index.parts.len()
     }
 
     /// Days and hours are cut in the zone of the first conversion.
@@ -187,23 +264,24 @@ impl Store {
     pub fn check_zone(&self, zone: chrono_tz::Tz) -> Result<()> {
         let own = &self.index.timezone;
         if *own != zone.to_string() {
-            bail!(
-                "{}: its days and hours are those of {own}\nhint: add `--timezone {own}`, or convert the logs again for {zone}",
-                self.dir.display()
-            );
+            return Err(failed(
+                self.dir.display(),
+                format!("its days and hours are those of {own}"),
+                &format!("add `--timezone {own}`, or convert the logs again for {zone}"),
+            ));
         }
         Ok(())
     }
 
     /// Keys given out so far.
     pub fn keys(&self) -> Keys {
-        let mut keys = Keys::default();
-        for part in &self.index.parts {
-            keys.sources += part.sources.len() as i64;
-            keys.messages += part.messages;
-            keys.sessions += part.sessions;
-        }
-        keys
+        let of = |part: &Part| Keys {
+            sources: part.sources.len() as i64,
+            messages: part.messages,
+            sessions: part.sessions,
+        };
+        let parts = self.index.parts.iter().map(of);
+        parts.fold(Keys::default(), Keys::and)
     }
 
     /// Every source, in the order of their numbers.
@@ -255,7 +333,7 @@ impl Store {
             .collect();
         let mut frames = frames?.into_iter();
         let Some(mut whole) = frames.next() else {
-            return Ok(empty(&columns).lazy().collect()?);
+            return Ok(wanted.coded_text(table.name, empty(&columns))?);
         };
         for next in frames {
             whole.vstack_mut_owned(next)?;
@@ -267,17 +345,17 @@ impl Store {
 
     fn read(&self, entry: &Entry, columns: &[String]) -> Result<DataFrame> {
         let path = self.dir.join(&entry.path);
-        let told = || {
-            format!(
-                "cannot read {}\nhint: convert the logs again into a new folder",
-                path.display()
-            )
-        };
-        let file = File::open(&path).with_context(told)?;
-        let reader = ParquetReader::new(file).with_columns(Some(columns.to_vec()));
-        let frame = reader.finish().with_context(told)?;
+        let what = format!("cannot read {}", path.display());
+        let bytes = fs::read(&path).map_err(|error| failed(&what, error, AGAIN))?;
+        if sha256(&bytes) != entry.sha256 {
+            return Err(failed(&what, "its content was changed (SHA-256)", AGAIN));
+        }
+        let reader = ParquetReader::new(Cursor::new(bytes)).with_columns(Some(columns.to_vec()));
+        let frame = reader
+            .finish()
+            .map_err(|error| failed(&what, error, AGAIN))?;
         if frame.height() as u64 != entry.rows {
-            return Err(anyhow!("not the rows that were written").context(told()));
+            return Err(failed(&what, "not the rows that were written", AGAIN));
         }
         Ok(frame.select(columns.iter().map(String::as_str))?)
     }
@@ -288,16 +366,14 @@ impl Store {
 
     fn present(&self, entry: &Entry) -> Result<()> {
         let path = self.dir.join(&entry.path);
-        let hint = "hint: convert the logs again into a new folder";
         match fs::metadata(&path) {
+            _ if !is_part(&entry.path) => Err(failed(&entry.path, "no file of tables", AGAIN)),
             Ok(found) if found.len() == entry.bytes => Ok(()),
-            Ok(found) => bail!(
-                "{}: {} bytes, {} were written\n{hint}",
-                path.display(),
-                found.len(),
-                entry.bytes
-            ),
-            Err(error) => Err(error).with_context(|| format!("{}\n{hint}", path.display())),
+            Ok(found) => {
+                let cause = format!("{} bytes, {} were written", found.len(), entry.bytes);
+                Err(failed(path.display(), cause, AGAIN))
+            }
+            Err(error) => Err(failed(path.display(), error, AGAIN)),
         }
     }
 
@@ -311,6 +387,9 @@ impl Store {
         sources: Vec<SourceRow>,
         local_domains: Vec<String>,
     ) -> Result<()> {
+        // A folder whose first conversion is killed is known by it.
+        self.replace_index(&self.index)?;
+        self.begun = false;
         self.remove_unlisted()?;
         let number = self.index.parts.len() + 1;
         let rows = |table: &str| tables.get(table).map_or(0, |frame| frame.height() as i64);
@@ -338,55 +417,63 @@ impl Store {
         let entries: Result<Vec<Entry>> = pieces
             .into_par_iter()
             .map(|(table, path, mut rows)| {
-                let bytes = write_file(&self.unfinished(&path), &mut rows)?;
+                let content = parquet(&mut rows)?;
+                write_new(&self.unfinished(&path), &content)?;
                 Ok(Entry {
                     table: table.to_owned(),
                     path,
                     rows: rows.height() as u64,
-                    bytes,
+                    bytes: content.len() as u64,
+                    sha256: sha256(&content),
                 })
             })
             .collect();
         let entries = entries?;
         for entry in &entries {
             let path = self.dir.join(&entry.path);
-            fs::rename(self.unfinished(&entry.path), &path)
-                .with_context(|| format!("cannot name {}", path.display()))?;
+            fs::rename(self.unfinished(&entry.path), &path).map_err(|error| {
+                failed(format!("cannot write {}", path.display()), error, WRITABLE)
+            })?;
         }
         Ok(entries)
     }
 
     fn unfinished(&self, path: &str) -> PathBuf {
-        self.dir.join(format!("{path}.{UNFINISHED}"))
+        self.dir.join(format!("{path}{UNFINISHED}"))
     }
 
     fn replace_index(&self, index: &Index) -> Result<()> {
         let (path, next) = (self.dir.join(INDEX), self.unfinished(INDEX));
-        let told = || format!("cannot write {}", path.display());
-        let mut text = serde_json::to_vec_pretty(index).with_context(told)?;
+        let mut text = serde_json::to_vec_pretty(index)?;
         text.push(b'\n');
-        let mut file = File::create(&next).with_context(told)?;
-        file.write_all(&text).with_context(told)?;
-        // The listed files must not outlive their list, nor the list its files.
-        file.sync_all().with_context(told)?;
-        fs::rename(&next, &path).with_context(told)
+        write_new(&next, &text)?;
+        fs::rename(&next, &path)
+            .map_err(|error| failed(format!("cannot write {}", path.display()), error, WRITABLE))
     }
 
     /// Removes files of ours that no conversion finished.
     fn remove_unlisted(&self) -> Result<()> {
-        let listed: HashMap<PathBuf, ()> = self
-            .entries()
-            .map(|e| (self.dir.join(&e.path), ()))
-            .collect();
+        let listed: HashSet<&str> = self.entries().map(|entry| entry.path.as_str()).collect();
         for table in TABLES {
             let files = walkdir::WalkDir::new(self.dir.join(table.name)).max_depth(2);
             for file in files.into_iter().filter_map(Result::ok) {
-                let name = file.file_name().to_string_lossy();
-                let own = name.starts_with("part-")
-                    && (name.ends_with(".parquet") || name.ends_with(UNFINISHED));
-                if own && file.file_type().is_file() && !listed.contains_key(file.path()) {
-                    fs::remove_file(file.path())
-                        .with_context(|| format!("cannot remove {}", file.path().display()))?;
+                let below = file
+                    .path()
+                    .strip_prefix(&self.dir)
+                    .ok()
+                    .and_then(Path::to_str);
+                let Some(path) = below.filter(|_| file.file_type().is_file()) else {
+                    continue;
+                };
+                let finished = path.strip_suffix(UNFINISHED).unwrap_or(path);
+                if is_part(finished) && !listed.contains(path) {
+                    fs::remove_file(file.path()).map_err(|error| {
+                        failed(
+                            format!("cannot remove {}", file.path().display()),
+                            error,
+                            WRITABLE,
+                        )
+                    })?;
                 }
             }
         }
@@ -394,26 +481,48 @@ impl Store {
     }
 }
 
+/// `table/part-0001.parquet` or `table/day=2026-11-23/part-0001.parquet`: nothing else is read or removed.
+fn is_part(path: &str) -> bool {
+    let mut parts = path.split('/');
+    let (table, rest) = (parts.next().unwrap_or_default(), parts.collect::<Vec<_>>());
+    let (day, file) = match rest.as_slice() {
+        [file] => (None, *file),
+        [day, file] => (Some(*day), *file),
+        _ => return false,
+    };
+    let number = file
+        .strip_prefix("part-")
+        .and_then(|rest| rest.strip_suffix(".parquet"));
+    let number = number.is_some_and(|n| n.len() >= 4 && n.bytes().all(|b| b.is_ascii_digit()));
+    let day = day.is_none_or(|day| {
+        let day = day.strip_prefix("day=");
+        day.is_some_and(|day| day == NO_DAY || day.parse::<chrono::NaiveDate>().is_ok())
+    });
+    TABLES.iter().any(|known| known.name == table) && number && day
+}
+
 fn parse(text: &[u8]) -> Result<Index> {
-    let hint = "hint: convert the logs again into a new folder";
     let value: serde_json::Value =
-        serde_json::from_slice(text).with_context(|| format!("damaged\n{hint}"))?;
+        serde_json::from_slice(text).map_err(|error| anyhow!("damaged: {error}"))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
         Some(FORMAT) => {
-            serde_json::from_value(value).with_context(|| format!("not as written\n{hint}"))
+            serde_json::from_value(value).map_err(|error| anyhow!("not as written: {error}"))
         }
-        Some(other) => {
-            bail!("format {other} of another version; this one reads {FORMAT}\n{hint}")
-        }
+        Some(other) => bail!("format {other} of another version, this one reads {FORMAT}"),
         None => bail!("not written by `mtaudit convert`"),
     }
 }
 
-/// What a run that was killed before it finished may have left in a folder that was new.
-fn ours(entry: &fs::DirEntry) -> bool {
-    let name = entry.file_name();
-    let name = name.to_string_lossy();
-    TABLES.iter().any(|table| table.name == name) || name.ends_with(UNFINISHED) || name == LOCK
+fn sorted(domains: &[String]) -> Vec<String> {
+    let mut domains: Vec<String> = domains.iter().map(|d| d.to_ascii_lowercase()).collect();
+    domains.sort_unstable();
+    domains.dedup();
+    domains
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = sha2::Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The rows of each day with the folder that they go to; a table without days goes to one.
@@ -428,7 +537,7 @@ fn by_day(table: &str, frame: &DataFrame) -> Result<Vec<(String, DataFrame)>> {
     let named = parts.into_iter().map(|rows| {
         let day = match rows.column("day")?.get(0)? {
             AnyValue::Date(days) => date(days),
-            _ => "__HIVE_DEFAULT_PARTITION__".to_owned(),
+            _ => NO_DAY.to_owned(),
         };
         Ok((format!("{table}/day={day}"), rows))
     });
@@ -440,27 +549,29 @@ fn date(days: i32) -> String {
     date.map_or_else(|| format!("{days}"), |date| date.to_string())
 }
 
-fn write_file(path: &Path, rows: &mut DataFrame) -> Result<u64> {
-    let told = || {
-        format!(
-            "cannot write {}\nhint: is the disk full, or the folder read only?",
-            path.display()
-        )
-    };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(told)?;
-    }
-    let file = BufWriter::new(File::create(path).with_context(told)?);
-    let written = ParquetWriter::new(file)
+fn parquet(rows: &mut DataFrame) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    ParquetWriter::new(&mut content)
         .with_compression(ParquetCompression::Zstd(None))
         .with_statistics(StatisticsOptions::default())
         .set_parallel(false)
-        .finish(rows)
-        .with_context(told)?;
-    // What is on disk is the measure, as the reader checks it.
-    let bytes = fs::metadata(path).with_context(told)?.len();
-    debug_assert_eq!(written, bytes);
-    Ok(bytes)
+        .finish(rows)?;
+    Ok(content)
+}
+
+/// Writes a file that is new, whatever was there: a link is removed, never followed.
+fn write_new(path: &Path, content: &[u8]) -> Result<()> {
+    let write = || -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        File::create_new(path)?.write_all(content)
+    };
+    write().map_err(|error| failed(format!("cannot write {}", path.display()), error, WRITABLE))
 }
 
 /// No rows, with these columns.
@@ -517,14 +628,21 @@ fn arranged(table: &str, rows: DataFrame, parts: usize) -> Result<DataFrame> {
     Ok(summed.collect()?.sort(places, options)?)
 }
 
-/// One table after the other, arranged as one.
+/// One table after the other, arranged as one. Columns that one of them lacks were asked for by nobody.
 ///
 /// # Errors
 /// Those of polars.
 pub fn append(first: Tables, next: Tables) -> Result<Tables> {
     let frames = first.frames.into_iter().zip(next.frames);
-    let frames = frames.map(|((name, mut frame), (_, next))| {
-        frame.vstack_mut_owned(next)?;
+    let frames = frames.map(|((name, frame), (_, next))| {
+        let both: Vec<PlSmallStr> = frame
+            .columns()
+            .iter()
+            .map(|column| column.name().clone())
+            .filter(|name| next.column(name).is_ok())
+            .collect();
+        let mut frame = frame.select(both.iter().cloned())?;
+        frame.vstack_mut_owned(next.select(both)?)?;
         frame.rechunk_mut_par();
         Ok((name, arranged(name, frame, 2)?))
     });
@@ -568,15 +686,24 @@ pub fn shift(tables: Tables, sources: &mut [SourceRow], by: Keys) -> PolarsResul
 /// Takes the lock of a folder.
 fn lock(dir: &Path) -> Result<File> {
     let path = dir.join(LOCK);
-    let file = File::create(&path).with_context(|| format!("cannot write to {}", dir.display()))?;
+    let what = format!("cannot lock {}", path.display());
+    let is_link = fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file());
+    if is_link {
+        return Err(failed(what, "it is no plain file", "remove it"));
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
+    let file = file.map_err(|error| failed(&what, error, WRITABLE))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => bail!(
-            "{}: another conversion writes to this folder\nhint: wait until it has ended",
-            dir.display()
-        ),
-        Err(fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", path.display()))
-        }
+        Err(fs::TryLockError::WouldBlock) => Err(failed(
+            dir.display(),
+            "another conversion writes to this folder",
+            "wait until it has ended",
+        )),
+        Err(fs::TryLockError::Error(error)) => Err(failed(what, error, WRITABLE)),
     }
 }

@@ -227,21 +227,238 @@ fn engine_of(paths: &[PathBuf]) -> mtaudit::query::Engine {
     engine(paths, chrono_tz::UTC)
 }
 
+fn host(name: &str) -> PathBuf {
+    samples().join(name)
+}
+
+/// Converts into a folder of its own.
+fn into(dir: &Path, out: &str, path: &Path) -> std::process::Output {
+    let path = path.display().to_string();
+    mtaudit(
+        dir,
+        &["convert", "-q", "--year", "2026", "--out", out, &path],
+    )
+}
+
 #[test]
 fn tables_and_logs_are_read_together_and_nothing_twice() {
     let dir = tempfile::tempdir().unwrap();
-    let [first, _] = halves();
-    convert(dir.path(), &first);
-    let mixed = engine(&[dir.path().join("tables"), samples()], chrono_tz::UTC);
-    let logs = engine(&[samples()], chrono_tz::UTC);
-    for table in ["rejections", "logins", "server_events"] {
-        let sql = format!("SELECT COUNT(*) AS n FROM {table}");
-        assert_eq!(
-            number(&rows(&mixed, &sql)[0], "n"),
-            number(&rows(&logs, &sql)[0], "n"),
-            "{table}"
+    into(dir.path(), "a", &host("mx1"));
+    into(dir.path(), "b", &host("mx2"));
+    // Nothing but a source of no mail: every table of events is absent.
+    into(dir.path(), "none", &repo("sample-logs/damaged/dpkg.log"));
+    let (samples, mx2) = (
+        samples().display().to_string(),
+        host("mx2").display().to_string(),
+    );
+    let library = mtaudit::query::Library::builtin().unwrap();
+    // Evidence is about the files, which differ with `none`.
+    for query in library
+        .iter()
+        .filter(|query| !query.name.starts_with("evidence/"))
+    {
+        let ask = |paths: &[&str]| {
+            let mut args = vec![
+                "query",
+                &query.name,
+                "-q",
+                "--format",
+                "json",
+                "--year",
+                "2026",
+            ];
+            args.extend(paths);
+            let output = mtaudit(dir.path(), &args);
+            assert!(
+                [0, 1, 3].contains(&code(&output)),
+                "{args:?}: {}",
+                said(&output)
+            );
+            assert!(
+                !said(&output).contains("error"),
+                "{args:?}: {}",
+                said(&output)
+            );
+            output.stdout
+        };
+        let apart = ask(&["a", "b"]);
+        assert_eq!(apart, ask(&["a", &mx2]), "{}", query.name);
+        let others = [ask(&["none", "a", "b"]), ask(&["a", "none", &samples])];
+        // Where a row says which source it is from, that is another number.
+        let numbered = query
+            .header
+            .columns
+            .iter()
+            .any(|column| column.name == "row_source");
+        assert!(
+            numbered || others.iter().all(|other| *other == apart),
+            "{}",
+            query.name
         );
     }
+    let out = mtaudit(
+        dir.path(),
+        &["report", "audit", "-q", "--year", "2026", "a", &mx2],
+    );
+    assert!([0, 3].contains(&code(&out)), "{}", said(&out));
+}
+
+#[test]
+fn keys_stay_apart_when_a_period_leaves_rows_out() {
+    let dir = tempfile::tempdir().unwrap();
+    into(dir.path(), "a", &host("mx1"));
+    into(dir.path(), "b", &host("mx2"));
+    let period = ["--since", "2026-11-18", "-q", "--format", "json"];
+    let mx2 = host("mx2").display().to_string();
+    for other in ["b", &mx2] {
+        for sql in [
+            "SELECT COUNT(*) - COUNT(DISTINCT message) AS n FROM messages",
+            "SELECT COUNT(*) - COUNT(DISTINCT session) AS n FROM sessions",
+            "SELECT COUNT(*) AS n FROM messages AS m JOIN attempts AS a ON a.message = m.message WHERE a.queue_id <> m.queue_id",
+        ] {
+            let mut args = vec!["sql", sql, "--year", "2026", "a", other];
+            args.extend(period);
+            let output = mtaudit(dir.path(), &args);
+            let rows: Vec<Row> = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(number(&rows[0], "n"), 0, "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_ours_is_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let log = host("mx2");
+    // A folder that looks like tables and has no index.
+    fs::create_dir_all(at("theirs/messages")).unwrap();
+    fs::write(at("theirs/messages/part-0001.parquet"), "theirs").unwrap();
+    let output = into(dir.path(), "theirs", &log);
+    assert_eq!(code(&output), 2, "{}", said(&output));
+    assert!(at("theirs/messages/part-0001.parquet").exists());
+    // Files of other names beside ours.
+    into(dir.path(), "ours", &host("mx1"));
+    for name in [
+        "ours/messages/part-1.parquet",
+        "ours/messages/day=2026-11-12/part-x.parquet",
+        "ours/notes",
+    ] {
+        fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        fs::write(at(name), "theirs").unwrap();
+    }
+    into(dir.path(), "ours", &log);
+    assert_eq!(
+        fs::read(at("ours/messages/part-1.parquet")).unwrap(),
+        b"theirs"
+    );
+    assert!(at("ours/messages/day=2026-11-12/part-x.parquet").exists());
+    // Links are not written through.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        fs::write(at("victim"), "precious").unwrap();
+        fs::create_dir(at("linked")).unwrap();
+        symlink("../victim", at("linked/mtaudit.lock")).unwrap();
+        assert_eq!(code(&into(dir.path(), "linked", &log)), 2);
+        fs::remove_file(at("linked/mtaudit.lock")).unwrap();
+        symlink("../victim", at("linked/mtaudit.json.unfinished")).unwrap();
+        into(dir.path(), "linked", &log);
+        assert_eq!(fs::read(at("victim")).unwrap(), b"precious");
+    }
+    // Nothing came of it: nothing is left.
+    fs::create_dir(at("hollow")).unwrap();
+    assert_ne!(code(&into(dir.path(), "new", &at("hollow"))), 0);
+    assert!(!at("new").exists());
+}
+
+#[test]
+fn a_log_that_grew_is_not_counted_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = fs::read(host("mx1").join("mail.log")).unwrap();
+    let half = whole[..whole.len() / 2]
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .unwrap()
+        + 1;
+    fs::write(dir.path().join("mail.log"), &whole[..half]).unwrap();
+    into(dir.path(), "tables", &dir.path().join("mail.log"));
+    let before = index(dir.path());
+    for name in ["mail.log", "mail.log.1"] {
+        fs::write(dir.path().join(name), &whole).unwrap();
+        let output = into(dir.path(), "tables", &dir.path().join(name));
+        assert_eq!(code(&output), 1, "{}", said(&output));
+        assert!(said(&output).contains("count twice"), "{}", said(&output));
+        assert!(
+            said(&output).trim_end().ends_with("any more"),
+            "{}",
+            said(&output)
+        );
+        assert_eq!(index(dir.path()), before);
+    }
+}
+
+#[test]
+fn tables_inside_the_logs_are_no_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    fs::copy(host("mx2").join("mail.log"), logs.join("mail.log")).unwrap();
+    for _ in 0..2 {
+        let output = into(dir.path(), "logs/tables", &logs);
+        assert_eq!(code(&output), 0, "{}", said(&output));
+    }
+    let all = rows(&engine(&[logs], chrono_tz::UTC), "SELECT path FROM sources");
+    assert_eq!(all.len(), 1, "{all:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_read_the_next_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    fs::copy(host("mx2").join("mail.log"), logs.join("mail.log")).unwrap();
+    let missing = logs.join("late.log").display().to_string();
+    let logs = logs.display().to_string();
+    let args = [
+        "convert", "--year", "2026", "--out", "tables", &logs, &missing,
+    ];
+    let output = mtaudit(dir.path(), &args);
+    assert_eq!(code(&output), 3, "{}", said(&output));
+    assert!(
+        said(&output).contains("late.log: cannot be read"),
+        "{}",
+        said(&output)
+    );
+    fs::copy(host("mx1").join("mail.log"), &missing).unwrap();
+    let output = mtaudit(dir.path(), &args);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let sources = rows(
+        &engine(&[dir.path().join("tables")], chrono_tz::UTC),
+        "SELECT path FROM sources WHERE problem IS NULL",
+    );
+    assert_eq!(sources.len(), 2);
+}
+
+#[test]
+fn local_domains_are_those_of_the_first_conversion() {
+    let dir = tempfile::tempdir().unwrap();
+    let convert = |domain: &[&str], path: &Path| {
+        let path = path.display().to_string();
+        let mut args = vec!["convert", "-q", "--year", "2026", "--out", "tables", &path];
+        args.extend(domain);
+        mtaudit(dir.path(), &args)
+    };
+    let own = ["--local-domain", "corp.example"];
+    assert_eq!(code(&convert(&own, &host("mx2"))), 0);
+    let output = convert(&["--local-domain", "other.example"], &host("mx1"));
+    assert_eq!(code(&output), 2);
+    assert!(said(&output).contains("corp.example"), "{}", said(&output));
+    assert!([0, 3].contains(&code(&convert(&[], &host("mx1")))));
+    let output = mtaudit(
+        dir.path(),
+        &["query", "outcomes", "-q", own[0], own[1], "tables"],
+    );
+    assert!([0, 3].contains(&code(&output)), "{}", said(&output));
 }
 
 #[test]
@@ -380,8 +597,8 @@ fn wrong_uses_are_named() {
         2,
         &["not empty", "hint"],
     );
-    fs::create_dir(dir.path().join("blocked")).unwrap();
-    fs::write(dir.path().join("blocked/messages"), "a file").unwrap();
+    into(dir.path(), "blocked", &host("mx2"));
+    fs::write(dir.path().join("blocked/messages/day=2026-11-12"), "a file").unwrap();
     refused(
         dir.path(),
         &["convert", "--year", "2026", "--out", "blocked", &samples],
