@@ -11,7 +11,7 @@
 //! * [`formats`] has one file a mail server; each turns the text into an [`event`].
 //! * [`correlate`] folds events into messages, attempts, sessions and the rest. It is the only part with state.
 //!   [`classify`] says why a delivery failed; [`strings`] keeps every text once.
-//! * [`tables`] has the schema, the one list of names, and puts the rows into columns.
+//! * [`tables`] has the schema, the one list of names, puts the rows into columns, and keeps them as Parquet.
 //! * [`query`] is the library of `.sql` files under `queries/`, and runs them.
 //! * [`report`] is a plain value, its templates under `templates/`, and the exporters.
 //! * [`commands`] joins the parts, one file a command; [`cli`] is the command line and all that knows clap.
@@ -19,7 +19,8 @@
 //! # Who may use whom
 //!
 //! `commands → {source, syslog, formats, correlate, tables, query, report}`, `correlate → {event, classify,
-//! strings}`, `formats → event`, `query → {tables, report}` for their names and values. `report` knows neither polars
+//! strings}`, `formats → event`, `query → {tables, report}` for their names and values,
+//! `tables → {correlate, source}` for rows and the names that mark a folder of tables. `report` knows neither polars
 //! nor clap; `event` knows nobody.
 //!
 //! # The laws that the code keeps

@@ -150,22 +150,32 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
     let strings = Strings::default();
     let progress = Progress::new(jobs.iter().map(|job| job.source.bytes).sum(), options.quiet);
     let waiting = AtomicUsize::new(0);
-    let read: Vec<(Part, Outcome)> = options.timings.of("read and fold", || {
+    let decoded = |read: &Vec<(Part, Outcome)>| {
+        read.iter()
+            .map(|(_, outcome)| outcome.decoded_bytes)
+            .sum::<u64>()
+    };
+    let read = || {
         use rayon::prelude::*;
         let read = |rank: usize| Reader::new(rank, &jobs[rank], &strings, &waiting).run(&progress);
         (0..jobs.len())
             .into_par_iter()
             .with_max_len(1)
             .map(read)
-            .collect()
-    });
+            .collect::<Vec<(Part, Outcome)>>()
+    };
+    let read = options
+        .timings
+        .with_bytes("read and fold", read, |read| Some(decoded(read)));
     progress.finish();
+    let bytes = Some(decoded(&read));
     let (whole, mut sources) = options
         .timings
         .of("join", || join(jobs, read, known, &strings));
-    let mut rows = options.timings.of("correlate", || {
-        finish(whole, &strings, &options.local_domains)
-    });
+    let correlate = || finish(whole, &strings, &options.local_domains);
+    let mut rows = options
+        .timings
+        .with_bytes("correlate", correlate, |_| bytes);
     describe(jobs, &mut sources, &mut rows, &strings);
     let mut local_domains: Vec<String> = rows
         .local_domains
@@ -176,7 +186,7 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
     let build = || build::tables(rows, &sources, &strings, options.zone, &options.wanted);
     let tables = options
         .timings
-        .of("tables", build)
+        .with_bytes("tables", build, |_| bytes)
         .context("cannot build the tables")?;
     // Nobody needs to wait until the texts are taken apart. Where no thread can be had, they are here.
     let rest = move || drop(strings);

@@ -52,9 +52,11 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     }
     let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
         .narrowed(input.selection.about.is_some());
+    let decoded: u64 = loaded.sources.iter().map(|s| s.decoded_bytes).sum();
+    let ask = || ask(&engine, &queries, &overrides, &input);
     let mut answers = input
         .timings
-        .of("queries", || ask(&engine, &queries, &overrides, &input))?;
+        .with_bytes("queries", ask, |_| Some(decoded))?;
     input.timings.of("charts", || draw(&queries, &mut answers));
 
     let command = command(&kind, args, &input);

@@ -80,3 +80,48 @@ fn the_readmes_commands_do_what_it_says() {
         assert!(dir.path().join("clean").join(file).is_file(), "{file}");
     }
 }
+
+#[test]
+fn timings_name_the_stages() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = repo("sample-logs/postfix/mx2/mail.log")
+        .display()
+        .to_string();
+    let commands: [(&[&str], &[&str]); 4] = [
+        (
+            &["report", "capacity", "--out", "out"],
+            &[
+                "read and fold",
+                "correlate",
+                "tables",
+                "capacity/overview",
+                "queries",
+                "render and write",
+            ],
+        ),
+        (
+            &["query", "outcomes"],
+            &["read and fold", "delivery/outcomes"],
+        ),
+        (
+            &["sql", "SELECT 1 AS n FROM messages"],
+            &["read and fold", "statement"],
+        ),
+        (&["convert", "--out", "tables"], &["read and fold", "write"]),
+    ];
+    for (command, stages) in commands {
+        let mut args = command.to_vec();
+        args.extend(["--year", "2026", "-q", "--timings", &log]);
+        let output = mtaudit(dir.path(), &args);
+        assert_eq!(code(&output), 0, "{args:?}: {}", said(&output));
+        for stage in stages {
+            let told = said(&output);
+            let line = told.lines().find(|line| line.ends_with(stage));
+            assert!(
+                line.is_some_and(|line| line.contains("ms wall")),
+                "{stage}: {told}"
+            );
+        }
+        assert!(said(&output).contains("MB/s"));
+    }
+}
