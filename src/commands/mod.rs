@@ -10,6 +10,7 @@ pub mod load;
 mod options;
 mod print;
 mod progress;
+mod provenance;
 mod queries;
 mod query;
 mod report;

@@ -1,0 +1,220 @@
+//! What a report says of how it was made: its command, what narrows it, its method, the manifest.
+
+use std::path::PathBuf;
+
+use super::load::{Loaded, Options};
+use crate::cli::ReportArgs;
+use crate::query::Query;
+use crate::report::Report;
+use crate::report::manifest::{FileHash, Manifest, OptionUsed, ParameterUsed, SourceHash};
+use crate::report::templates::Templates;
+
+/// The command line as far as it decides the result, in one order: two runs on other threads, with the same
+/// paths in another order, or into another folder give the same bytes (law 2).
+pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<String> {
+    let mut words = vec!["mtaudit".to_owned(), "report".to_owned(), kind.to_owned()];
+    let given = &args.input;
+    let mut add = |name: &str, values: Vec<String>| {
+        for value in values {
+            words.extend([name.to_owned(), value]);
+        }
+    };
+    let sorted = |values: &[String]| {
+        let mut values = values.to_vec();
+        values.sort_unstable();
+        values
+    };
+    let path = |path: &Option<PathBuf>| path.iter().map(|p| p.display().to_string()).collect();
+    add("--month", given.month.iter().cloned().collect());
+    add("--since", given.since.iter().cloned().collect());
+    add("--until", given.until.iter().cloned().collect());
+    add(
+        "--timezone",
+        if given.read.timezone == "UTC" {
+            vec![]
+        } else {
+            vec![given.read.timezone.clone()]
+        },
+    );
+    add(
+        "--year",
+        given.read.year.iter().map(i32::to_string).collect(),
+    );
+    add("--host", sorted(&given.hosts));
+    add("--local-domain", sorted(&given.read.local_domains));
+    add("--about", args.about.iter().cloned().collect());
+    add("--param", sorted(&args.library.params));
+    add("--queries", path(&args.library.queries));
+    add("--templates", path(&args.templates));
+    let mut paths: Vec<String> = input
+        .paths
+        .iter()
+        .map(|p| p.display().to_string())
+        .collect();
+    paths.sort_unstable();
+    words.extend(paths);
+    words
+}
+
+pub(super) fn filters(args: &ReportArgs) -> Vec<String> {
+    let mut filters: Vec<String> = args
+        .input
+        .hosts
+        .iter()
+        .map(|host| format!("host {host}"))
+        .collect();
+    filters.sort_unstable();
+    filters.extend(args.about.iter().map(|key| format!("about {key}")));
+    filters
+}
+
+/// How the report was made, and what it therefore cannot say.
+pub(super) fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
+    let mut said = vec![
+        "Every line of every source was read and counted once: as an event, as known and of no interest, as not \
+         recognised, or as not text. The sums are under Coverage."
+            .to_owned(),
+        "The lines of one message were joined by host and queue ID; a queue ID that is used again is another message. \
+         The lines of one connection were joined by host, service and process."
+            .to_owned(),
+        "A message that a content filter or an alias hands back to the same server is linked to the one it came from. \
+         Totals of accepted messages count it once; the queries say which view they count."
+            .to_owned(),
+        "Why a delivery failed or a client was refused is read from the text of the reply first and from its codes only \
+         when the text says nothing known."
+            .to_owned(),
+    ];
+    said.push(format!(
+        "Days, hours and weekdays are those of {}; log times without an offset were read as times of that zone.",
+        input.zone
+    ));
+    said.push(match (input.local_domains.is_empty(), loaded.local_domains.is_empty()) {
+        (false, _) => format!("Local domains, as given: {}.", short_list(&loaded.local_domains)),
+        (true, false) => format!("Local domains, seen in local delivery: {}.", short_list(&loaded.local_domains)),
+        (true, true) => "No delivery to a local mailbox is in the logs and no local domain was given, so directions are \
+                         unknown."
+            .to_owned(),
+    });
+    if input.selection.since.is_some() || input.selection.until.is_some() {
+        said.push(
+            "All sources were read and joined before the period was cut out, so a message keeps what lies outside of it; \
+             each row was kept by its own time."
+                .to_owned(),
+        );
+    }
+    if input.selection.about.is_some() {
+        said.push(
+            "The report is narrowed to what touches one key: messages that name it, with the messages they came from and \
+             those that came of them, and the connections and logins that brought them; refusals, connections and logins that \
+             name it themselves; server events whose text names it. \
+             Shares are shares of that, and are not held against thresholds, which are made for all mail."
+                .to_owned(),
+        );
+    }
+    if loaded.parts > 1 {
+        said.push(format!(
+            "The tables were made in {} conversions: a message or connection whose lines were read in two of them counts \
+             as two.",
+            loaded.parts
+        ));
+    }
+    if !loaded.left_out.is_empty() {
+        said.push(format!(
+            "Not read, as the tables hold them already: {}.",
+            short_list(&loaded.left_out)
+        ));
+    }
+    said.push("A finding is a pattern in the logs measured against a stated threshold. It is not proof of intent.".to_owned());
+    said
+}
+
+fn short_list(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+pub(super) fn library_origin(args: &ReportArgs) -> String {
+    args.library
+        .queries
+        .as_ref()
+        .map_or_else(|| "built in".into(), |dir| dir.display().to_string())
+}
+
+pub(super) fn manifest(
+    report: &Report,
+    loaded: &Loaded,
+    queries: &[&Query],
+    templates: &Templates,
+    origin: &str,
+) -> Manifest {
+    let results = || report.sections.iter().flat_map(|section| &section.results);
+    let parameters = results().flat_map(|result| {
+        result.params.iter().map(|param| ParameterUsed {
+            query: result.name.clone(),
+            name: param.name.clone(),
+            value: param.value.clone(),
+            changed: param.changed,
+        })
+    });
+    Manifest {
+        tool: "mtaudit".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        command: report.command.clone(),
+        generated_at: report.generated_at.clone(),
+        kind: report.kind.clone(),
+        complete: report.coverage.complete,
+        options: vec![
+            OptionUsed {
+                name: "timezone".into(),
+                value: report.period.timezone.clone(),
+            },
+            OptionUsed {
+                name: "since".into(),
+                value: report.period.since.clone().unwrap_or_default(),
+            },
+            OptionUsed {
+                name: "until".into(),
+                value: report.period.until.clone().unwrap_or_default(),
+            },
+            OptionUsed {
+                name: "local-domain".into(),
+                value: loaded.local_domains.join(" "),
+            },
+        ],
+        parameters: parameters.collect(),
+        sources: loaded
+            .sources
+            .iter()
+            .map(|source| SourceHash {
+                path: source.path.clone(),
+                member: source.member.clone(),
+                bytes: source.bytes,
+                sha256: source.sha256.clone().unwrap_or_default(),
+                decoded_bytes: source.decoded_bytes,
+                decoded_sha256: source.decoded_sha256.clone().unwrap_or_default(),
+            })
+            .collect(),
+        queries: queries
+            .iter()
+            .map(|query| FileHash {
+                name: query.name.clone(),
+                sha256: query.sha256.clone(),
+                origin: if query.is_builtin() {
+                    "built in".into()
+                } else {
+                    origin.to_owned()
+                },
+            })
+            .collect(),
+        templates: templates.hashes(&report.kind),
+    }
+}
