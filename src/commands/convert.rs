@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
-use super::load::{Loaded, load};
+use super::load::{Loaded, Options, load};
+use super::query::state;
 use super::sources::Known;
 use super::{Done, Usage, options};
 use crate::cli::ConvertArgs;
@@ -42,16 +43,10 @@ pub fn run(args: &ConvertArgs) -> Result<Done> {
         grown(&store, &loaded.sources)?;
         add(args, &mut store, loaded, &input)?;
     }
-    if args.read.timings {
-        input.timings.print()?;
-    }
-    let sources = store.sources();
-    Ok(if sources.iter().all(|source| source.lines == 0) {
-        Done::Empty
-    } else if unread || sources.iter().any(SourceRow::leaves_gaps) {
-        Done::Incomplete
-    } else {
-        Done::Complete
+    input.timings.print()?;
+    Ok(match state(&store.sources()) {
+        Done::Complete if unread => Done::Incomplete,
+        done => done,
     })
 }
 
@@ -98,12 +93,7 @@ fn continues(new: &SourceRow, old: &SourceRow) -> bool {
         .any(|source| source::begins_with(source, old.decoded_bytes, sha256))
 }
 
-fn add(
-    args: &ConvertArgs,
-    store: &mut Store,
-    loaded: Loaded,
-    input: &super::load::Options,
-) -> Result<()> {
+fn add(args: &ConvertArgs, store: &mut Store, loaded: Loaded, input: &Options) -> Result<()> {
     let (rows, read) = (loaded.tables.rows() as u64, loaded.sources.len() as u64);
     let mut sources = loaded.sources;
     let tables = shift(loaded.tables, &mut sources, store.keys())?;

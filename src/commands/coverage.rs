@@ -36,7 +36,7 @@ pub fn coverage(loaded: &Loaded, zone: Tz) -> Coverage {
         years: years(rows),
         undetermined,
         classified_total,
-        complete: !loaded.incomplete,
+        complete: !rows.iter().any(SourceRow::leaves_gaps),
     }
 }
 

@@ -22,7 +22,7 @@ const SOURCES: &str = "SELECT path, codec, format, hosts, first_ts, last_ts, yea
 pub fn run(args: &InspectArgs) -> Result<Done> {
     let input = options::input(&args.input, &args.paths, None)?;
     let loaded = load(&input)?;
-    let done = state(&loaded);
+    let done = state(&loaded.sources);
     let sum = |of: fn(&crate::tables::build::SourceRow) -> u64| {
         count(loaded.sources.iter().map(of).sum::<u64>())
     };
@@ -41,9 +41,7 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
         writeln!(io::stdout(), "{equation}")?;
         silences(&engine)?;
     }
-    if args.input.read.timings {
-        input.timings.print()?;
-    }
+    input.timings.print()?;
     Ok(done)
 }
 

@@ -76,8 +76,6 @@ pub struct Loaded {
     pub tables: Tables,
     /// Every source, in reading order.
     pub sources: Vec<SourceRow>,
-    /// A source is damaged, unreadable or holds lines that are not text.
-    pub incomplete: bool,
     /// Domains taken to be local, sorted.
     pub local_domains: Vec<String>,
     /// Files that were known and not read again.
@@ -191,17 +189,10 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
     // Nobody needs to wait until the texts are taken apart. Where no thread can be had, they are here.
     let rest = move || drop(strings);
     drop(std::thread::Builder::new().name("rest".into()).spawn(rest));
-    let incomplete = sources.iter().any(SourceRow::leaves_gaps);
-    let rows = |table: &str| tables.get(table).map_or(0, |frame| frame.height() as i64);
-    let keys = Keys {
-        sources: sources.len() as i64,
-        messages: rows("messages"),
-        sessions: rows("sessions"),
-    };
+    let keys = Keys::of(&tables);
     Ok(Loaded {
         tables,
         sources,
-        incomplete,
         local_domains,
         left_out: Vec::new(),
         unreadable: Vec::new(),

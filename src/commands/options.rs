@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 use super::Usage;
 use super::load::Options;
+use super::timings::Timings;
 use crate::cli::{InputArgs, LibraryArgs, ReadArgs};
 use crate::query::{Library, Overrides};
 use crate::tables::select::{Entity, Selection};
@@ -60,11 +61,20 @@ pub fn read(args: &ReadArgs, paths: &[PathBuf]) -> Result<Options> {
     }
     Ok(Options {
         year: args.year,
-        local_domains: args.local_domains.clone(),
+        local_domains: domains(&args.local_domains),
         threads: args.threads,
         quiet: args.quiet,
+        timings: Timings::new(args.timings),
         ..Options::new(paths.to_vec(), zone)
     })
+}
+
+/// In lower case, sorted, each once.
+fn domains(given: &[String]) -> Vec<String> {
+    let mut domains: Vec<String> = given.iter().map(|d| d.to_ascii_lowercase()).collect();
+    domains.sort_unstable();
+    domains.dedup();
+    domains
 }
 
 fn entity(key: &str) -> Result<Entity> {

@@ -56,14 +56,17 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
     words
 }
 
+/// The hosts that it is narrowed to, in words.
+pub(super) fn hosts(args: &ReportArgs) -> Vec<String> {
+    let hosts = args.input.hosts.iter();
+    let mut hosts: Vec<String> = hosts.map(|host| format!("host {host}")).collect();
+    hosts.sort_unstable();
+    hosts
+}
+
+/// What it is narrowed to, in words.
 pub(super) fn filters(args: &ReportArgs) -> Vec<String> {
-    let mut filters: Vec<String> = args
-        .input
-        .hosts
-        .iter()
-        .map(|host| format!("host {host}"))
-        .collect();
-    filters.sort_unstable();
+    let mut filters = hosts(args);
     filters.extend(args.about.iter().map(|key| format!("about {key}")));
     filters
 }

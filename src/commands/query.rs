@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use anyhow::{Result, anyhow};
 
-use super::load::{Loaded, load};
+use super::load::load;
 use super::{Done, Usage, options, print};
 use crate::cli::{QueryArgs, SqlArgs};
 use crate::query::{Engine, Query, ResultTable};
-use crate::tables::build::Wanted;
+use crate::tables::build::{SourceRow, Wanted};
 use crate::tables::schema::TABLES;
 
 /// One named query.
@@ -27,7 +27,7 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
     let mut input = options::input(&args.input, &args.paths, None)?;
     input.wanted = wanted(&[query]);
     let loaded = load(&input)?;
-    let done = state(&loaded);
+    let done = state(&loaded.sources);
     let engine = Engine::new(loaded.tables.frames, input.zone);
     let answer = input
         .timings
@@ -42,9 +42,7 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
         rows: answer.result.full,
     };
     print::rows(&table, args.format)?;
-    if args.input.read.timings {
-        input.timings.print()?;
-    }
+    input.timings.print()?;
     if !args.input.read.quiet {
         for finding in &answer.findings {
             writeln!(
@@ -65,16 +63,14 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
 pub fn sql(args: &SqlArgs) -> Result<Done> {
     let input = options::input(&args.input, &args.paths, None)?;
     let loaded = load(&input)?;
-    let done = state(&loaded);
+    let done = state(&loaded.sources);
     let engine = Engine::new(loaded.tables.frames, input.zone);
     let table = input
         .timings
         .of("statement", || engine.sql(&args.statement))
         .map_err(|error| Usage(error.to_string()))?;
     print::rows(&table, args.format)?;
-    if args.input.read.timings {
-        input.timings.print()?;
-    }
+    input.timings.print()?;
     Ok(done)
 }
 
@@ -98,10 +94,10 @@ pub fn wanted(queries: &[&Query]) -> Wanted {
 }
 
 /// What the evidence allows to say of a result.
-pub fn state(loaded: &Loaded) -> Done {
-    if loaded.sources.iter().all(|source| source.lines == 0) {
+pub fn state(sources: &[SourceRow]) -> Done {
+    if sources.iter().all(|source| source.lines == 0) {
         Done::Empty
-    } else if loaded.incomplete {
+    } else if sources.iter().any(SourceRow::leaves_gaps) {
         Done::Incomplete
     } else {
         Done::Complete

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 
 use super::load::{Loaded, Options, load};
 use super::options::usage;
-use super::provenance::{command, filters, library_origin, manifest, method};
+use super::provenance::{command, filters, hosts, library_origin, manifest, method};
 use super::query::{state, wanted};
 use super::{Done, STACK, Usage, coverage, options};
 use crate::cli::ReportArgs;
@@ -89,13 +89,11 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         .timings
         .of("render and write", write)
         .map_err(|error| anyhow!("{error}"))?;
-    if args.input.read.timings {
-        input.timings.print()?;
-    }
+    input.timings.print()?;
     if !args.input.read.quiet {
         say(&report, &args.out)?;
     }
-    let done = state(&loaded);
+    let done = state(&loaded.sources);
     // The process ends here: taking millions of cells apart one by one would only make people wait.
     std::mem::forget((loaded, engine, report));
     Ok(done)
@@ -110,11 +108,7 @@ fn nothing(loaded: &Loaded, args: &ReportArgs) -> Option<anyhow::Error> {
     if !chosen || events == 0 || loaded.tables.rows() > 0 {
         return None;
     }
-    let mut asked: Vec<String> = given
-        .hosts
-        .iter()
-        .map(|host| format!("host {host}"))
-        .collect();
+    let mut asked = hosts(args);
     asked.extend(args.about.iter().cloned());
     asked.extend(given.month.iter().cloned());
     asked.extend(given.since.iter().map(|time| format!("since {time}")));

@@ -29,7 +29,6 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
         let sources = store.sources();
         let next = Loaded {
             tables,
-            incomplete: sources.iter().any(|source| source.leaves_gaps()),
             sources,
             local_domains: store.local_domains(),
             left_out: Vec::new(),
@@ -68,12 +67,8 @@ fn days(options: &Options) -> Days {
 
 /// Directions were decided when the tables were made.
 fn check_domains(folder: &Path, store: &Store, options: &Options) -> Result<()> {
-    let mut given = options.local_domains.clone();
-    given.iter_mut().for_each(|d| d.make_ascii_lowercase());
-    given.sort_unstable();
-    given.dedup();
-    let own = store.local_domains();
-    if given.is_empty() || given == own {
+    let (given, own) = (&options.local_domains, store.local_domains());
+    if given.is_empty() || *given == own {
         return Ok(());
     }
     Err(usage(
@@ -131,7 +126,6 @@ pub fn join(first: Loaded, mut next: Loaded) -> Result<Loaded> {
     Ok(Loaded {
         tables,
         sources,
-        incomplete: first.incomplete || next.incomplete,
         local_domains,
         left_out,
         unreadable: first.unreadable,

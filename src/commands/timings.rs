@@ -14,11 +14,16 @@ struct Stage {
     bytes: Option<u64>,
 }
 
-/// Stages in the order in which they ended. Clones share one list.
+/// Stages in the order in which they ended; nothing is noted unless they were asked for. Clones share one list.
 #[derive(Clone, Debug, Default)]
-pub struct Timings(Arc<Mutex<Vec<Stage>>>);
+pub struct Timings(Option<Arc<Mutex<Vec<Stage>>>>);
 
 impl Timings {
+    /// None yet.
+    pub fn new(asked: bool) -> Self {
+        Timings(asked.then(Arc::default))
+    }
+
     /// Runs a stage and notes its time.
     pub fn of<T>(&self, stage: &str, run: impl FnOnce() -> T) -> T {
         self.with_bytes(stage, run, |_| None)
@@ -31,6 +36,9 @@ impl Timings {
         run: impl FnOnce() -> T,
         bytes: impl FnOnce(&T) -> Option<u64>,
     ) -> T {
+        let Some(stages) = &self.0 else {
+            return run();
+        };
         let (start, cpu) = (Instant::now(), cpu_time());
         let result = run();
         let wall = start.elapsed();
@@ -43,14 +51,14 @@ impl Timings {
             cpu,
             bytes: bytes(&result),
         };
-        self.0
+        stages
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(stage);
         result
     }
 
-    /// Prints them.
+    /// Prints them, when they were asked for.
     ///
     /// # Errors
     /// Those of standard error.
@@ -61,10 +69,13 @@ impl Timings {
             .try_for_each(|line| writeln!(out, "{line}"))
     }
 
-    /// One line a stage: wall milliseconds, CPU milliseconds, megabytes of decoded log a second of wall, name. Of stages that run side by side, the CPU time
-    /// is that of all of them.
-    pub fn lines(&self) -> Vec<String> {
-        let stages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// One line a stage: wall milliseconds, CPU milliseconds, megabytes of decoded log a second of wall, name. Of
+    /// stages that run side by side, the CPU time is that of all of them.
+    fn lines(&self) -> Vec<String> {
+        let Some(stages) = &self.0 else {
+            return Vec::new();
+        };
+        let stages = stages.lock().unwrap_or_else(PoisonError::into_inner);
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let cpu = |stage: &Stage| {
             stage

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::{Column, DataFrame, DataType, IdxCa, PolarsError, TimeUnit};
+use polars::prelude::{DataFrame, IdxCa, PolarsError};
 use polars::sql::extract_table_identifiers;
 
 use super::engine::{Answer, Engine, infos};
@@ -17,7 +17,7 @@ use super::library::Query;
 use super::params::{Overrides, Params};
 use super::sentence::{Piece, pieces};
 use crate::report::{ChartSpec, ColumnKind};
-use crate::tables::schema::{Table, Type};
+use crate::tables::schema::{Table, empty};
 
 /// Tables by name.
 pub type Frames = Vec<(&'static str, DataFrame)>;
@@ -69,15 +69,7 @@ pub fn check_shuffled(query: &Query, frames: &Frames) -> Vec<String> {
 
 /// The tables without rows.
 pub fn empty_frames(tables: &[Table]) -> Frames {
-    let of = |table: &Table| {
-        let columns = table
-            .columns
-            .iter()
-            .map(|column| Column::new_empty(column.name.into(), &dtype(column.kind)));
-        // Without rows only a name that occurs twice could fail, which the schema's own test refuses.
-        let frame = DataFrame::new(0, columns.collect()).unwrap_or_default();
-        (table.name, frame)
-    };
+    let of = |table: &Table| (table.name, empty(table.columns));
     tables.iter().map(of).collect()
 }
 
@@ -102,17 +94,6 @@ fn permutation(rows: usize, seed: u64) -> Vec<u32> {
         order.swap(last, (state >> 33) as usize % (last + 1));
     }
     order
-}
-
-fn dtype(kind: Type) -> DataType {
-    match kind {
-        Type::Text => DataType::String,
-        Type::Int => DataType::Int64,
-        Type::Float => DataType::Float64,
-        Type::Bool => DataType::Boolean,
-        Type::Time => DataType::Datetime(TimeUnit::Microseconds, None),
-        Type::Date => DataType::Date,
-    }
 }
 
 /// The result and the findings as lines of JSON.

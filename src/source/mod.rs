@@ -14,7 +14,7 @@ mod read;
 
 pub use discover::{TABLES, discover};
 pub use lines::looks_binary;
-pub use read::{begins_with, read, sha256};
+pub use read::{begins_with, read, sha256, sha256_of};
 
 /// How a source is compressed, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

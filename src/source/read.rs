@@ -69,6 +69,13 @@ pub fn sha256(file: &std::path::Path) -> io::Result<String> {
     Digest::of(File::open(file)?).map(Digest::hex)
 }
 
+/// The same of bytes in memory.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    let mut digest = Digest::default();
+    digest.update(bytes);
+    digest.hex()
+}
+
 /// Whether the decoded stream of a source begins with these many bytes of this SHA-256.
 pub fn begins_with(source: &Source, bytes: u64, sha256: &str) -> bool {
     let codec = source.codec.unwrap_or(Codec::Plain);

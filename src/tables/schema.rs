@@ -5,6 +5,8 @@
 //! minutes since 1970 UTC, so that windows need no engine-specific date function. Durations are seconds,
 //! sizes bytes. `source` and `line` say where the row begins.
 
+use polars::prelude::{Column as Cells, DataFrame, DataType, TimeUnit};
+
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -19,6 +21,20 @@ pub enum Type {
     Time,
     /// Calendar date in the report's zone.
     Date,
+}
+
+impl Type {
+    /// As polars has it.
+    pub fn dtype(self) -> DataType {
+        match self {
+            Type::Text => DataType::String,
+            Type::Int => DataType::Int64,
+            Type::Float => DataType::Float64,
+            Type::Bool => DataType::Boolean,
+            Type::Time => DataType::Datetime(TimeUnit::Microseconds, None),
+            Type::Date => DataType::Date,
+        }
+    }
 }
 
 /// Texts that hardly repeat, or whose words are searched: never categories. By column, in whichever table.
@@ -53,8 +69,28 @@ pub struct Table {
     pub columns: &'static [Column],
 }
 
+/// A frame of these columns without rows.
+pub fn empty<'a>(columns: impl IntoIterator<Item = &'a Column>) -> DataFrame {
+    let columns = columns.into_iter();
+    let columns = columns.map(|column| Cells::new_empty(column.name.into(), &column.kind.dtype()));
+    // Without rows only a name that occurs twice could fail, which the schema's own test refuses.
+    DataFrame::new(0, columns.collect()).unwrap_or_default()
+}
+
 macro_rules! table {
-    ($name:literal, $about:literal, $($column:ident $kind:ident $text:literal,)*) => {
+    // With the columns that a time is cut into.
+    ($name:literal, $about:literal, $($column:ident $kind:ident $text:literal,)* => buckets of $ts:literal) => {
+        table!(
+            $name, $about,
+            $($column $kind $text,)*
+            day Date concat!("local day of ", $ts),
+            hour Time concat!($ts, " cut to the hour, local"),
+            hour_of_day Int "0 to 23, local",
+            weekday Int "1 = Monday, local",
+            minute Int "minutes since 1970, UTC",
+        )
+    };
+    ($name:literal, $about:literal, $($column:ident $kind:ident $text:expr,)*) => {
         Table { name: $name, about: $about, columns: &[
             $(Column { name: stringify!($column), kind: Type::$kind, about: $text },)*
             Column { name: "source", kind: Type::Int, about: "row of `sources` it comes from" },
@@ -118,11 +154,7 @@ pub const TABLES: &[Table] = &[
         direction Text "inbound, outbound, internal, relayed, unknown",
         head_seen Bool "its beginning is in the logs",
         tail_seen Bool "its removal is in the logs",
-        day Date "of received_ts",
-        hour Time "received_ts cut to the hour, local",
-        hour_of_day Int "0 to 23",
-        weekday Int "1 = Monday",
-        minute Int "minutes since 1970, UTC",
+        => buckets of "received_ts"
     ),
     table!(
         "attempts", "one try for one recipient",
@@ -152,11 +184,7 @@ pub const TABLES: &[Table] = &[
         reason Text "fine failure class",
         next_queue_id Text "queue ID at the next hop",
         tls_version Text "TLS version of the connection",
-        day Date "of ts",
-        hour Time "local",
-        hour_of_day Int "0 to 23, local",
-        weekday Int "1 = Monday, local",
-        minute Int "minutes since 1970, UTC",
+        => buckets of "ts"
     ),
     table!(
         "deliveries", "one message and recipient, with its final outcome",
@@ -182,11 +210,7 @@ pub const TABLES: &[Table] = &[
         seconds Float "from reception to the last attempt",
         size Int "of its message, bytes",
         direction Text "of its message and recipient",
-        day Date "of last_ts",
-        hour Time "local",
-        hour_of_day Int "0 to 23, local",
-        weekday Int "1 = Monday, local",
-        minute Int "minutes since 1970, UTC",
+        => buckets of "last_ts"
     ),
     table!(
         "rejections", "refused or acted upon during SMTP",
@@ -212,11 +236,7 @@ pub const TABLES: &[Table] = &[
         queue_id Text "queue ID as logged",
         dnsbl Text "block list named in the reply",
         session Int "connection that it was said in",
-        day Date "of ts",
-        hour Time "local",
-        hour_of_day Int "0 to 23, local",
-        weekday Int "1 = Monday, local",
-        minute Int "minutes since 1970, UTC",
+        => buckets of "ts"
     ),
     table!(
         "sessions", "one inbound connection",
@@ -239,11 +259,7 @@ pub const TABLES: &[Table] = &[
         rejections Int "refusals said in it",
         end Text "quit, lost, timeout, error, unknown",
         end_stage Text "SMTP command as logged",
-        day Date "of connect_ts",
-        hour Time "local",
-        hour_of_day Int "0 to 23, local",
-        weekday Int "1 = Monday, local",
-        minute Int "minutes since 1970, UTC",
+        => buckets of "connect_ts"
     ),
     table!(
         "logins", "one authentication",
@@ -260,11 +276,7 @@ pub const TABLES: &[Table] = &[
         credentials Bool "a failure of the user, password or mechanism, not of the server",
         attempts Int "tries the line sums up",
         session Int "connection that it was made in",
-        day Date "of ts",
-        hour Time "local",
-        hour_of_day Int "0 to 23, local",
-        weekday Int "1 = Monday, local",
-        minute Int "minutes since 1970, UTC",
+        => buckets of "ts"
     ),
     table!(
         "verdicts", "what a filter, policy or protocol check said",
@@ -279,11 +291,7 @@ pub const TABLES: &[Table] = &[
         client_ip Text "client's address",
         sender Text "envelope sender; empty = null sender",
         recipient Text "envelope recipient",
-        day Date "of ts",
-        hour Time "local",
-        hour_of_day Int "0 to 23, local",
-        weekday Int "1 = Monday, local",
-        minute Int "minutes since 1970, UTC",
+        => buckets of "ts"
     ),
     table!(
         "server_events", "the server about itself",
@@ -294,11 +302,7 @@ pub const TABLES: &[Table] = &[
         severity Text "info, warning, error, fatal, panic",
         kind Text "start, stop, reload, config, limit, resource, tls, dns, lookup, filter, queue, other",
         text Text "words of the line, without `warning: `",
-        day Date "of ts",
-        hour Time "local",
-        hour_of_day Int "0 to 23, local",
-        weekday Int "1 = Monday, local",
-        minute Int "minutes since 1970, UTC",
+        => buckets of "ts"
     ),
     table!(
         "line_shapes", "lines that were not recognised, by shape",

@@ -20,19 +20,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result, anyhow, bail};
 use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, Expr, IntoLazy, PlSmallStr, PolarsResult,
-    SortMultipleOptions, TimeUnit, col, lit,
+    AnyValue, DataFrame, DataType, Expr, IntoLazy, PlSmallStr, PolarsResult, SortMultipleOptions,
+    col, lit,
 };
 use polars_io::SerReader;
 use polars_io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use polars_io::prelude::ParquetReader;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
 
 use super::Tables;
 use super::build::{SourceRow, Wanted};
-use super::schema::{self, TABLES, Type};
+use super::schema::{self, TABLES};
+use crate::source::sha256_of;
 
 /// The file that says what is in the folder.
 pub const INDEX: &str = crate::source::TABLES[0];
@@ -100,6 +100,16 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// Those of tables that were made at once.
+    pub fn of(tables: &Tables) -> Keys {
+        let rows = |table: &str| tables.get(table).map_or(0, |frame| frame.height() as i64);
+        Keys {
+            sources: rows("sources"),
+            messages: rows("messages"),
+            sessions: rows("sessions"),
+        }
+    }
+
     /// Both, one after the other.
     #[must_use]
     pub fn and(self, next: Keys) -> Keys {
@@ -196,55 +206,48 @@ impl Store {
     /// Those of [`Store::open`]; something else is in the folder; it was made for another zone or other local domains;
     /// another conversion writes to it.
     pub fn open_or_begin(dir: &Path, zone: chrono_tz::Tz, domains: &[String]) -> Result<Store> {
-        let given = sorted(domains);
+        let begun = !dir.exists();
+        if !is_store(dir) {
+            make(dir)?;
+        }
+        // Another conversion may have ended before the lock was had: what is there is looked at under it.
+        let lock = Some(lock(dir)?);
         if is_store(dir) {
-            let lock = lock(dir)?;
             let mut store = Store::open(dir)?;
             store.check_zone(zone)?;
-            let own = &store.index.given_domains;
-            if !given.is_empty() && given != *own {
-                let what = format!("{}: made with other local domains", dir.display());
-                let own = if own.is_empty() {
-                    "those seen in local delivery".to_owned()
-                } else {
-                    own.join(", ")
-                };
-                return Err(failed(
-                    what,
-                    own,
-                    "leave --local-domain out, or name a new folder",
-                ));
-            }
-            store.lock = Some(lock);
+            store.check_given(domains)?;
+            store.lock = lock;
             return Ok(store);
         }
-        let begun = !dir.exists();
-        let stranger = match fs::read_dir(dir) {
-            Ok(mut entries) => entries.any(|entry| entry.is_ok_and(|e| e.file_name() != LOCK)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(failed(dir.display(), error, WRITABLE)),
-        };
-        if stranger {
-            return Err(failed(
-                dir.display(),
-                "not empty, and no folder of tables",
-                "name a new folder, or one that `mtaudit convert` wrote",
-            ));
-        }
-        fs::create_dir_all(dir)
-            .map_err(|error| failed(format!("cannot make {}", dir.display()), error, WRITABLE))?;
         Ok(Store {
-            lock: Some(lock(dir)?),
-            begun,
             dir: dir.to_owned(),
             index: Index {
                 format: FORMAT,
                 tool: concat!("mtaudit ", env!("CARGO_PKG_VERSION")).into(),
                 timezone: zone.to_string(),
-                given_domains: given,
+                given_domains: domains.to_vec(),
                 parts: Vec::new(),
             },
+            lock,
+            begun,
         })
+    }
+
+    fn check_given(&self, domains: &[String]) -> Result<()> {
+        let own = &self.index.given_domains;
+        if domains.is_empty() || domains == own.as_slice() {
+            return Ok(());
+        }
+        let own = if own.is_empty() {
+            "those seen in local delivery".to_owned()
+        } else {
+            own.join(", ")
+        };
+        Err(failed(
+            format!("{}: made with other local domains", self.dir.display()),
+            own,
+            "leave --local-domain out, or name a new folder",
+        ))
     }
 
     /// Local domains as given to the first conversion.
@@ -333,7 +336,7 @@ impl Store {
             .collect();
         let mut frames = frames?.into_iter();
         let Some(mut whole) = frames.next() else {
-            return Ok(wanted.coded_text(table.name, empty(&columns))?);
+            return Ok(wanted.coded_text(table.name, schema::empty(columns))?);
         };
         for next in frames {
             whole.vstack_mut_owned(next)?;
@@ -347,7 +350,7 @@ impl Store {
         let path = self.dir.join(&entry.path);
         let what = format!("cannot read {}", path.display());
         let bytes = fs::read(&path).map_err(|error| failed(&what, error, AGAIN))?;
-        if sha256(&bytes) != entry.sha256 {
+        if sha256_of(&bytes) != entry.sha256 {
             return Err(failed(&what, "its content was changed (SHA-256)", AGAIN));
         }
         let reader = ParquetReader::new(Cursor::new(bytes)).with_columns(Some(columns.to_vec()));
@@ -387,19 +390,21 @@ impl Store {
         sources: Vec<SourceRow>,
         local_domains: Vec<String>,
     ) -> Result<()> {
-        // A folder whose first conversion is killed is known by it.
-        self.replace_index(&self.index)?;
+        if !is_store(&self.dir) {
+            // A folder whose first conversion is killed is known by it.
+            self.replace_index(&self.index)?;
+        }
         self.begun = false;
         self.remove_unlisted()?;
         let number = self.index.parts.len() + 1;
-        let rows = |table: &str| tables.get(table).map_or(0, |frame| frame.height() as i64);
+        let keys = Keys::of(tables);
         let files = self.write(tables, number)?;
         let mut index = self.index.clone();
         index.parts.push(Part {
             sources,
             local_domains,
-            messages: rows("messages"),
-            sessions: rows("sessions"),
+            messages: keys.messages,
+            sessions: keys.sessions,
             files,
         });
         self.replace_index(&index)?;
@@ -424,7 +429,7 @@ impl Store {
                     path,
                     rows: rows.height() as u64,
                     bytes: content.len() as u64,
-                    sha256: sha256(&content),
+                    sha256: sha256_of(&content),
                 })
             })
             .collect();
@@ -513,18 +518,6 @@ fn parse(text: &[u8]) -> Result<Index> {
     }
 }
 
-fn sorted(domains: &[String]) -> Vec<String> {
-    let mut domains: Vec<String> = domains.iter().map(|d| d.to_ascii_lowercase()).collect();
-    domains.sort_unstable();
-    domains.dedup();
-    domains
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = sha2::Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The rows of each day with the folder that they go to; a table without days goes to one.
 fn by_day(table: &str, frame: &DataFrame) -> Result<Vec<(String, DataFrame)>> {
     let Ok(day) = frame.column("day") else {
@@ -572,26 +565,6 @@ fn write_new(path: &Path, content: &[u8]) -> Result<()> {
         File::create_new(path)?.write_all(content)
     };
     write().map_err(|error| failed(format!("cannot write {}", path.display()), error, WRITABLE))
-}
-
-/// No rows, with these columns.
-fn empty(columns: &[&schema::Column]) -> DataFrame {
-    let columns = columns
-        .iter()
-        .map(|column| Column::new_empty(column.name.into(), &dtype(column.kind)));
-    // Columns of no rows have one height.
-    DataFrame::new_infer_height(columns.collect()).unwrap_or_default()
-}
-
-fn dtype(kind: Type) -> DataType {
-    match kind {
-        Type::Text => DataType::String,
-        Type::Int => DataType::Int64,
-        Type::Float => DataType::Float64,
-        Type::Bool => DataType::Boolean,
-        Type::Time => DataType::Datetime(TimeUnit::Microseconds, None),
-        Type::Date => DataType::Date,
-    }
 }
 
 /// In the order of places, as tables from logs are; kinds of lines that several conversions met, summed.
@@ -681,6 +654,24 @@ pub fn shift(tables: Tables, sources: &mut [SourceRow], by: Keys) -> PolarsResul
     });
     let frames: PolarsResult<Vec<_>> = frames.collect();
     Ok(Tables { frames: frames? })
+}
+
+/// Makes a folder, unless there is one with nothing of anybody in it.
+fn make(dir: &Path) -> Result<()> {
+    let stranger = match fs::read_dir(dir) {
+        Ok(mut entries) => entries.any(|entry| entry.is_ok_and(|e| e.file_name() != LOCK)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(failed(dir.display(), error, WRITABLE)),
+    };
+    if stranger {
+        return Err(failed(
+            dir.display(),
+            "not empty, and no folder of tables",
+            "name a new folder, or one that `mtaudit convert` wrote",
+        ));
+    }
+    fs::create_dir_all(dir)
+        .map_err(|error| failed(format!("cannot make {}", dir.display()), error, WRITABLE))
 }
 
 /// Takes the lock of a folder.
