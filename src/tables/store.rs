@@ -23,9 +23,7 @@ use polars::prelude::{
     AnyValue, DataFrame, DataType, Expr, IntoLazy, PlSmallStr, PolarsResult, SortMultipleOptions,
     col, lit,
 };
-use polars_io::SerReader;
-use polars_io::parquet::write::{ParquetCompression, ParquetWriter, StatisticsOptions};
-use polars_io::prelude::ParquetReader;
+use polars::prelude::{ParquetCompression, ParquetReader, ParquetWriter, SerReader, StatisticsOptions};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
