@@ -7,7 +7,7 @@
 
 pub mod build;
 mod columns;
-mod names;
+pub(crate) mod names;
 pub mod schema;
 pub mod select;
 pub mod store;

@@ -107,7 +107,7 @@ fn through(bytes: Vec<u8>) {
     };
     let mut whole = Part::default();
     whole.append(parse(&block, 0, &clock, &strings));
-    let rows = finish(whole, &strings, &[]);
+    let rows = finish(whole, &strings, &Local::default());
     let counts = &rows.tally.sources[&0];
     assert_eq!(counts.lines, lines);
     let sum = counts.events + counts.ignored + counts.unrecognised + counts.undecodable;
