@@ -394,7 +394,7 @@ fn conclude(
     let tables = build::tables(rows, &sources, &strings, options.zone, spill.wanted())
         .context("cannot build the tables")?;
     let local_domains: BTreeSet<String> = local.names().clone();
-    let (tables, kept) = spill.end(tables, &sources, &local, options)?;
+    let (tables, kept) = spill.end(tables, &sources, &local)?;
     Ok(Loaded {
         tables,
         sources,

@@ -7,7 +7,7 @@
 
 use super::finish::SLACK;
 use super::links::{self, HOUR, Handshakes};
-use super::pages::{Chunks, Pages};
+use super::pages::Pages;
 use super::rows::{Attempt, Message, NONE, Session, TlsTo};
 use super::stretch::{QUIET_MESSAGE, QUIET_SESSION};
 use super::{Part, sessions};

@@ -117,6 +117,13 @@ impl Wanted {
         DataFrame::new(frame.height(), columns?)
     }
 
+    /// Columns that are read from files: the wanted ones, and those that every row needs. The sources are few, and
+    /// commands read all that is known of them.
+    pub(super) fn keeps(&self, table: &str, column: &str) -> bool {
+        let needed = table == "sources" || ["source", "line"].contains(&column);
+        needed || self.has(table, column)
+    }
+
     pub(super) fn has(&self, table: &str, column: &str) -> bool {
         let Some(names) = &self.names else {
             return true;

@@ -2,38 +2,78 @@
 //!
 //! [`schema`] is the one list of names; [`columns`] are the builders, [`build`] fills them from
 //! [`crate::correlate`]'s rows, [`zone`] cuts times to local days and hours, [`select`] narrows, [`store`] keeps them as
-//! Parquet. A query sees the frames and cannot tell where
-//! they came from.
+//! Parquet. A query sees a [`Frame`] and cannot tell where its rows came from, or where they are.
 
 pub mod build;
 mod columns;
+pub mod frame;
 pub(crate) mod names;
 pub mod schema;
 pub mod select;
 pub mod store;
 pub mod zone;
 
-use polars::prelude::DataFrame;
+use polars::prelude::PolarsResult;
+
+pub use frame::Frame;
 
 /// All tables, in the order of [`schema::TABLES`].
 pub struct Tables {
     /// Name and rows.
-    pub frames: Vec<(&'static str, DataFrame)>,
+    pub frames: Vec<(&'static str, Frame)>,
 }
 
 impl Tables {
     /// The rows of one table.
-    pub fn get(&self, name: &str) -> Option<&DataFrame> {
+    pub fn get(&self, name: &str) -> Option<&Frame> {
         self.frames
             .iter()
             .find(|(own, _)| *own == name)
             .map(|(_, frame)| frame)
     }
 
+    /// Whether any of them is on disk.
+    pub fn on_disk(&self) -> bool {
+        self.frames.iter().any(|(_, frame)| frame.is_on_disk())
+    }
+
     /// Rows of what happened, in all tables together: not the sources, nor the shapes of lines.
-    pub fn rows(&self) -> usize {
+    ///
+    /// # Errors
+    /// Those of polars.
+    pub fn rows(&self) -> PolarsResult<u64> {
+        self.happened().map(Frame::rows).sum()
+    }
+
+    /// Whether nothing happened: files are read up to the first row.
+    ///
+    /// # Errors
+    /// Those of polars.
+    pub fn is_empty(&self) -> PolarsResult<bool> {
+        for frame in self.happened() {
+            if !frame.is_empty()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn happened(&self) -> impl Iterator<Item = &Frame> {
         let happened = |name: &str| !matches!(name, "sources" | "line_shapes" | "ignored_lines");
-        let frames = self.frames.iter().filter(|(name, _)| happened(name));
-        frames.map(|(_, frame)| frame.height()).sum()
+        let frames = self.frames.iter().filter(move |(name, _)| happened(name));
+        frames.map(|(_, frame)| frame)
+    }
+
+    /// Tables that can be joined with one another: where one is on disk, the texts of all are strings.
+    ///
+    /// # Errors
+    /// Those of polars.
+    pub fn alike(self) -> PolarsResult<Tables> {
+        if !self.on_disk() {
+            return Ok(self);
+        }
+        let plain = |(name, frame): (_, Frame)| Ok((name, frame.plain_text()?));
+        let frames: PolarsResult<Vec<_>> = self.frames.into_iter().map(plain).collect();
+        Ok(Tables { frames: frames? })
     }
 }

@@ -313,11 +313,7 @@ impl Store {
         let columns: Vec<&schema::Column> = table
             .columns
             .iter()
-            .filter(|column| {
-                // The sources are few, and commands read all that is known of them.
-                let needed = table.name == "sources" || ["source", "line"].contains(&column.name);
-                needed || wanted.has(table.name, column.name)
-            })
+            .filter(|column| wanted.keeps(table.name, column.name))
             .collect();
         let names: Vec<String> = columns.iter().map(|c| c.name.to_owned()).collect();
         let entries: Vec<&Entry> = self
