@@ -47,6 +47,8 @@ pub struct Options {
     pub timings: Timings,
     /// Sources that are not to be read again.
     pub known: Known,
+    /// Bytes of tables in memory; past them, tables that are in files are left there.
+    pub memory: u64,
     /// What cannot be read is told apart rather than listed as a source.
     pub readable_only: bool,
 }
@@ -65,6 +67,7 @@ impl Options {
             wanted: Wanted::default(),
             timings: Timings::default(),
             known: Known::default(),
+            memory: u64::MAX,
             readable_only: false,
         }
     }
@@ -114,10 +117,15 @@ pub fn load(options: &Options) -> Result<Loaded> {
             }
         }
     })?;
-    loaded.tables = options
-        .selection
-        .apply(loaded.tables)
-        .context("cannot select rows")?;
+    let select = |tables: Tables| {
+        let alike = if tables.on_disk() {
+            tables.plain_text()?
+        } else {
+            tables
+        };
+        options.selection.apply(alike)
+    };
+    loaded.tables = select(loaded.tables).context("cannot select rows")?;
     Ok(loaded)
 }
 

@@ -101,17 +101,17 @@ pub fn tables(
     let (sources, logins, verdicts, server_events, line_shapes, ignored) = rest;
     Ok(Tables {
         frames: vec![
-            ("sources", sources?),
-            ("messages", messages?),
-            ("attempts", attempts?),
-            ("deliveries", deliveries?),
-            ("rejections", rejections?),
-            ("sessions", sessions?),
-            ("logins", logins?),
-            ("verdicts", verdicts?),
-            ("server_events", server_events?),
-            ("line_shapes", line_shapes?),
-            ("ignored_lines", ignored?),
+            ("sources", sources?.into()),
+            ("messages", messages?.into()),
+            ("attempts", attempts?.into()),
+            ("deliveries", deliveries?.into()),
+            ("rejections", rejections?.into()),
+            ("sessions", sessions?.into()),
+            ("logins", logins?.into()),
+            ("verdicts", verdicts?.into()),
+            ("server_events", server_events?.into()),
+            ("line_shapes", line_shapes?.into()),
+            ("ignored_lines", ignored?.into()),
         ],
     })
 }
@@ -471,6 +471,8 @@ mod tests {
         for (table, (name, frame)) in TABLES.iter().zip(&tables.frames) {
             assert_eq!(table.name, *name);
             let own: Vec<(String, Type)> = frame
+                .in_memory()
+                .unwrap()
                 .columns()
                 .iter()
                 .map(|c| (c.name().to_string(), kind(c.dtype())))
