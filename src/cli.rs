@@ -225,7 +225,12 @@ const LEAST: u64 = 32 << 20;
 
 /// Bytes, or with a letter thousands of them by two's powers: 64M, 1.5G.
 fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("give a size of at least {}M, such as 512M or 4G", LEAST >> 20);
+    let wrong = || {
+        format!(
+            "give a size of at least {}M, such as 512M or 4G",
+            LEAST >> 20
+        )
+    };
     let upper = text.trim().to_ascii_uppercase();
     let bare = upper.trim_end_matches('B').trim_end_matches('I');
     let (digits, unit) = match bare.as_bytes().last() {
@@ -268,7 +273,9 @@ mod tests {
         ] {
             assert_eq!(super::size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "M", "1M", "-4G", "NaN", "1e99G", "infG", "4X", "0", "G4"] {
+        for text in [
+            "", "M", "1M", "-4G", "NaN", "1e99G", "infG", "4X", "0", "G4",
+        ] {
             assert!(super::size(text).is_err(), "{text}");
         }
     }

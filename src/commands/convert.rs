@@ -94,7 +94,7 @@ fn continues(new: &SourceRow, old: &SourceRow) -> bool {
 }
 
 fn add(args: &ConvertArgs, store: &mut Store, loaded: Loaded, input: &Options) -> Result<()> {
-    let (rows, read) = (loaded.tables.rows() as u64, loaded.sources.len() as u64);
+    let (rows, read) = (loaded.tables.rows()?, loaded.sources.len() as u64);
     let mut sources = loaded.sources;
     let tables = shift(loaded.tables, &mut sources, store.sources().len())?;
     let write = || store.add(&tables, sources, loaded.local_domains);

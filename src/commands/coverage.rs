@@ -1,11 +1,13 @@
 //! Law 1 in figures, for the report.
 
 use chrono_tz::Tz;
-use polars::prelude::{DataFrame, DataType};
+use polars::prelude::{DataType, PolarsResult, col, lit};
 
 use super::load::Loaded;
 use crate::report::{Coverage, Period, SourceRow as Shown};
+use crate::tables::Tables;
 use crate::tables::build::SourceRow;
+use crate::tables::frame::collect;
 use crate::tables::zone::rfc3339;
 
 /// Rows of sources that a report shows; `tables/evidence_sources.csv` has all.
@@ -14,11 +16,14 @@ const SHOWN: usize = 100;
 const PROBLEMS: usize = 50;
 
 /// What the numbers rest on.
-pub fn coverage(loaded: &Loaded, zone: Tz) -> Coverage {
+///
+/// # Errors
+/// Those of polars.
+pub fn coverage(loaded: &Loaded, zone: Tz) -> PolarsResult<Coverage> {
     let rows = &loaded.sources;
     let sum = |of: fn(&SourceRow) -> u64| rows.iter().map(of).sum();
-    let (undetermined, classified_total) = classified(loaded);
-    Coverage {
+    let (undetermined, classified_total) = classified(&loaded.tables)?;
+    Ok(Coverage {
         sources: rows
             .iter()
             .take(SHOWN)
@@ -37,7 +42,7 @@ pub fn coverage(loaded: &Loaded, zone: Tz) -> Coverage {
         undetermined,
         classified_total,
         complete: !rows.iter().any(SourceRow::leaves_gaps),
-    }
+    })
 }
 
 /// First and last line of all sources, and what was asked for.
@@ -128,25 +133,21 @@ fn years(rows: &[SourceRow]) -> Vec<String> {
 }
 
 /// Unsuccessful attempts and rejections without a reason, and all of them.
-fn classified(loaded: &Loaded) -> (u64, u64) {
-    let count = |name: &str| {
-        loaded
-            .tables
-            .get(name)
-            .map_or((0, 0), |frame| reasons(frame).unwrap_or((0, 0)))
-    };
-    let (attempts, rejections) = (count("attempts"), count("rejections"));
-    (attempts.0 + rejections.0, attempts.1 + rejections.1)
-}
-
-fn reasons(frame: &DataFrame) -> Option<(u64, u64)> {
-    // Words are strings or categories, see `tables::build::Wanted`.
-    let reasons = frame.column("reason").ok()?.cast(&DataType::String).ok()?;
-    let reasons = reasons.str().ok()?;
+fn classified(tables: &Tables) -> PolarsResult<(u64, u64)> {
     let (mut undetermined, mut all) = (0, 0);
-    for reason in reasons.iter().flatten() {
-        all += 1;
-        undetermined += u64::from(reason == "undetermined");
+    for frame in ["attempts", "rejections"].map(|name| tables.get(name)) {
+        let Some(frame) = frame.filter(|frame| frame.has("reason")) else {
+            continue;
+        };
+        // Words are strings or categories, see `tables::build::Wanted`.
+        let without = col("reason").cast(DataType::String).eq(lit("undetermined"));
+        let counted = frame.lazy().select([
+            without.sum().cast(DataType::UInt64).alias("undetermined"),
+            col("reason").count().cast(DataType::UInt64).alias("all"),
+        ]);
+        let counted = collect(counted, frame.is_on_disk())?;
+        undetermined += counted.column("undetermined")?.u64()?.get(0).unwrap_or(0);
+        all += counted.column("all")?.u64()?.get(0).unwrap_or(0);
     }
-    Some((undetermined, all))
+    Ok((undetermined, all))
 }

@@ -121,8 +121,16 @@ pub fn load(options: &Options) -> Result<Loaded> {
             pool.install(|| stores::join(kept, next))?
         }
     };
+    let select = |tables: Tables| {
+        let alike = if tables.on_disk() {
+            tables.plain_text()?
+        } else {
+            tables
+        };
+        options.selection.apply(alike)
+    };
     loaded.tables = pool
-        .install(|| options.selection.apply(loaded.tables))
+        .install(|| select(loaded.tables))
         .context("cannot select rows")?;
     Ok(loaded)
 }

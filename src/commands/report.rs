@@ -46,8 +46,8 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     if input.selection.about.is_none() {
         input.wanted = wanted(&queries);
     }
-    let loaded = load(&input)?;
-    if let Some(nothing) = nothing(&loaded, args) {
+    let mut loaded = load(&input)?;
+    if let Some(nothing) = nothing(&loaded, args)? {
         return Err(nothing);
     }
     let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
@@ -62,7 +62,7 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     let command = command(&kind, args, &input);
     let mut report = input.timings.of("assemble", || {
         assemble(&kind, &definition, answers, &loaded, &input)
-    });
+    })?;
     report.command.clone_from(&command);
     report.generated_at.clone_from(&generated_at);
     report.filters = filters(args);
@@ -94,29 +94,31 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         say(&report, &args.out)?;
     }
     let done = state(&loaded.sources);
+    // The tables' files go, where they are temporary.
+    drop(loaded.kept.take());
     // The process ends here: taking millions of cells apart one by one would only make people wait.
     std::mem::forget((loaded, engine, report));
     Ok(done)
 }
 
 /// Why there is nothing to report, when what was asked for leaves no row of logs that do hold some.
-fn nothing(loaded: &Loaded, args: &ReportArgs) -> Option<anyhow::Error> {
+fn nothing(loaded: &Loaded, args: &ReportArgs) -> Result<Option<anyhow::Error>> {
     let given = &args.input;
     let chosen = given.month.is_some() || given.since.is_some() || given.until.is_some();
     let chosen = chosen || !given.hosts.is_empty() || args.about.is_some();
     let events: u64 = loaded.sources.iter().map(|source| source.events).sum();
-    if !chosen || events == 0 || loaded.tables.rows() > 0 {
-        return None;
+    if !chosen || events == 0 || !loaded.tables.is_empty()? {
+        return Ok(None);
     }
     let mut asked = hosts(args);
     asked.extend(args.about.iter().cloned());
     asked.extend(given.month.iter().cloned());
     asked.extend(given.since.iter().map(|time| format!("since {time}")));
     asked.extend(given.until.iter().map(|time| format!("until {time}")));
-    Some(anyhow!(
+    Ok(Some(anyhow!(
         "nothing in these logs is of {}\nhint: `mtaudit inspect` shows the hosts and the period that they cover",
         asked.join(", ")
-    ))
+    )))
 }
 
 /// Every query's answer, in order. Queries run side by side on threads of their own, with the stack that planning
@@ -141,9 +143,13 @@ fn ask(
             let _ = answers[index].set(answer);
         }
     };
-    let threads = input
-        .threads
-        .or_else(|| std::thread::available_parallelism().ok().map(usize::from));
+    let threads = if engine.on_disk() {
+        // Each query is spread over all cores, and what it holds is what bounds memory.
+        Some(1)
+    } else {
+        let cores = || std::thread::available_parallelism().ok().map(usize::from);
+        input.threads.or_else(cores)
+    };
     std::thread::scope(|scope| -> Result<()> {
         for _ in 0..threads.unwrap_or(1).clamp(1, 8) {
             std::thread::Builder::new()
@@ -237,7 +243,7 @@ fn assemble(
     answers: Vec<Answer>,
     loaded: &Loaded,
     input: &Options,
-) -> Report {
+) -> Result<Report> {
     let mut findings: Vec<Finding> = answers
         .iter()
         .flat_map(|answer| answer.findings.clone())
@@ -258,7 +264,7 @@ fn assemble(
             .filter_map(|name| results.remove(name))
             .collect(),
     });
-    Report {
+    Ok(Report {
         kind: kind.to_owned(),
         title: definition.title.clone(),
         intro: definition.intro.clone(),
@@ -275,9 +281,9 @@ fn assemble(
         tiles: Vec::new(),
         findings,
         sections: sections.collect(),
-        coverage: coverage::coverage(loaded, input.zone),
+        coverage: coverage::coverage(loaded, input.zone)?,
         method: method(loaded, input),
-    }
+    })
 }
 
 fn say(report: &Report, out: &std::path::Path) -> Result<()> {

@@ -67,7 +67,10 @@ impl Drop for Scratch {
 /// The locked lock of a folder.
 fn lock(dir: &Path, create: bool) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(create).open(dir.join(LOCK))?;
+    let file = options
+        .write(true)
+        .create_new(create)
+        .open(dir.join(LOCK))?;
     file.try_lock().map_err(std::io::Error::from)?;
     Ok(file)
 }
@@ -81,7 +84,10 @@ fn sweep(parent: &Path) {
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
         let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
         // Its lock is held until it is gone, so that two runs do not remove one folder.
-        if ours && is_dir && let Ok(_lock) = lock(&entry.path(), false) {
+        if ours
+            && is_dir
+            && let Ok(_lock) = lock(&entry.path(), false)
+        {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -109,7 +109,11 @@ impl Job {
         });
         let own_offset = matches!(
             first,
-            Some((_, _, Some(syslog::Layout::Iso8601 | syslog::Layout::Rfc5424)))
+            Some((
+                _,
+                _,
+                Some(syslog::Layout::Iso8601 | syslog::Layout::Rfc5424)
+            ))
         );
         let (first_ts, host) = match first {
             Some((ts, host, _)) => (Some(ts), host),

@@ -116,7 +116,9 @@ impl Spill {
         let path = format!("{table}/part-0001-{number:05}.parquet");
         let entry = Entry::write(&self.dir, table, path, &mut rows);
         entry.context(match self.place {
-            Place::Scratch(_) => "the tables do not fit in memory (--memory), nor on the disk of TMPDIR",
+            Place::Scratch(_) => {
+                "the tables do not fit in memory (--memory), nor on the disk of TMPDIR"
+            }
             Place::Store(_) => "the folder of --store cannot take the tables",
         })
     }
@@ -126,7 +128,7 @@ impl Spill {
     /// # Errors
     /// A disk that is full, a file that was changed meanwhile.
     pub fn end(
-        mut self,
+        self,
         last: Tables,
         sources: &[SourceRow],
         local: &Local,
@@ -140,18 +142,10 @@ impl Spill {
         self.write(last, local)?;
         self.direct(local)?;
         let windows = std::mem::take(&mut *self.windows());
-        let files: Vec<Entry> = windows.into_iter().flat_map(|window| window.files).collect();
-        let frames: Result<Vec<_>> = crate::tables::schema::TABLES
-            .iter()
-            .map(|table| {
-                let frame = match small.get(table.name) {
-                    Some(frame) => frame.clone(),
-                    None => self.frame(table.name, &files)?,
-                };
-                Ok((table.name, frame))
-            })
+        let files: Vec<Entry> = windows
+            .into_iter()
+            .flat_map(|window| window.files)
             .collect();
-        let frames = frames?;
         let kept = match self.place {
             Place::Scratch(scratch) => {
                 files.iter().try_for_each(|file| file.finish(&self.dir))?;
@@ -159,24 +153,29 @@ impl Spill {
             }
             Place::Store(mut store) => {
                 let names = local.names().iter().cloned().collect();
-                let mut all = files;
-                for (table, frame) in &small {
-                    let path = format!("{table}/part-0001.parquet");
-                    let mut rows = frame.collect()?;
-                    all.push(Entry::write(&self.dir, table, path, &mut rows)?);
+                let mut all = files.clone();
+                for table in SMALL {
+                    let mut rows = small
+                        .get(table)
+                        .map_or_else(|| Ok(DataFrame::default()), Frame::collect)?;
+                    if rows.height() > 0 {
+                        let path = format!("{table}/part-0001.parquet");
+                        all.push(Entry::write(&self.dir, table, path, &mut rows)?);
+                    }
                 }
                 store.list(sources.to_vec(), names, all)?;
                 None
             }
         };
-        Ok((Tables { frames }, kept))
-    }
-
-    fn frame(&self, table: &'static str, files: &[Entry]) -> Result<Frame> {
-        let own: Vec<&Entry> = files.iter().filter(|file| file.table == table).collect();
-        let rows = own.iter().map(|file| file.rows).sum();
-        let paths = own.iter().map(|file| self.dir.join(&file.path)).collect();
-        Ok(Frame::files(table, paths, rows, &self.wanted)?)
+        let frame = |table: &'static str| match small.get(table) {
+            Some(frame) => Ok(frame.clone()),
+            None => frame(&self.dir, table, &files, &self.wanted),
+        };
+        let tables = crate::tables::schema::TABLES.iter();
+        let frames: Result<Vec<_>> = tables
+            .map(|table| Ok((table.name, frame(table.name)?)))
+            .collect();
+        Ok((Tables { frames: frames? }, kept))
     }
 
     /// Decides directions anew where a local domain was not known yet.
@@ -210,6 +209,13 @@ impl Spill {
         }
         Ok(())
     }
+}
+
+fn frame(dir: &Path, table: &'static str, files: &[Entry], wanted: &Wanted) -> Result<Frame> {
+    let own: Vec<&Entry> = files.iter().filter(|file| file.table == table).collect();
+    let rows = own.iter().map(|file| file.rows).sum();
+    let paths = own.iter().map(|file| dir.join(&file.path)).collect();
+    Ok(Frame::files(table, paths, rows, wanted)?)
 }
 
 fn read(dir: &Path, entry: &Entry) -> Result<DataFrame> {
@@ -271,7 +277,10 @@ fn directions(
 
 fn replace(rows: &mut DataFrame, directions: Vec<&str>) -> Result<()> {
     if rows.column("direction").is_ok() {
-        rows.replace("direction", Series::new("direction".into(), directions).into())?;
+        rows.replace(
+            "direction",
+            Series::new("direction".into(), directions).into(),
+        )?;
     }
     Ok(())
 }

@@ -18,13 +18,21 @@ use crate::tables::store::{self, Days, Store};
 /// source.
 pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
     let mut whole: Option<Loaded> = None;
-    for folder in folders {
-        let store = Store::open(folder)?;
+    let stores: Result<Vec<Store>> = folders.iter().map(|folder| Store::open(folder)).collect();
+    let stores = stores?;
+    let bytes = stores
+        .iter()
+        .map(|store| store.bytes_in_memory(&options.wanted, days(options)));
+    let on_disk = bytes.sum::<u64>() > options.memory;
+    for (folder, store) in folders.iter().zip(stores) {
         store
             .check_zone(options.zone)
             .map_err(|error| Usage(format!("{error:#}")))?;
         check_domains(folder, &store, options)?;
-        let read = || store.tables(&options.wanted, days(options));
+        let read = || match on_disk {
+            true => store.scans(&options.wanted, days(options)),
+            false => store.tables(&options.wanted, days(options)),
+        };
         let tables = options.timings.of("read tables", read)?;
         let sources = store.sources();
         let next = Loaded {

@@ -19,7 +19,7 @@ use super::sources::{Job, Known, describe};
 use super::spill::Spill;
 use crate::correlate::Part;
 use crate::correlate::finish::{Local, finish};
-use crate::correlate::settle::Growing;
+use crate::correlate::settle::{Growing, KEPT};
 use crate::source::{self, Block, Codec, Outcome, Problem};
 use crate::strings::Strings;
 use crate::tables::build::{self, SourceRow};
@@ -33,6 +33,9 @@ const PACKED: u64 = 14;
 /// The share of `--memory` that one window of log takes: it is there as rows of two kinds, as texts, as columns and as
 /// files' content, beside what stays open.
 const SHARE: u64 = 16;
+
+/// A window has at most so many times the bytes that it has at least.
+const MANY: u64 = 8;
 
 /// Blocks of a host that are decoded ahead.
 const AHEAD: usize = 1;
@@ -66,7 +69,10 @@ pub fn read_all(
     let read = || pool.in_place_scope(|scope| work.run(lanes, scope));
     let outcomes = options.timings.of("read and write", read);
     progress.finish();
-    let state = work.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let state = work
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = state.failed {
         return Err(error);
     }
@@ -178,10 +184,15 @@ fn read(
         };
     }
     let mut last = i64::MIN;
-    source::read(&job.source, block, &|bytes| progress.add(bytes), &mut |block| {
-        last = job.first_time(&block.bytes).unwrap_or(last);
-        let _ = sender.send(Piece::Block(rank, block, last));
-    })
+    source::read(
+        &job.source,
+        block,
+        &|bytes| progress.add(bytes),
+        &mut |block| {
+            last = job.first_time(&block.bytes).unwrap_or(last);
+            let _ = sender.send(Piece::Block(rank, block, last));
+        },
+    )
 }
 
 impl Lane {
@@ -199,6 +210,38 @@ fn earliest(lanes: &mut [Lane]) -> Option<Piece> {
     let orders = orders.filter_map(|(at, lane)| Some((lane.peek()?.order(), at)));
     let (_, at) = orders.min()?;
     lanes[at].next.take()
+}
+
+/// Where a window ends, by the blocks alone: the same logs are cut at the same places.
+struct Window {
+    /// Bytes that it has at least.
+    least: u64,
+    bytes: u64,
+    /// Time of its first block.
+    since: Option<i64>,
+}
+
+impl Window {
+    fn new(least: u64) -> Self {
+        Window {
+            least,
+            bytes: 0,
+            since: None,
+        }
+    }
+
+    /// Adds a block; says whether it is the last. What stays open is gone over at each end, so that a window has to be
+    /// long enough for much to be settled: half the time that things are kept, or many times the least size.
+    fn ends_with(&mut self, block: &Block, ts: i64) -> bool {
+        self.bytes += block.bytes.len() as u64;
+        let since = *self.since.get_or_insert(ts);
+        let long = ts.saturating_sub(since) >= KEPT / 2 || self.bytes >= MANY * self.least;
+        let ends = long && self.bytes >= self.least;
+        if ends {
+            *self = Window::new(self.least);
+        }
+        ends
+    }
 }
 
 /// What all threads share.
@@ -259,7 +302,8 @@ impl Work<'_> {
     /// Hands out all blocks; what reading each source came to.
     fn run<'s>(&'s self, mut lanes: Vec<Lane>, scope: &rayon::Scope<'s>) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::default(); self.jobs.len()];
-        let (mut number, mut bytes) = (0, 0);
+        let mut number = 0;
+        let mut window = Window::new(self.window);
         let mut strings = self.lock().strings.clone();
         while let Some(piece) = earliest(&mut lanes) {
             let (rank, block, ts) = match piece {
@@ -272,10 +316,8 @@ impl Work<'_> {
             if !self.wait() {
                 break;
             }
-            bytes += block.bytes.len() as u64;
             let texts = strings.clone();
-            let ends = (bytes >= self.window).then(|| {
-                bytes = 0;
+            let ends = window.ends_with(&block, ts).then(|| {
                 strings = Arc::default();
                 (ts, strings.clone())
             });

@@ -174,7 +174,8 @@ impl Local {
     /// Adds those that rows brought to light.
     pub fn meet(&mut self, rows: &Rows, strings: &Strings) {
         let names = rows.local_domains.iter();
-        self.names.extend(names.filter_map(|name| strings.text(*name)));
+        self.names
+            .extend(names.filter_map(|name| strings.text(*name)));
     }
 }
 

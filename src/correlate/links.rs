@@ -154,10 +154,13 @@ fn relay(part: &Part, links: &mut [Link], attempt: &Attempt, host: Sym, hosts: &
         return;
     }
     let place = |message: u32| part.messages[message as usize].place;
-    let children = hosts.iter().filter(|other| **other != host).filter_map(|other| {
-        let child = part.born(*other, attempt.next_queue_id, attempt.ts)?;
-        (part.messages[child as usize].message_id == message_id).then_some(child)
-    });
+    let children = hosts
+        .iter()
+        .filter(|other| **other != host)
+        .filter_map(|other| {
+            let child = part.born(*other, attempt.next_queue_id, attempt.ts)?;
+            (part.messages[child as usize].message_id == message_id).then_some(child)
+        });
     let Some(child) = children.min_by_key(|child| place(*child)) else {
         return;
     };

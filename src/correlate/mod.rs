@@ -80,12 +80,18 @@ impl Part {
     fn resolve(&mut self, texts: &mut impl Renumber) {
         self.messages.iter_mut().for_each(|row| row.resolve(texts));
         self.attempts.iter_mut().for_each(|row| row.resolve(texts));
-        self.rejections.iter_mut().for_each(|row| row.resolve(texts));
+        self.rejections
+            .iter_mut()
+            .for_each(|row| row.resolve(texts));
         self.sessions.iter_mut().for_each(|row| row.resolve(texts));
         self.logins.iter_mut().for_each(|row| row.resolve(texts));
         self.verdicts.iter_mut().for_each(|row| row.resolve(texts));
-        self.server_events.iter_mut().for_each(|row| row.resolve(texts));
-        self.notifications.iter_mut().for_each(|row| row.resolve(texts));
+        self.server_events
+            .iter_mut()
+            .for_each(|row| row.resolve(texts));
+        self.notifications
+            .iter_mut()
+            .for_each(|row| row.resolve(texts));
         self.tls_to.iter_mut().for_each(|row| row.resolve(texts));
     }
 
@@ -172,7 +178,9 @@ impl Part {
             let key = (message.host, message.queue_id);
             let before = self.by_queue_id.get(&key).copied();
             match before {
-                Some(open) if message.leading && self.messages[open as usize].takes(message.first_ts) => {
+                Some(open)
+                    if message.leading && self.messages[open as usize].takes(message.first_ts) =>
+                {
                     self.messages[open as usize].absorb(&message);
                     at.push(open);
                 }
@@ -196,7 +204,9 @@ impl Part {
             let key = session.key();
             let before = self.by_process.get(&key).copied();
             match before {
-                Some(open) if session.leading && self.sessions[open as usize].takes(session.first_ts) => {
+                Some(open)
+                    if session.leading && self.sessions[open as usize].takes(session.first_ts) =>
+                {
                     self.sessions[open as usize].absorb(&session);
                     at.push(open);
                 }

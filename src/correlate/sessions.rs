@@ -42,7 +42,11 @@ pub(super) fn complete(sessions: &Pages<Session>, strings: &Strings) -> Complete
     for row in &rows {
         keys[row.stretch as usize] = row.place.key();
     }
-    for (screen, smtpd) in handed_over.iter().enumerate().filter(|(_, to)| **to != NONE) {
+    for (screen, smtpd) in handed_over
+        .iter()
+        .enumerate()
+        .filter(|(_, to)| **to != NONE)
+    {
         keys[screen] = keys[*smtpd as usize];
     }
     Complete { rows, keys }

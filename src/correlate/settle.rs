@@ -14,7 +14,7 @@ use super::{Part, sessions};
 use crate::strings::{Moved, Strings};
 
 /// How long what has ended is kept, µs: lines that name it, or that it names, come within this time.
-const KEPT: i64 = HOUR + 3 * SLACK;
+pub const KEPT: i64 = HOUR + 3 * SLACK;
 
 /// A transaction that was cut off before the queue manager saw it is over for certain after so long, µs.
 const ABANDONED: i64 = QUIET_SESSION;
@@ -78,11 +78,8 @@ impl Growing {
         let new = self.part.attempts.iter_mut().skip(self.tried);
         let mut new: Vec<&mut Attempt> = new.collect();
         new.sort_by_key(|attempt| attempt.place);
-        self.handshakes.give(
-            &self.part.messages,
-            handshakes.iter(),
-            new.into_iter(),
-        );
+        self.handshakes
+            .give(&self.part.messages, handshakes.iter(), new.into_iter());
         self.tried = self.part.attempts.len();
     }
 }
@@ -129,8 +126,13 @@ impl Leaving {
         for (mut message, leaves) in part.messages.into_iter().zip(&self.messages) {
             // Its connection is on its own side; the stretch before may be on the other, and is of no use then.
             follow(&mut message.session, &session_at);
-            let stays = message.previous != NONE && self.messages[message.previous as usize] == *leaves;
-            message.previous = if stays { message_at[message.previous as usize] } else { NONE };
+            let stays =
+                message.previous != NONE && self.messages[message.previous as usize] == *leaves;
+            message.previous = if stays {
+                message_at[message.previous as usize]
+            } else {
+                NONE
+            };
             side(&mut out, &mut rest, *leaves).messages.push(message);
         }
         let message_leaves = |at: u32| self.messages[at as usize];
@@ -205,7 +207,11 @@ fn together(part: &Part, strings: &Strings, groups: &mut Groups) {
             groups.join(at, message.previous as usize);
         }
     }
-    for row in part.rejections.iter().filter(|row| row.message != NONE && row.session != NONE) {
+    for row in part
+        .rejections
+        .iter()
+        .filter(|row| row.message != NONE && row.session != NONE)
+    {
         groups.join(row.message as usize, session(row.session));
     }
     let smtpd = sessions::handed_over(&part.sessions, strings);

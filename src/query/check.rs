@@ -11,7 +11,7 @@ use polars::sql::extract_table_identifiers;
 
 use super::engine::{Answer, Engine, infos};
 use super::error::Error;
-use super::findings;
+use super::findings::{self, Found};
 use super::header::{Rule, line_of};
 use super::library::Query;
 use super::params::{Overrides, Params};
@@ -155,13 +155,13 @@ fn rule_runs(
     let Some(sql) = &rule.evidence else {
         return Ok(());
     };
-    let lines = engine.frame(query, params, sql, None)?;
-    if let Some(said) = findings::lacks(rule, &lines) {
+    let found = Found::new(engine.plan(query, params, sql, None)?).map_err(told)?;
+    if let Some(said) = findings::lacks(rule, &found) {
         return Err(Error::new(said));
     }
-    findings::triples(None, &lines).map_err(told)?;
+    found.places().map_err(told)?;
     if !rule.keys.is_empty() {
-        findings::join(frame, &[], &lines, &rule.keys).map_err(told)?;
+        found.places_of(frame, &[], &rule.keys).map_err(told)?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Runs queries over the tables with polars SQL.
 //!
 //! Each run has a context of its own that holds the tables the query declares and nothing else, so the
-//! declaration is what was read. Frames are shared: a clone counts references. The engine is `Sync`.
+//! declaration is what was read. Frames are shared: a clone counts references. The engine is `Sync`. A statement over
+//! tables on disk gives the same rows as over tables in memory, see [`super::stages`].
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,8 +10,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use chrono_tz::Tz;
 use polars::prelude::{
     AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsError, PolarsResult,
+    SortMultipleOptions,
 };
-use polars::sql::{SQLContext, sql_expr};
+use polars::sql::sql_expr;
 
 use super::cells;
 use super::error::{Error, list, suggest};
@@ -18,8 +20,9 @@ use super::findings;
 use super::header::{ColumnSpec, Need, line_of};
 use super::library::Query;
 use super::params::{Overrides, Params, SHARE, check_overrides};
-use super::stages;
+use super::stages::{Inputs, Plan};
 use crate::report::{Cell, ColumnInfo, Finding, QueryResult};
+use crate::tables::Frame;
 
 /// A query's result with what it concludes.
 #[derive(Clone, Debug)]
@@ -41,7 +44,7 @@ pub struct ResultTable {
 
 /// The tables, ready for queries.
 pub struct Engine {
-    tables: Vec<(&'static str, DataFrame)>,
+    tables: Vec<(&'static str, Frame)>,
     zone: Tz,
     paths: HashMap<i64, String>,
     narrowed: bool,
@@ -49,10 +52,12 @@ pub struct Engine {
 
 impl Engine {
     /// An engine over `tables`; times are shown in `zone`.
-    pub fn new(tables: Vec<(&'static str, DataFrame)>, zone: Tz) -> Self {
+    pub fn new<F: Into<Frame>>(tables: Vec<(&'static str, F)>, zone: Tz) -> Self {
+        let tables = tables.into_iter().map(|(name, frame)| (name, frame.into()));
+        let tables: Vec<(&'static str, Frame)> = tables.collect();
         let sources = tables.iter().find(|(name, _)| *name == "sources");
         // A table without these columns gives no paths; evidence then names sources by number.
-        let paths = sources.and_then(|(_, frame)| source_paths(frame).ok());
+        let paths = sources.and_then(|(_, frame)| source_paths(&frame.collect().ok()?).ok());
         Self {
             paths: paths.unwrap_or_default(),
             tables,
@@ -66,6 +71,11 @@ impl Engine {
     #[must_use]
     pub fn narrowed(self, narrowed: bool) -> Self {
         Self { narrowed, ..self }
+    }
+
+    /// Whether a table is on disk.
+    pub fn on_disk(&self) -> bool {
+        self.tables.iter().any(|(_, frame)| frame.is_on_disk())
     }
 
     /// Whether the tables can bear a finding that rests on these parameters.
@@ -99,9 +109,9 @@ impl Engine {
             let error = Error::new(format!("`{verb}` is not possible: evidence is read only"));
             return Err(error.hint("write a SELECT"));
         }
-        let context = SQLContext::new();
+        let mut inputs = Inputs::default();
         for (name, frame) in &self.tables {
-            context.register(name, frame.clone().lazy());
+            inputs.add(name, frame, in_place_order(frame));
         }
         let told = |error: &_| {
             let error = Error::from_polars(error);
@@ -109,7 +119,8 @@ impl Engine {
             let hint = relation(&error.message).map(|name| suggest(name, names));
             error.hint(hint.unwrap_or_default())
         };
-        let frame = collect(context, text).map_err(|error| told(&error))?;
+        let plan = inputs.plan(text).map_err(|error| told(&error))?;
+        let frame = plan.collect().map_err(|error| told(&error))?;
         let columns: Vec<ColumnInfo> = frame
             .columns()
             .iter()
@@ -166,7 +177,10 @@ impl Engine {
         for name in tables {
             let frame = self.table(name);
             let frame = frame.ok_or_else(|| self.no_table(name).at(&query.file, line))?;
-            any |= frame.height() > 0;
+            any = any
+                || !frame
+                    .is_empty()
+                    .map_err(|error| self.told(query, line, &error))?;
         }
         Ok(any)
     }
@@ -174,7 +188,8 @@ impl Engine {
     /// The query's rows, with the columns that it declares.
     pub(super) fn select(&self, query: &Query, params: &Params) -> Result<DataFrame, Error> {
         // The whole file, as its comments keep the parser's line numbers those of the file.
-        let frame = self.frame(query, params, &query.text, None)?;
+        let frame = self.plan(query, params, &query.text, None)?.collect();
+        let frame = frame.map_err(|error| self.told(query, None, &error))?;
         match mismatch(&query.header.columns, &frame) {
             None => Ok(frame),
             Some(said) => {
@@ -184,26 +199,27 @@ impl Engine {
         }
     }
 
-    /// What `sql` gives over the declared tables and the parameters. `line` is where it stands in the file.
-    pub(super) fn frame(
+    /// What gives the rows of `sql` over the declared tables and the parameters. `line` is where it stands in the
+    /// file.
+    pub(super) fn plan(
         &self,
         query: &Query,
         params: &Params,
         sql: &str,
         line: Option<usize>,
-    ) -> Result<DataFrame, Error> {
-        let context = SQLContext::new();
+    ) -> Result<Plan, Error> {
+        let mut inputs = Inputs::default();
         for name in &query.header.tables {
             let frame = self
                 .table(name)
                 .ok_or_else(|| self.no_table(name).at(&query.file, None))?;
-            context.register(name, frame.clone().lazy());
+            inputs.add(name, frame, frame.lazy());
         }
         let told = |error: &_| self.told(query, line, error);
         if let Some(frame) = params.frame().map_err(|error| told(&error))? {
-            context.register("params", frame.lazy());
+            inputs.add("params", &frame.clone().into(), frame.lazy());
         }
-        collect(context, sql).map_err(|error| told(&error))
+        inputs.plan(sql).map_err(|error| told(&error))
     }
 
     /// Name of a source as evidence gives it.
@@ -212,7 +228,7 @@ impl Engine {
         path.unwrap_or_else(|| format!("source {source}"))
     }
 
-    fn table(&self, name: &str) -> Option<&DataFrame> {
+    fn table(&self, name: &str) -> Option<&Frame> {
         let found = self.tables.iter().find(|(known, _)| *known == name);
         found.map(|(_, frame)| frame)
     }
@@ -237,11 +253,19 @@ impl Engine {
     }
 }
 
-/// Parses, plans and runs. Where polars panics (an overflow, a case it left out), that is an error like others:
-/// the context is dropped, and the tables cannot be changed.
-fn collect(context: SQLContext, sql: &str) -> PolarsResult<DataFrame> {
-    let run = AssertUnwindSafe(move || stages::run(context, sql));
-    catch_unwind(run)
+/// The rows of a table in the order that those in memory have: a statement by hand may ask for none of its own.
+fn in_place_order(frame: &Frame) -> LazyFrame {
+    if !frame.is_on_disk() {
+        return frame.lazy();
+    }
+    let stable = SortMultipleOptions::default().with_maintain_order(true);
+    frame.lazy().sort(["source", "line"], stable)
+}
+
+/// Runs something of polars'. Where it panics (an overflow, a case it left out), that is an error like others: the
+/// context is dropped, and the tables cannot be changed.
+pub(super) fn guarded<T>(run: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
+    catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|_| Err(PolarsError::ComputeError("polars cannot run this".into())))
 }
 
@@ -265,22 +289,21 @@ fn relation(message: &str) -> Option<&str> {
 }
 
 /// Whether at least one row is as needed.
-fn meets(frame: &DataFrame, need: &Need) -> PolarsResult<bool> {
+fn meets(frame: &Frame, need: &Need) -> PolarsResult<bool> {
     let Some(condition) = &need.condition else {
-        return Ok(frame.height() > 0);
+        return frame.is_empty().map(|empty| !empty);
+    };
+    let condition = sql_expr(condition)?;
+    let Some(rows) = frame.in_memory() else {
+        return frame.any(condition);
     };
     // The first rows nearly always tell.
-    let (first, rest) = frame.split_at(FIRST.min(frame.height()) as i64);
-    Ok(any(first, condition)? || any(rest, condition)?)
+    let (first, rest) = rows.split_at(FIRST.min(rows.height()) as i64);
+    Ok(Frame::from(first).any(condition.clone())? || Frame::from(rest).any(condition)?)
 }
 
 /// Rows in which a condition is looked for before all others.
 const FIRST: usize = 1024;
-
-fn any(frame: DataFrame, condition: &str) -> PolarsResult<bool> {
-    let rows: LazyFrame = frame.lazy().filter(sql_expr(condition)?);
-    Ok(rows.limit(1).collect()?.height() > 0)
-}
 
 /// What differs between the declared columns and those found.
 fn mismatch(declared: &[ColumnSpec], frame: &DataFrame) -> Option<String> {

@@ -2,20 +2,26 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::mem::take;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::{
-    Column, DataFrame, DataType, IntoLazy, JoinArgs, JoinType, NamedFrom, PolarsResult, Series, col,
+    Column, DataFrame, DataType, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, NamedFrom,
+    PolarsResult, SchemaRef, Series, col, lit,
 };
 use polars::sql::sql_expr;
 
 use super::cells::is_text;
-use super::engine::Engine;
+use super::engine::{Engine, guarded};
 use super::error::{Error, list};
 use super::header::{Rule, line_of};
 use super::library::Query;
 use super::params::Params;
+use super::places::Places;
 use super::sentence::{Piece, fill};
+use super::stages::Plan;
 use crate::report::{Cell, Evidence, Finding};
+use crate::tables::frame::each_batch;
 
 /// Lines named with a finding; the rest is counted.
 const EVIDENCE_LINES: usize = 10;
@@ -148,8 +154,8 @@ impl Run<'_> {
         }
     }
 
-    /// Evidence for each of `shown`, in its order. The rule's SQL runs only when there is a finding, and once for all
-    /// rules that have it.
+    /// Evidence for each of `shown`, in its order. The rule's SQL runs only when there is a finding, and over rows in
+    /// memory once for all rules that have it.
     fn evidence<'r>(
         &self,
         index: usize,
@@ -160,43 +166,39 @@ impl Run<'_> {
         let (Some(sql), false) = (&rule.evidence, shown.is_empty()) else {
             return Ok(vec![Lines::default(); shown.len()]);
         };
+        let told = |error| self.told(index, &error);
         let found = match known.entry(sql) {
             Entry::Occupied(found) => &*found.into_mut(),
             Entry::Vacant(place) => {
-                let line = self.line(index);
-                place.insert(self.engine.frame(self.query, self.params, sql, line)?)
+                let plan = self
+                    .engine
+                    .plan(self.query, self.params, sql, self.line(index))?;
+                place.insert(Found::new(plan).map_err(told)?)
             }
         };
         if let Some(said) = lacks(rule, found) {
             return Err(Error::new(said).at(&self.query.file, self.line(index)));
         }
-        let told = |error| self.told(index, &error);
         if rule.keys.is_empty() {
-            let lines = triples(None, found).map_err(told)?;
-            return Ok(vec![self.lines(&lines); shown.len()]);
+            let places = found.places().map_err(told)?;
+            return Ok(vec![self.lines(&places); shown.len()]);
         }
-        let joined = join(self.frame, shown, found, &rule.keys).map_err(told)?;
-        let lines = triples(Some(FINDING), &joined).map_err(told)?;
-        let of = |n: usize| {
-            let start = lines.partition_point(|line| line.0 < n as i64);
-            let end = lines.partition_point(|line| line.0 <= n as i64);
-            self.lines(&lines[start..end])
-        };
-        Ok((0..shown.len()).map(of).collect())
+        let places = found
+            .places_of(self.frame, shown, &rule.keys)
+            .map_err(told)?;
+        Ok(places.iter().map(|places| self.lines(places)).collect())
     }
 
-    fn lines(&self, lines: &[Triple]) -> Lines {
-        let first = lines
-            .iter()
-            .take(EVIDENCE_LINES)
-            .map(|&(_, source, line)| Evidence {
-                path: self.engine.path(source),
-                // Lines count from 1.
-                line: line.unsigned_abs(),
-            });
+    fn lines(&self, places: &Places) -> Lines {
+        let first = places.first(EVIDENCE_LINES).into_iter();
+        let first = first.map(|(source, line)| Evidence {
+            path: self.engine.path(source),
+            // Lines count from 1.
+            line: line.unsigned_abs(),
+        });
         Lines {
             first: first.collect(),
-            total: lines.len() as u64,
+            total: places.total(),
         }
     }
 
@@ -210,7 +212,7 @@ impl Run<'_> {
 }
 
 /// Evidence by its SQL.
-type Known<'r> = HashMap<&'r str, DataFrame>;
+type Known<'r> = HashMap<&'r str, Found>;
 
 /// The lines that show a finding.
 #[derive(Clone, Debug, Default)]
@@ -218,9 +220,6 @@ struct Lines {
     first: Vec<Evidence>,
     total: u64,
 }
-
-/// Finding (its place among those shown), source, line.
-type Triple = (i64, i64, i64);
 
 /// Which rows the condition holds for; `None` when it gives no boolean. Unknown is no.
 pub(super) fn matches(
@@ -255,73 +254,114 @@ pub(super) fn matches(
 }
 
 /// What the evidence should have given and has not.
-pub(super) fn lacks(rule: &Rule, found: &DataFrame) -> Option<String> {
+pub(super) fn lacks(rule: &Rule, found: &Found) -> Option<String> {
     let wanted = rule
         .keys
         .iter()
         .map(String::as_str)
         .chain(["source", "line"]);
-    let missing: Vec<&str> = wanted.filter(|name| found.column(name).is_err()).collect();
+    let missing: Vec<&str> = wanted.filter(|name| !found.schema.contains(name)).collect();
     let missing = Some(missing).filter(|missing| !missing.is_empty())?;
     Some(format!("the evidence lacks {}", list(&missing, "and")))
 }
 
-/// The evidence that has the keys of the rows `shown`, with [`FINDING`] for the place of the row among them.
-pub(super) fn join(
-    frame: &DataFrame,
-    shown: &[usize],
-    found: &DataFrame,
-    keys: &[String],
-) -> PolarsResult<DataFrame> {
-    let mut wanted = Vec::with_capacity(keys.len() + 1);
-    let mut lines = vec![
-        found.column("source")?.clone(),
-        found.column("line")?.clone(),
-    ];
-    let rows: Vec<u32> = shown.iter().map(|&row| row as u32).collect();
-    for key in keys {
-        let want = frame.column(key)?.take_slice(&rows)?;
-        let (want, have) = comparable(want, found.column(key)?)?;
-        wanted.push(want);
-        lines.push(have);
-    }
-    wanted.push(Series::new(FINDING.into(), (0..shown.len() as i64).collect::<Vec<_>>()).into());
-    let on: Vec<_> = keys.iter().map(col).collect();
-    let mut args = JoinArgs::new(JoinType::Inner);
-    // A row whose key is null has its evidence among the lines whose key is null.
-    args.nulls_equal = true;
-    let lines = DataFrame::new_infer_height(lines)?.lazy();
-    let wanted = DataFrame::new_infer_height(wanted)?.lazy();
-    lines.join(wanted, &on, &on, args).collect()
+/// What gives the lines of evidence: they may be most lines of the logs.
+pub(super) struct Found {
+    plan: Plan,
+    schema: SchemaRef,
 }
 
-/// Both columns in one type: words of different dictionaries as strings.
-fn comparable(want: Column, have: &Column) -> PolarsResult<(Column, Column)> {
-    if want.dtype() == have.dtype() {
-        return Ok((want, have.clone()));
+impl Found {
+    /// Rows that are in memory anyway are had once.
+    pub(super) fn new(plan: Plan) -> PolarsResult<Found> {
+        let mut plan = if plan.on_disk {
+            plan
+        } else {
+            Plan {
+                rows: plan.collect()?.lazy(),
+                on_disk: false,
+            }
+        };
+        let schema = guarded(|| plan.rows.collect_schema())?;
+        Ok(Found { plan, schema })
     }
-    let common = match (want.dtype(), have.dtype()) {
+
+    /// The distinct lines; rows without a line are left out.
+    pub(super) fn places(&self) -> PolarsResult<Places> {
+        let rows = self.plan.rows.clone();
+        let mut places = self.sets(rows.with_columns([lit(0i64).alias(FINDING)]), 1)?;
+        Ok(places.pop().unwrap_or_default())
+    }
+
+    /// The distinct lines that have the keys of each of the rows `shown`.
+    pub(super) fn places_of(
+        &self,
+        frame: &DataFrame,
+        shown: &[usize],
+        keys: &[String],
+    ) -> PolarsResult<Vec<Places>> {
+        let rows: Vec<u32> = shown.iter().map(|&row| row as u32).collect();
+        let (mut wanted, mut lines) = (Vec::new(), vec![col("source"), col("line")]);
+        for key in keys {
+            let want = frame.column(key)?.take_slice(&rows)?;
+            let common = common(want.dtype(), self.schema.try_get(key)?);
+            wanted.push(want.cast(&common)?);
+            lines.push(col(key).cast(common));
+        }
+        let finding: Vec<i64> = (0..shown.len() as i64).collect();
+        wanted.push(Series::new(FINDING.into(), finding).into());
+        let wanted = DataFrame::new_infer_height(wanted)?.lazy();
+        let on: Vec<Expr> = keys.iter().map(col).collect();
+        let mut args = JoinArgs::new(JoinType::Inner);
+        // A row whose key is null has its evidence among the lines whose key is null.
+        args.nulls_equal = true;
+        let rows = self.plan.rows.clone().select(lines);
+        self.sets(rows.join(wanted, &on, &on, args), shown.len())
+    }
+
+    /// Lines by the finding that they belong to, of which there are so many.
+    fn sets(&self, rows: LazyFrame, findings: usize) -> PolarsResult<Vec<Places>> {
+        let ints = [FINDING, "source", "line"].map(|name| col(name).cast(DataType::Int64));
+        let rows = rows.select(ints);
+        let sets = Mutex::new(vec![Places::default(); findings]);
+        let sets = Arc::new(sets);
+        let own = sets.clone();
+        let add = move |batch: DataFrame| {
+            add(
+                &mut own.lock().unwrap_or_else(PoisonError::into_inner),
+                &batch,
+            )
+        };
+        guarded(|| each_batch(rows, self.plan.on_disk, add))?;
+        let mut sets = sets.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(take(&mut *sets))
+    }
+}
+
+/// Adds a batch of lines to the findings that they belong to.
+fn add(sets: &mut [Places], batch: &DataFrame) -> PolarsResult<()> {
+    let ints = |name: &str| batch.column(name)?.i64();
+    let (finding, source, line) = (ints(FINDING)?, ints("source")?, ints("line")?);
+    let rows = finding.iter().zip(source.iter().zip(line.iter()));
+    let rows = rows.filter_map(|(finding, (source, line))| Some((finding?, source?, line?)));
+    let mut rows = rows.peekable();
+    while let Some((finding, source, line)) = rows.next() {
+        let same = std::iter::from_fn(|| rows.next_if(|next| next.0 == finding));
+        let places = [(source, line)].into_iter();
+        // Findings were numbered by their place.
+        sets[finding as usize].extend(places.chain(same.map(|(_, source, line)| (source, line))));
+    }
+    Ok(())
+}
+
+/// One type for both: words of different dictionaries as strings.
+fn common(want: &DataType, have: &DataType) -> DataType {
+    if want == have {
+        return want.clone();
+    }
+    match (want, have) {
         (a, b) if is_text(a) || is_text(b) => DataType::String,
         (a, b) if a.is_integer() && b.is_integer() => DataType::Int64,
         (_, b) => b.clone(),
-    };
-    Ok((want.cast(&common)?, have.cast(&common)?))
-}
-
-/// The distinct lines of `frame`, sorted by finding, source and line; rows without a line are left out.
-pub(super) fn triples(finding: Option<&str>, frame: &DataFrame) -> PolarsResult<Vec<Triple>> {
-    let ints = |name: &str| frame.column(name)?.cast(&DataType::Int64);
-    let (source, line) = (ints("source")?, ints("line")?);
-    let finding = finding.map(ints).transpose()?;
-    let finding = finding.as_ref().map(|column| column.i64()).transpose()?;
-    let pairs = source.i64()?.iter().zip(line.i64()?.iter()).enumerate();
-    let mut lines: Vec<Triple> = pairs
-        .filter_map(|(row, (source, line))| {
-            let of = finding.map_or(Some(0), |finding| finding.get(row))?;
-            Some((of, source?, line?))
-        })
-        .collect();
-    lines.sort_unstable();
-    lines.dedup();
-    Ok(lines)
+    }
 }

@@ -16,6 +16,7 @@ pub mod header;
 pub mod library;
 mod lists;
 pub mod params;
+mod places;
 mod sentence;
 mod stages;
 

@@ -4,33 +4,105 @@
 //! planning quadratic in their number and runs a clause as often as it is named. Here each is run once, in its
 //! order, and is a table for those that follow. The result is the same: the statement is only cut where SQL itself
 //! puts a name. (One case differs: a clause hides a table of its name, as in SQL; in polars the table wins.)
+//!
+//! A clause over tables on disk is run at once when it groups, as its groups are what is needed of the rows. One that
+//! only chooses and joins rows may give as many as the files hold: it becomes part of the clauses that name it, and the
+//! files are read again for each.
 
-use polars::prelude::{DataFrame, IntoLazy, PolarsResult};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use polars::prelude::{DataFrame, IntoLazy, LazyFrame, PolarsResult};
 use polars::sql::SQLContext;
-use sqlparser::ast::{Cte, Statement, With};
+use sqlparser::ast::{
+    Cte, Expr, GroupByExpr, Query, SelectItem, SetExpr, SetOperator, SetQuantifier, Statement,
+    With, visit_expressions, visit_relations,
+};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 
+use super::engine::guarded;
 use super::lists;
+use crate::tables::Frame;
+use crate::tables::frame::collect;
 
-/// The rows of a statement over the tables of `context`.
-///
-/// # Errors
-/// Those of polars: of parsing with line and column, of planning and running.
-pub(super) fn run(mut context: SQLContext, sql: &str) -> PolarsResult<DataFrame> {
-    let Some((clauses, last)) = cut(sql) else {
-        return context.execute(sql)?.collect();
-    };
-    for (name, clause) in clauses {
-        let rows = context.execute(&clause)?.collect()?;
-        context.register(&name, rows.lazy());
-    }
-    context.execute(&last)?.collect()
+/// The tables that a statement may name.
+#[derive(Default)]
+pub(super) struct Inputs {
+    context: SQLContext,
+    /// Those whose rows are on disk.
+    on_disk: HashSet<String>,
 }
 
-/// Names and texts of the clauses, and the rest of the statement; nothing when it can be run as it is, or when polars
-/// has to say what is wrong.
-fn cut(sql: &str) -> Option<(Vec<(String, String)>, String)> {
+/// What gives the rows of a statement.
+pub(super) struct Plan {
+    pub(super) rows: LazyFrame,
+    /// Whether files are read for them.
+    pub(super) on_disk: bool,
+}
+
+impl Plan {
+    /// The rows.
+    ///
+    /// # Errors
+    /// Those of polars.
+    pub(super) fn collect(self) -> PolarsResult<DataFrame> {
+        guarded(|| collect(self.rows, self.on_disk))
+    }
+}
+
+impl Inputs {
+    /// Adds a table, whose rows are given as a plan.
+    pub(super) fn add(&mut self, name: &str, frame: &Frame, rows: LazyFrame) {
+        self.register(name, rows, frame.is_on_disk());
+    }
+
+    fn register(&mut self, name: &str, rows: LazyFrame, on_disk: bool) {
+        self.context.register(name, rows);
+        if on_disk {
+            self.on_disk.insert(name.to_owned());
+        } else {
+            self.on_disk.remove(name);
+        }
+    }
+
+    /// Parses and plans a statement, and runs the clauses before it.
+    ///
+    /// # Errors
+    /// Those of polars: of parsing with line and column, of planning and running.
+    pub(super) fn plan(self, sql: &str) -> PolarsResult<Plan> {
+        guarded(|| self.stages(sql))
+    }
+
+    fn stages(mut self, sql: &str) -> PolarsResult<Plan> {
+        let Some((clauses, last)) = cut(sql) else {
+            let rows = self.context.execute(sql)?;
+            // What cannot be cut may name anything.
+            let on_disk = !self.on_disk.is_empty();
+            return Ok(Plan { rows, on_disk });
+        };
+        for clause in clauses {
+            let plan = self.stage(&clause)?;
+            let lazy = plan.on_disk && !clause.groups;
+            let (rows, on_disk) = match lazy {
+                true => (plan.rows, true),
+                false => (collect(plan.rows, plan.on_disk)?.lazy(), false),
+            };
+            self.register(&clause.name, rows, on_disk);
+        }
+        self.stage(&last)
+    }
+
+    fn stage(&mut self, part: &Part) -> PolarsResult<Plan> {
+        Ok(Plan {
+            rows: self.context.execute(&part.sql)?,
+            on_disk: part.reads.iter().any(|name| self.on_disk.contains(name)),
+        })
+    }
+}
+
+/// The clauses, and the rest of the statement; nothing when polars has to say what is wrong.
+fn cut(sql: &str) -> Option<(Vec<Part>, Part)> {
     // As polars-sql parses.
     let options = ParserOptions {
         trailing_commas: true,
@@ -44,7 +116,12 @@ fn cut(sql: &str) -> Option<(Vec<(String, String)>, String)> {
     };
     let rewritten = lists::compare(&mut query);
     let Some(with) = query.with.take() else {
-        return rewritten.then(|| (Vec::new(), query.to_string()));
+        let mut whole = Part::new(String::new(), &query);
+        if !rewritten {
+            // In the words that it was given in.
+            whole.sql = sql.to_owned();
+        }
+        return Some((Vec::new(), whole));
     };
     if with.recursive || !with.cte_tables.iter().all(is_plain) {
         return None;
@@ -52,9 +129,90 @@ fn cut(sql: &str) -> Option<(Vec<(String, String)>, String)> {
     let With { cte_tables, .. } = with;
     let clauses = cte_tables
         .into_iter()
-        .map(|clause| (clause.alias.name.value, clause.query.to_string()));
-    Some((clauses.collect(), query.to_string()))
+        .map(|clause| Part::new(clause.alias.name.value, &clause.query));
+    Some((clauses.collect(), Part::new(String::new(), &query)))
 }
+
+/// A clause, or the rest of the statement.
+struct Part {
+    /// Nothing for the rest.
+    name: String,
+    sql: String,
+    /// Tables and clauses that it names.
+    reads: HashSet<String>,
+    /// It gives groups of rows, or rows that cannot be had one by one.
+    groups: bool,
+}
+
+impl Part {
+    fn new(name: String, query: &Query) -> Self {
+        let mut reads = HashSet::new();
+        // Nothing breaks off.
+        let _: ControlFlow<()> = visit_relations(query, |name| {
+            reads.insert(name.to_string());
+            ControlFlow::Continue(())
+        });
+        Part {
+            name,
+            sql: query.to_string(),
+            reads,
+            groups: groups(query),
+        }
+    }
+}
+
+fn groups(query: &Query) -> bool {
+    query.limit_clause.is_some() || query.fetch.is_some() || body_groups(&query.body)
+}
+
+fn body_groups(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::Select(select) => {
+            let by = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+            by || select.distinct.is_some() || select.projection.iter().any(aggregates)
+        }
+        SetExpr::Query(query) => groups(query),
+        SetExpr::SetOperation {
+            op,
+            set_quantifier,
+            left,
+            right,
+        } => {
+            let all = (op, set_quantifier) == (&SetOperator::Union, &SetQuantifier::All);
+            !all || (body_groups(left) && body_groups(right))
+        }
+        _ => false,
+    }
+}
+
+/// Whether it makes one of many rows. A window gives a value to each of them.
+fn aggregates(item: &SelectItem) -> bool {
+    let found = visit_expressions(item, |expr| match expr {
+        Expr::Function(function) if function.over.is_none() => {
+            let name = function.name.to_string().to_ascii_uppercase();
+            match AGGREGATES.contains(&name.as_str()) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+/// Functions of many rows.
+const AGGREGATES: &[&str] = &[
+    "AVG",
+    "COUNT",
+    "MAX",
+    "MEDIAN",
+    "MIN",
+    "QUANTILE_CONT",
+    "QUANTILE_DISC",
+    "STDDEV",
+    "SUM",
+    "VARIANCE",
+];
 
 /// A name and a query, without names for the columns.
 fn is_plain(clause: &Cte) -> bool {
@@ -67,11 +225,15 @@ mod tests {
     use super::*;
     use polars::prelude::df;
 
-    fn context() -> SQLContext {
-        let context = SQLContext::new();
+    fn inputs() -> Inputs {
+        let mut inputs = Inputs::default();
         let frame = df!("a" => [3i64, 1, 2], "b" => ["x", "it's", "%"]).unwrap();
-        context.register("t", frame.lazy());
-        context
+        inputs.register("t", frame.lazy(), false);
+        inputs
+    }
+
+    fn run(inputs: Inputs, sql: &str) -> PolarsResult<DataFrame> {
+        inputs.plan(sql)?.collect()
     }
 
     #[test]
@@ -89,8 +251,8 @@ mod tests {
             "WITH u AS (SELECT b FROM t WHERE b LIKE '%''%' OR b = '%') SELECT b FROM u UNION ALL SELECT 'end' AS b",
         ];
         for sql in statements {
-            let once = context().execute(sql).unwrap().collect().unwrap();
-            let staged = run(context(), sql).unwrap();
+            let once = inputs().context.execute(sql).unwrap().collect().unwrap();
+            let staged = run(inputs(), sql).unwrap();
             assert!(staged.equals_missing(&once), "{sql}\n{staged}\n{once}");
         }
     }
@@ -98,17 +260,17 @@ mod tests {
     #[test]
     fn a_clause_hides_the_table_of_its_name() {
         let sql = "WITH t AS (SELECT a + 1 AS a FROM t) SELECT SUM(a) AS a FROM t";
-        let sum = run(context(), sql).unwrap();
+        let sum = run(inputs(), sql).unwrap();
         assert_eq!(sum.column("a").unwrap().i64().unwrap().get(0), Some(9));
     }
 
     #[test]
     fn a_mistake_has_its_line() {
-        let said = run(context(), "WITH u AS (\nSELECT a FORM t)\nSELECT a FROM u")
+        let said = run(inputs(), "WITH u AS (\nSELECT a FORM t)\nSELECT a FROM u")
             .unwrap_err()
             .to_string();
         assert!(said.contains("Line: 2"), "{said}");
-        let said = run(context(), "WITH u AS (SELECT z FROM t) SELECT z FROM u")
+        let said = run(inputs(), "WITH u AS (SELECT z FROM t) SELECT z FROM u")
             .unwrap_err()
             .to_string();
         assert!(said.contains('z'), "{said}");

@@ -101,17 +101,17 @@ pub fn tables(
     let (sources, logins, verdicts, server_events, line_shapes, ignored) = rest;
     Ok(Tables {
         frames: vec![
-            ("sources", sources?),
-            ("messages", messages?),
-            ("attempts", attempts?),
-            ("deliveries", deliveries?),
-            ("rejections", rejections?),
-            ("sessions", sessions?),
-            ("logins", logins?),
-            ("verdicts", verdicts?),
-            ("server_events", server_events?),
-            ("line_shapes", line_shapes?),
-            ("ignored_lines", ignored?),
+            ("sources", sources?.into()),
+            ("messages", messages?.into()),
+            ("attempts", attempts?.into()),
+            ("deliveries", deliveries?.into()),
+            ("rejections", rejections?.into()),
+            ("sessions", sessions?.into()),
+            ("logins", logins?.into()),
+            ("verdicts", verdicts?.into()),
+            ("server_events", server_events?.into()),
+            ("line_shapes", line_shapes?.into()),
+            ("ignored_lines", ignored?.into()),
         ],
     })
 }
@@ -288,9 +288,7 @@ impl Build<'_> {
             .sym("auth_user", |s| s.auth_user)
             .number("auth_failures", |s| i64::from(s.auth_failures()))
             .int("commands_total", |s| {
-                s.commands
-                    .present
-                    .then_some(i64::from(s.commands.total))
+                s.commands.present.then_some(i64::from(s.commands.total))
             })
             .int("commands_failed", |s| {
                 s.commands
@@ -471,6 +469,8 @@ mod tests {
         for (table, (name, frame)) in TABLES.iter().zip(&tables.frames) {
             assert_eq!(table.name, *name);
             let own: Vec<(String, Type)> = frame
+                .in_memory()
+                .unwrap()
                 .columns()
                 .iter()
                 .map(|c| (c.name().to_string(), kind(c.dtype())))

@@ -11,7 +11,7 @@ use polars::prelude::*;
 
 use crate::correlate::rows::{NO_TIME, Place};
 use crate::strings::{Reader, Sym};
-use crate::tables::schema::PROSE;
+use crate::tables::schema::{self, PROSE, Table, Type};
 use crate::tables::zone::{Cut, Cutter};
 
 /// Which columns of which tables to build: all, or those that some texts name; and how.
@@ -77,7 +77,10 @@ impl Wanted {
             return self;
         };
         for (table, columns) in [
-            ("messages", &["message", "auth_user", "origin", "sender_domain"][..]),
+            (
+                "messages",
+                &["message", "auth_user", "origin", "sender_domain"][..],
+            ),
             ("deliveries", &["message", "recipient", "recipient_domain"]),
         ] {
             let choice = chosen
@@ -99,6 +102,15 @@ impl Wanted {
         }
     }
 
+    /// The same with strings: texts of a table that stays on disk.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Wanted {
+            coded: false,
+            ..self
+        }
+    }
+
     /// Texts of a table that was not built here as they are built here: categories, where those are wanted.
     pub(super) fn coded_text(&self, table: &str, frame: DataFrame) -> PolarsResult<DataFrame> {
         if !self.coded || table == "sources" {
@@ -115,6 +127,20 @@ impl Wanted {
         };
         let columns: PolarsResult<Vec<Column>> = frame.columns().iter().map(coded).collect();
         DataFrame::new(frame.height(), columns?)
+    }
+
+    /// About the bytes that a row of a table takes in columns, without the texts that strings point to.
+    pub(super) fn width(&self, table: &Table) -> u64 {
+        let columns = table.columns.iter();
+        let columns = columns.filter(|column| self.keeps(table.name, column.name));
+        let width = |column: &schema::Column| match column.kind {
+            Type::Text if self.coded && !PROSE.contains(&column.name) => 4,
+            Type::Text => 16,
+            Type::Bool => 1,
+            Type::Date => 4,
+            Type::Int | Type::Float | Type::Time => 8,
+        };
+        columns.map(width).sum()
     }
 
     /// Columns that are read from files: the wanted ones, and those that every row needs. The sources are few, and

@@ -116,12 +116,10 @@ impl Frame {
     /// # Errors
     /// Those of polars.
     pub fn rows(&self) -> PolarsResult<u64> {
-        let scan = match &self.0 {
-            Place::Memory(rows) => return Ok(rows.height() as u64),
-            Place::Disk(Scan { rows: Some(n), .. }) => return Ok(*n),
-            Place::Disk(scan) => scan,
-        };
-        let counted = collect(scan.plan.clone().select([len().alias("n")]), true)?;
+        if let Some(rows) = self.known_rows() {
+            return Ok(rows);
+        }
+        let counted = collect(self.lazy().select([len().alias("n")]), self.is_on_disk())?;
         counted.column("n")?.get(0)?.try_extract()
     }
 
@@ -130,9 +128,9 @@ impl Frame {
     /// # Errors
     /// Those of polars.
     pub fn is_empty(&self) -> PolarsResult<bool> {
-        match &self.0 {
-            Place::Disk(Scan { rows: None, .. }) => self.any(lit(true)).map(|any| !any),
-            _ => Ok(self.rows()? == 0),
+        match self.known_rows() {
+            Some(rows) => Ok(rows == 0),
+            None => self.any(lit(true)).map(|any| !any),
         }
     }
 
@@ -176,8 +174,8 @@ impl Frame {
         }
     }
 
-    /// These rows, then those of `next`, of which one at least is on disk. Columns that one of them lacks were asked
-    /// for by nobody.
+    /// These rows, then those of `next`, which are left where they are. Columns that one of them lacks were asked for
+    /// by nobody.
     ///
     /// # Errors
     /// Those of polars.
@@ -196,7 +194,8 @@ impl Frame {
         })))
     }
 
-    fn known_rows(&self) -> Option<u64> {
+    /// The number of rows, when it need not be counted.
+    pub(super) fn known_rows(&self) -> Option<u64> {
         match &self.0 {
             Place::Memory(rows) => Some(rows.height() as u64),
             Place::Disk(scan) => scan.rows,
@@ -232,6 +231,23 @@ pub fn collect(plan: LazyFrame, on_disk: bool) -> PolarsResult<DataFrame> {
     };
     plan.collect_with_engine(engine)
         .map(|result| result.unwrap_single())
+}
+
+/// Runs a plan as [`collect`] does and hands its rows over, those on disk a batch at a time and in any order.
+///
+/// # Errors
+/// Those of polars and of `take`.
+pub fn each_batch(
+    plan: LazyFrame,
+    on_disk: bool,
+    take: impl Fn(DataFrame) -> PolarsResult<()> + Send + Sync + 'static,
+) -> PolarsResult<()> {
+    if !on_disk {
+        return take(collect(plan, false)?);
+    }
+    // `true` would end the run.
+    let take = PlanCallback::new(move |batch| take(batch).map(|()| false));
+    collect(plan.sink_batches(take, false, None)?, true).map(|_| ())
 }
 
 /// A file of this system: an absolute path is taken for no address.

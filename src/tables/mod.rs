@@ -64,14 +64,12 @@ impl Tables {
         frames.map(|(_, frame)| frame)
     }
 
-    /// Tables that can be joined with one another: where one is on disk, the texts of all are strings.
+    /// The same with strings in place of categories. Where one table is on disk all have to be so, to be joined with
+    /// one another.
     ///
     /// # Errors
     /// Those of polars.
-    pub fn alike(self) -> PolarsResult<Tables> {
-        if !self.on_disk() {
-            return Ok(self);
-        }
+    pub fn plain_text(self) -> PolarsResult<Tables> {
         let plain = |(name, frame): (_, Frame)| Ok((name, frame.plain_text()?));
         let frames: PolarsResult<Vec<_>> = self.frames.into_iter().map(plain).collect();
         Ok(Tables { frames: frames? })

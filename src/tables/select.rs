@@ -4,10 +4,12 @@
 //! them lies in the period: a row is kept by its own time.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use polars::prelude::*;
 
-use super::Tables;
+use super::frame::collect;
+use super::{Frame, Tables};
 
 /// What to keep.
 #[derive(Clone, Debug, Default)]
@@ -135,14 +137,12 @@ impl Selection {
             if let Some((entity, touched)) = &touched {
                 keep = keep.and(by_entity(name, entity, touched));
             }
-            frames.push((
-                name,
-                if self.is_all() {
-                    frame
-                } else {
-                    frame.lazy().filter(keep).collect()?
-                },
-            ));
+            let kept = if self.is_all() {
+                frame
+            } else {
+                frame.filter(keep)?
+            };
+            frames.push((name, kept));
         }
         Ok(Tables { frames })
     }
@@ -172,8 +172,8 @@ impl Selection {
         since.and(until)
     }
 
-    fn by_host(&self, frame: &DataFrame) -> Expr {
-        if self.hosts.is_empty() || frame.column("host").is_err() {
+    fn by_host(&self, frame: &Frame) -> Expr {
+        if self.hosts.is_empty() || !frame.has("host") {
             return lit(true);
         }
         any(self
@@ -233,92 +233,86 @@ fn by_entity(table: &str, entity: &Entity, touched: &Touched) -> Expr {
     }
 }
 
-fn is_in(key: &str, among: &Series) -> Expr {
-    col(key)
-        .is_in(lit(among.clone()).implode(false), false)
-        .fill_null(lit(false))
+/// Keys of rows: of messages or of sessions.
+type Keys = HashSet<i64>;
+
+/// Whether a key is among these. A set of polars' own would be built anew for each batch of rows.
+fn is_in(key: &str, among: &Arc<Keys>) -> Expr {
+    let among = among.clone();
+    let known = move |keys: Column| {
+        let keys = keys.i64()?.iter();
+        let known: BooleanChunked = keys
+            .map(|key| Some(key.is_some_and(|key| among.contains(&key))))
+            .collect();
+        Ok(known.into_column())
+    };
+    let kind = |_: &Schema, field: &Field| Ok(Field::new(field.name().clone(), DataType::Boolean));
+    col(key).map(known, kind)
 }
 
 /// Keys of what touches an entity.
 struct Touched {
     /// Messages that name it, or were tried to or from it, with all their parents and children.
-    messages: Series,
+    messages: Arc<Keys>,
     /// Connections that these messages came in by: their logins are those of the messages.
-    brought: Series,
+    brought: Arc<Keys>,
     /// These, and those of refusals and logins that name it.
-    sessions: Series,
+    sessions: Arc<Keys>,
 }
 
 fn touched(tables: &Tables, entity: &Entity) -> PolarsResult<Touched> {
-    let messages = touched_messages(tables, entity)?;
-    let brought = sessions_of(tables, "messages", is_in("message", &messages))?;
+    let messages = Arc::new(touched_messages(tables, entity)?);
+    let brought = keys(tables, "messages", is_in("message", &messages), "session")?;
     let mut sessions = brought.clone();
     for table in ["rejections", "logins"] {
-        sessions.extend(sessions_of(tables, table, names(table, entity))?);
+        sessions.extend(keys(tables, table, names(table, entity), "session")?);
     }
     Ok(Touched {
         messages,
-        brought: sorted(brought),
-        sessions: sorted(sessions),
+        brought: Arc::new(brought),
+        sessions: Arc::new(sessions),
     })
 }
 
-/// Keys of the sessions that these rows of a table name.
-fn sessions_of(tables: &Tables, table: &str, rows: Expr) -> PolarsResult<HashSet<i64>> {
+/// Keys that these rows of a table name.
+fn keys(tables: &Tables, table: &str, rows: Expr, key: &str) -> PolarsResult<Keys> {
     let Some(frame) = tables.get(table) else {
-        return Ok(HashSet::new());
+        return Ok(Keys::new());
     };
-    let rows = frame.clone().lazy().filter(rows);
-    let rows = rows.select([col("session")]).collect()?;
-    Ok(rows.column("session")?.i64()?.iter().flatten().collect())
+    let rows = frame.lazy().filter(rows).select([col(key)]);
+    let rows = collect(rows, frame.is_on_disk())?;
+    Ok(rows.column(key)?.i64()?.iter().flatten().collect())
 }
 
-fn sorted(keys: HashSet<i64>) -> Series {
-    let mut keys: Vec<i64> = keys.into_iter().collect();
-    keys.sort_unstable();
-    Series::new("touched".into(), keys)
-}
-
-fn touched_messages(tables: &Tables, entity: &Entity) -> PolarsResult<Series> {
-    let mut found: HashSet<i64> = HashSet::new();
-    for name in ["messages", "attempts", "deliveries", "verdicts"] {
-        let Some(frame) = tables.get(name) else {
-            continue;
-        };
-        let rows = frame
-            .clone()
-            .lazy()
-            .filter(names(name, entity))
-            .select([col("message")])
-            .collect()?;
-        found.extend(rows.column("message")?.i64()?.iter().flatten());
+fn touched_messages(tables: &Tables, entity: &Entity) -> PolarsResult<Keys> {
+    let mut found = Keys::new();
+    for table in ["messages", "attempts", "deliveries", "verdicts"] {
+        found.extend(keys(tables, table, names(table, entity), "message")?);
     }
-    if let Some(messages) = tables.get("messages") {
-        spread(&mut found, messages)?;
+    match tables.get("messages") {
+        Some(messages) => spread(found, messages),
+        None => Ok(found),
     }
-    Ok(sorted(found))
 }
 
 /// Adds parents and children until nothing is added: each round reaches one hop further, and hops are few.
-fn spread(found: &mut HashSet<i64>, messages: &DataFrame) -> PolarsResult<()> {
-    let keys = messages.column("message")?.i64()?;
-    let parents = messages.column("parent")?.i64()?;
-    let links: Vec<(i64, i64)> = keys
-        .iter()
-        .zip(parents.iter())
-        .filter_map(|(m, p)| Some((m?, p?)))
-        .collect();
+fn spread(found: Keys, messages: &Frame) -> PolarsResult<Keys> {
+    let mut found = Arc::new(found);
     loop {
-        let before = found.len();
-        for (child, parent) in &links {
-            if found.contains(child) || found.contains(parent) {
-                found.insert(*child);
-                found.insert(*parent);
-            }
+        let near = is_in("message", &found).or(is_in("parent", &found));
+        let links = messages
+            .lazy()
+            .filter(col("parent").is_not_null().and(near));
+        let links = links.select([col("message"), col("parent")]);
+        let links = collect(links, messages.is_on_disk())?;
+        let mut more = Keys::clone(&found);
+        for key in ["message", "parent"] {
+            more.extend(links.column(key)?.i64()?.iter().flatten());
         }
-        if found.len() == before {
-            return Ok(());
+        if more.len() == found.len() {
+            return Ok(more);
         }
+        found = Arc::new(more);
     }
 }
 

@@ -23,15 +23,17 @@ use polars::prelude::{
     AnyValue, DataFrame, DataType, Expr, IntoLazy, PlSmallStr, PolarsResult, SortMultipleOptions,
     col, lit,
 };
-use polars::prelude::{ParquetCompression, ParquetReader, ParquetWriter, SerReader, StatisticsOptions};
+use polars::prelude::{
+    ParquetCompression, ParquetReader, ParquetWriter, SerReader, StatisticsOptions,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Tables;
 use super::build::{SourceRow, Wanted};
 use super::schema::{self, TABLES};
+use super::{Frame, Tables};
 use crate::correlate::rows::LINES;
-use crate::source::sha256_of;
+use crate::source::{sha256, sha256_of};
 
 /// The file that says what is in the folder.
 pub const INDEX: &str = crate::source::TABLES[0];
@@ -47,6 +49,15 @@ const LOCK: &str = crate::source::TABLES[1];
 
 /// Suffix of files that are not complete yet.
 const UNFINISHED: &str = ".unfinished";
+
+/// Tables that are small however long the logs are.
+const SMALL: &[&str] = &["sources", "line_shapes", "ignored_lines"];
+
+/// Bytes of text in memory for a byte of a file: texts repeat, and pages are compressed.
+const UNPACKED: u64 = 4;
+
+/// What is wrong with a file of another hash.
+const CHANGED: &str = "its content was changed (SHA-256)";
 
 /// What to do about a folder that cannot be used any more.
 const AGAIN: &str = "convert the logs again into a new folder";
@@ -304,9 +315,68 @@ impl Store {
     pub fn tables(&self, wanted: &Wanted, days: Days) -> Result<Tables> {
         let frames: Result<Vec<_>> = TABLES
             .par_iter()
-            .map(|table| Ok((table.name, self.table(table, wanted, days)?)))
+            .map(|table| Ok((table.name, self.table(table, wanted, days)?.into())))
             .collect();
         Ok(Tables { frames: frames? })
+    }
+
+    /// The same tables, left on disk but for those that are always small. Texts are strings. Files are held against
+    /// their SHA-256 here; until the tables are let go of, they have to stay as they are.
+    ///
+    /// # Errors
+    /// Those of [`Store::tables`].
+    pub fn scans(&self, wanted: &Wanted, days: Days) -> Result<Tables> {
+        let wanted = &wanted.clone().plain();
+        let frames: Result<Vec<_>> = TABLES
+            .par_iter()
+            .map(|table| {
+                let small = SMALL.contains(&table.name);
+                let frame = if small {
+                    self.table(table, wanted, days)?.into()
+                } else {
+                    self.scan(table, wanted, days)?
+                };
+                Ok((table.name, frame))
+            })
+            .collect();
+        Ok(Tables { frames: frames? })
+    }
+
+    fn scan(&self, table: &schema::Table, wanted: &Wanted, days: Days) -> Result<Frame> {
+        let entries: Vec<&Entry> = self.entries_of(table, days).collect();
+        let paths: Result<Vec<PathBuf>> =
+            entries.par_iter().map(|entry| self.hashed(entry)).collect();
+        let rows = entries.iter().map(|entry| entry.rows).sum();
+        Ok(Frame::files(table.name, paths?, rows, wanted)?)
+    }
+
+    /// A file that is as it was written.
+    fn hashed(&self, entry: &Entry) -> Result<PathBuf> {
+        let path = self.dir.join(&entry.path);
+        let what = format!("cannot read {}", path.display());
+        match sha256(&path) {
+            Ok(found) if found == entry.sha256 => Ok(path),
+            Ok(_) => Err(failed(what, CHANGED, AGAIN)),
+            Err(error) => Err(failed(what, error, AGAIN)),
+        }
+    }
+
+    /// About the bytes that [`Store::tables`] takes in memory.
+    pub fn bytes_in_memory(&self, wanted: &Wanted, days: Days) -> u64 {
+        let table = |table: &schema::Table| {
+            let width = wanted.width(table);
+            let entries = self.entries_of(table, days);
+            entries
+                .map(|entry| entry.rows * width + entry.bytes * UNPACKED)
+                .sum::<u64>()
+        };
+        TABLES.iter().map(table).sum()
+    }
+
+    fn entries_of(&self, table: &schema::Table, days: Days) -> impl Iterator<Item = &Entry> {
+        let name = table.name;
+        self.entries()
+            .filter(move |entry| entry.table == name && days.may_hold(entry))
     }
 
     fn table(&self, table: &schema::Table, wanted: &Wanted, days: Days) -> Result<DataFrame> {
@@ -316,10 +386,7 @@ impl Store {
             .filter(|column| wanted.keeps(table.name, column.name))
             .collect();
         let names: Vec<String> = columns.iter().map(|c| c.name.to_owned()).collect();
-        let entries: Vec<&Entry> = self
-            .entries()
-            .filter(|entry| entry.table == table.name && days.may_hold(entry))
-            .collect();
+        let entries: Vec<&Entry> = self.entries_of(table, days).collect();
         let frames: Result<Vec<DataFrame>> = entries
             .par_iter()
             .map(|entry| self.read(entry, &names))
@@ -341,7 +408,7 @@ impl Store {
         let what = format!("cannot read {}", path.display());
         let bytes = fs::read(&path).map_err(|error| failed(&what, error, AGAIN))?;
         if sha256_of(&bytes) != entry.sha256 {
-            return Err(failed(&what, "its content was changed (SHA-256)", AGAIN));
+            return Err(failed(&what, CHANGED, AGAIN));
         }
         let reader = ParquetReader::new(Cursor::new(bytes)).with_columns(Some(columns.to_vec()));
         let frame = reader
@@ -423,8 +490,12 @@ impl Store {
 
     fn write(&self, tables: &Tables, number: usize) -> Result<Vec<Entry>> {
         let mut pieces: Vec<(&str, String, DataFrame)> = Vec::new();
-        for (table, frame) in tables.frames.iter().filter(|(_, frame)| frame.height() > 0) {
-            for (folder, rows) in by_day(table, frame)? {
+        for (table, frame) in &tables.frames {
+            let frame = frame.collect()?;
+            if frame.height() == 0 {
+                continue;
+            }
+            for (folder, rows) in by_day(table, &frame)? {
                 pieces.push((table, format!("{folder}/part-{number:04}.parquet"), rows));
             }
         }
@@ -588,26 +659,40 @@ fn arranged(table: &str, rows: DataFrame, parts: usize) -> Result<DataFrame> {
     Ok(summed.collect()?.sort(places, options)?)
 }
 
-/// One table after the other, arranged as one. Columns that one of them lacks were asked for by nobody.
+/// One table after the other, arranged as one: rows on disk stay there, where they need no order. Columns that one of
+/// them lacks were asked for by nobody.
 ///
 /// # Errors
 /// Those of polars.
 pub fn append(first: Tables, next: Tables) -> Result<Tables> {
+    let (first, next) = if first.on_disk() || next.on_disk() {
+        (first.plain_text()?, next.plain_text()?)
+    } else {
+        (first, next)
+    };
     let frames = first.frames.into_iter().zip(next.frames);
     let frames = frames.map(|((name, frame), (_, next))| {
-        let both: Vec<PlSmallStr> = frame
-            .columns()
-            .iter()
-            .map(|column| column.name().clone())
-            .filter(|name| next.column(name).is_ok())
-            .collect();
-        let mut frame = frame.select(both.iter().cloned())?;
-        frame.vstack_mut_owned(next.select(both)?)?;
-        frame.rechunk_mut_par();
-        Ok((name, arranged(name, frame, 2)?))
+        let chained = match (frame.in_memory(), next.in_memory()) {
+            (Some(frame), Some(next)) => stacked(name, frame, next)?.into(),
+            _ => frame.chain(next)?,
+        };
+        Ok((name, chained))
     });
     let frames: Result<Vec<_>> = frames.collect();
     Ok(Tables { frames: frames? })
+}
+
+fn stacked(name: &str, frame: &DataFrame, next: &DataFrame) -> Result<DataFrame> {
+    let both: Vec<PlSmallStr> = frame
+        .columns()
+        .iter()
+        .map(|column| column.name().clone())
+        .filter(|name| next.column(name).is_ok())
+        .collect();
+    let mut frame = frame.select(both.iter().cloned())?;
+    frame.vstack_mut_owned(next.select(both)?)?;
+    frame.rechunk_mut_par();
+    arranged(name, frame, 2)
 }
 
 /// Numbers sources that were numbered from nothing, and the keys made from them, on from so many others.
@@ -630,13 +715,13 @@ pub fn shift(tables: Tables, sources: &mut [SourceRow], by: usize) -> PolarsResu
     let frames = tables.frames.into_iter().map(|(name, frame)| {
         let moved: Vec<Expr> = amounts
             .iter()
-            .filter(|(column, by)| **by != 0 && frame.column(column).is_ok())
+            .filter(|(column, by)| **by != 0 && frame.has(column))
             .map(|(column, by)| col(*column) + lit(*by))
             .collect();
         let frame = if moved.is_empty() {
             frame
         } else {
-            frame.lazy().with_columns(moved).collect()?
+            frame.replace(moved)?
         };
         Ok((name, frame))
     });
