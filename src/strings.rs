@@ -486,7 +486,7 @@ mod tests {
             .collect();
         let made = local.intern_owned(b"t8");
         assert_eq!((made, found[7]), (found[8].0, found[20_007]));
-        let resolved = local.resolve();
+        let mut resolved = local.resolve();
         for (word, (sym, stored)) in words.iter().zip(&mut found) {
             resolved.put(sym);
             resolved.put(stored);

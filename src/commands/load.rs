@@ -14,9 +14,8 @@ use chrono_tz::Tz;
 use rayon::ThreadPool;
 
 use super::progress::Progress;
-use super::scratch::Scratch;
 use super::sources::{Job, Known, describe, jobs, words};
-use super::spill::Spill;
+use super::spill::{Files, Kept, Spill};
 use super::timings::Timings;
 use super::{stores, windows};
 use crate::correlate::coverage::{Counter, Counts, Tally};
@@ -53,8 +52,8 @@ pub struct Options {
     pub readable_only: bool,
     /// Bytes of memory that logs and tables may take; what does not fit goes to files.
     pub memory: u64,
-    /// The folder for these files, which is kept.
-    pub store: Option<PathBuf>,
+    /// Where that is.
+    pub files: Files,
 }
 
 impl Options {
@@ -73,7 +72,7 @@ impl Options {
             known: Known::default(),
             readable_only: false,
             memory: u64::MAX,
-            store: None,
+            files: Files::default(),
         }
     }
 }
@@ -92,8 +91,8 @@ pub struct Loaded {
     pub unreadable: Vec<String>,
     /// Conversions that the tables were made in; 0 for logs.
     pub parts: usize,
-    /// The folder that the tables are in, where they do not fit in memory: it goes when this does.
-    pub kept: Option<Scratch>,
+    /// What keeps the tables' files, where they did not fit in memory.
+    pub kept: Option<Kept>,
 }
 
 /// Reads everything: logs, and folders of tables.

@@ -16,7 +16,7 @@ mod query;
 mod report;
 mod scratch;
 mod sources;
-mod spill;
+pub mod spill;
 mod stores;
 pub mod timings;
 mod windows;

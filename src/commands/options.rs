@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 use super::Usage;
 use super::load::Options;
+use super::spill::Files;
 use super::timings::Timings;
 use crate::cli::{InputArgs, LibraryArgs, ReadArgs};
 use crate::query::{Library, Overrides};
@@ -35,7 +36,7 @@ pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result
             hosts,
             about,
         },
-        store: args.store.clone(),
+        files: args.store.clone().map_or(Files::Temporary, Files::Folder),
         ..read
     })
 }

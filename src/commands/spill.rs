@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
 use polars::prelude::{DataFrame, NamedFrom, ParquetReader, SerReader, Series};
@@ -19,23 +19,44 @@ use super::scratch::Scratch;
 use crate::correlate::finish::{Direction, Local};
 use crate::tables::build::{SourceRow, Wanted};
 use crate::tables::frame::Frame;
-use crate::tables::store::{Entry, Store};
-use crate::tables::{Tables, names};
-
-/// Tables that stay in memory: a few rows for each source, made when all is read.
-const SMALL: [&str; 3] = ["sources", "line_shapes", "ignored_lines"];
+use crate::tables::store::{Entry, Store, by_day, shift};
+use crate::tables::{Tables, is_of_events, names};
 
 /// Where files go.
 pub struct Spill {
     dir: PathBuf,
     place: Place,
+    /// Number of the conversion in the folder, and of sources in it before.
+    part: usize,
+    first: usize,
     wanted: Wanted,
     windows: Mutex<Vec<Window>>,
 }
 
 enum Place {
     Scratch(Scratch),
-    Store(Box<Store>),
+    /// To be kept; what is read is a part of it only when it is listed there.
+    Store(Arc<Mutex<Store>>),
+}
+
+/// Where tables go that do not fit in memory.
+#[derive(Clone, Debug, Default)]
+pub enum Files {
+    /// A temporary folder.
+    #[default]
+    Temporary,
+    /// A new folder, which is kept; all tables go there.
+    Folder(PathBuf),
+    /// A folder that has been opened, whose next conversion this is; whoever opened it lists the files.
+    Conversion(Arc<Mutex<Store>>),
+}
+
+/// What keeps the files of tables.
+pub enum Kept {
+    /// They go with this.
+    Scratch(Scratch),
+    /// They are in a folder of tables, and not listed there yet.
+    Unlisted(Vec<Entry>),
 }
 
 /// What one window came to.
@@ -46,36 +67,45 @@ struct Window {
 }
 
 impl Spill {
-    /// Begins the folder that `--store` names, or a temporary one.
+    /// Begins the folder.
     ///
     /// # Errors
     /// A folder that is not ours to write, or holds something else.
     pub fn begin(options: &Options) -> Result<Spill> {
-        let (dir, place) = match &options.store {
-            None => {
-                let scratch = Scratch::new()?;
-                (scratch.dir().to_owned(), Place::Scratch(scratch))
-            }
-            Some(dir) => {
-                let mut store = Store::open_or_begin(dir, options.zone, &options.local_domains)?;
+        let store = match &options.files {
+            Files::Temporary => return Spill::temporary(options),
+            Files::Folder(dir) => {
+                let store = Store::open_or_begin(dir, options.zone, &options.local_domains)?;
                 if store.parts() > 0 {
                     return Err(usage(
                         format!("--store {}: it holds tables already", dir.display()),
                         "name a new folder, or give this one as a PATH to report on what it holds",
                     ));
                 }
-                store.begin()?;
-                (dir.clone(), Place::Store(Box::new(store)))
+                Arc::new(Mutex::new(store))
             }
+            Files::Conversion(store) => store.clone(),
         };
-        let wanted = match place {
-            Place::Store(_) => Wanted::default(),
-            Place::Scratch(_) => options.wanted.clone().on_disk(),
-        };
+        let mut opened = lock(&store);
+        opened.begin()?;
         Ok(Spill {
-            dir,
-            place,
-            wanted,
+            dir: opened.dir().to_owned(),
+            part: opened.parts() + 1,
+            first: opened.sources().len(),
+            place: Place::Store(store.clone()),
+            wanted: Wanted::default(),
+            windows: Mutex::default(),
+        })
+    }
+
+    fn temporary(options: &Options) -> Result<Spill> {
+        let scratch = Scratch::new()?;
+        Ok(Spill {
+            dir: scratch.dir().to_owned(),
+            part: 1,
+            first: 0,
+            place: Place::Scratch(scratch),
+            wanted: options.wanted.clone().on_disk(),
             windows: Mutex::default(),
         })
     }
@@ -90,36 +120,42 @@ impl Spill {
     /// # Errors
     /// A disk that is full.
     pub fn write(&self, tables: Tables, local: &Local) -> Result<()> {
-        let number = 1 + self.windows().len();
-        let frames = tables.frames.into_iter();
-        let frames = frames.filter(|(table, _)| !SMALL.contains(table));
-        let rows: Vec<(&str, DataFrame)> = frames
-            .map(|(table, frame)| Ok((table, frame.collect()?)))
-            .filter(|rows| rows.as_ref().map_or(true, |(_, rows)| rows.height() > 0))
-            .collect::<Result<_>>()?;
-        let files: Result<Vec<Entry>> = rows
-            .into_par_iter()
-            .map(|(table, rows)| self.put(table, number, rows))
-            .collect();
-        self.windows().push(Window {
+        let number = 1 + lock(&self.windows).len();
+        let tables = shift(tables, &mut [], self.first)?;
+        let mut pieces: Vec<(&str, String, DataFrame)> = Vec::new();
+        let frames = tables.frames.iter();
+        for (table, frame) in frames.filter(|(table, _)| is_of_events(table)) {
+            for (folder, rows) in self.by_folder(table, frame.collect()?)? {
+                let path = format!("{folder}/part-{:04}-{number:05}.parquet", self.part);
+                pieces.push((table, path, rows));
+            }
+        }
+        let files = pieces.into_par_iter();
+        let files = files.map(|(table, path, rows)| self.put(table, path, rows));
+        let files: Result<Vec<Entry>> = files.collect();
+        lock(&self.windows).push(Window {
             files: files?,
             local: local.names().len(),
         });
         Ok(())
     }
 
-    fn windows(&self) -> std::sync::MutexGuard<'_, Vec<Window>> {
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Rows with the folder that they go to: days tell periods apart later on, in a folder that is kept.
+    fn by_folder(&self, table: &str, rows: DataFrame) -> Result<Vec<(String, DataFrame)>> {
+        match self.place {
+            _ if rows.height() == 0 => Ok(Vec::new()),
+            Place::Scratch(_) => Ok(vec![(table.to_owned(), rows)]),
+            Place::Store(_) => by_day(table, &rows),
+        }
     }
 
-    fn put(&self, table: &str, number: usize, mut rows: DataFrame) -> Result<Entry> {
-        let path = format!("{table}/part-0001-{number:05}.parquet");
+    fn put(&self, table: &str, path: String, mut rows: DataFrame) -> Result<Entry> {
         let entry = Entry::write(&self.dir, table, path, &mut rows);
         entry.context(match self.place {
             Place::Scratch(_) => {
-                "the tables do not fit in memory (--memory), nor on the disk of TMPDIR"
+                "the tables fit neither in memory (--memory) nor on the disk of TMPDIR"
             }
-            Place::Store(_) => "the folder of --store cannot take the tables",
+            Place::Store(_) => "the folder cannot take the tables",
         })
     }
 
@@ -130,40 +166,38 @@ impl Spill {
     pub fn end(
         self,
         last: Tables,
-        sources: &[SourceRow],
+        sources: &mut [SourceRow],
         local: &Local,
-    ) -> Result<(Tables, Option<Scratch>)> {
-        let small: HashMap<&str, Frame> = last
+        options: &Options,
+    ) -> Result<(Tables, Option<Kept>)> {
+        let (small, large): (Vec<_>, Vec<_>) = last
             .frames
-            .iter()
-            .filter(|(table, _)| SMALL.contains(table))
-            .map(|(table, frame)| (*table, frame.clone()))
-            .collect();
-        self.write(last, local)?;
+            .into_iter()
+            .partition(|(table, _)| !is_of_events(table));
+        self.write(Tables { frames: large }, local)?;
         self.direct(local)?;
-        let windows = std::mem::take(&mut *self.windows());
+        let small = shift(Tables { frames: small }, sources, self.first)?;
+        let windows = std::mem::take(&mut *lock(&self.windows));
         let files: Vec<Entry> = windows
             .into_iter()
             .flat_map(|window| window.files)
             .collect();
-        let kept = match self.place {
-            Place::Scratch(scratch) => {
+        let kept = match &self.place {
+            Place::Scratch(_) => None,
+            Place::Store(_) => Some(self.put_small(&small, &files)?),
+        };
+        let unlisted = matches!(options.files, Files::Conversion(_));
+        let kept = match (self.place, kept) {
+            (Place::Scratch(scratch), _) => {
                 files.iter().try_for_each(|file| file.finish(&self.dir))?;
-                Some(scratch)
+                Some(Kept::Scratch(scratch))
             }
-            Place::Store(mut store) => {
+            (Place::Store(_), Some(all)) if unlisted => {
+                return Ok((small, Some(Kept::Unlisted(all))));
+            }
+            (Place::Store(store), all) => {
                 let names = local.names().iter().cloned().collect();
-                let mut all = files.clone();
-                for table in SMALL {
-                    let mut rows = small
-                        .get(table)
-                        .map_or_else(|| Ok(DataFrame::default()), Frame::collect)?;
-                    if rows.height() > 0 {
-                        let path = format!("{table}/part-0001.parquet");
-                        all.push(Entry::write(&self.dir, table, path, &mut rows)?);
-                    }
-                }
-                store.list(sources.to_vec(), names, all)?;
+                lock(&store).list(sources.to_vec(), names, all.unwrap_or_default())?;
                 None
             }
         };
@@ -178,37 +212,138 @@ impl Spill {
         Ok((Tables { frames: frames? }, kept))
     }
 
+    /// All files, with those of the tables that stay in memory.
+    fn put_small(&self, small: &Tables, files: &[Entry]) -> Result<Vec<Entry>> {
+        let mut all = files.to_vec();
+        for (table, frame) in &small.frames {
+            let rows = frame.collect()?;
+            if rows.height() > 0 {
+                let path = format!("{table}/part-{:04}.parquet", self.part);
+                all.push(self.put(table, path, rows)?);
+            }
+        }
+        Ok(all)
+    }
+
     /// Decides directions anew where a local domain was not known yet.
     fn direct(&self, local: &Local) -> Result<()> {
-        let mut windows = self.windows();
+        let mut windows = lock(&self.windows);
         let early = windows
             .iter_mut()
             .filter(|window| window.local < local.names().len());
         for window in early {
-            let of = |table: &str| window.files.iter().position(|file| file.table == table);
-            let Some(messages) = of("messages") else {
-                continue;
-            };
-            let deliveries = of("deliveries");
-            let mut rows = read(&self.dir, &window.files[messages])?;
-            let mut recipients = match deliveries {
-                Some(at) => read(&self.dir, &window.files[at])?,
-                None => DataFrame::default(),
-            };
-            if rows.column("direction").is_err() && recipients.column("direction").is_err() {
-                return Ok(());
-            }
-            directions(&mut rows, &mut recipients, local.names())?;
-            let own = &mut window.files[messages];
-            *own = Entry::write(&self.dir, "messages", own.path.clone(), &mut rows)?;
-            if let Some(at) = deliveries {
-                let own = &mut window.files[at];
-                *own = Entry::write(&self.dir, "deliveries", own.path.clone(), &mut recipients)?;
-            }
+            self.direct_window(&mut window.files, local.names())?;
             window.local = local.names().len();
         }
         Ok(())
     }
+
+    fn direct_window(&self, files: &mut [Entry], local: &BTreeSet<String>) -> Result<()> {
+        let mut directions = Directions::new(local);
+        for file in files.iter().filter(|file| file.table == "messages") {
+            directions.learn(&self.read(file)?)?;
+        }
+        for file in files.iter_mut().filter(|file| file.table == "deliveries") {
+            let mut rows = self.read(file)?;
+            let decided = directions.of_deliveries(&rows)?;
+            self.replace(file, &mut rows, decided)?;
+        }
+        for file in files.iter_mut().filter(|file| file.table == "messages") {
+            let mut rows = self.read(file)?;
+            let decided = directions.of_messages(&rows)?;
+            self.replace(file, &mut rows, decided)?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, file: &Entry) -> Result<DataFrame> {
+        let path = file.unfinished(&self.dir);
+        let what = || format!("cannot read {}", path.display());
+        let content = File::open(&path).with_context(what)?;
+        ParquetReader::new(content).finish().with_context(what)
+    }
+
+    /// Writes a file again with these directions, where it has any.
+    fn replace(&self, file: &mut Entry, rows: &mut DataFrame, decided: Vec<&str>) -> Result<()> {
+        if rows.column("direction").is_ok() {
+            let column = Series::new("direction".into(), decided);
+            rows.replace("direction", column.into())?;
+            *file = Entry::write(&self.dir, &file.table, file.path.clone(), rows)?;
+        }
+        Ok(())
+    }
+}
+
+/// Directions of a window's messages and deliveries, from their columns, as [`crate::correlate`] decides them.
+struct Directions<'a> {
+    local: &'a BTreeSet<String>,
+    /// Messages that are written by one of us.
+    ours: HashSet<i64>,
+    /// By message: it reaches an address here, one elsewhere.
+    reaches: HashMap<i64, (bool, bool)>,
+}
+
+impl<'a> Directions<'a> {
+    fn new(local: &'a BTreeSet<String>) -> Self {
+        Directions {
+            local,
+            ours: HashSet::new(),
+            reaches: HashMap::new(),
+        }
+    }
+
+    /// Looks at who wrote messages. All of a window have to be known before its deliveries are decided.
+    fn learn(&mut self, messages: &DataFrame) -> Result<()> {
+        let keys = messages.column("message")?.i64()?;
+        let users = messages.column("auth_user")?.str()?;
+        let origins = messages.column("origin")?.str()?;
+        let domains = messages.column("sender_domain")?.str()?;
+        for row in 0..messages.height() {
+            let own = matches!(origins.get(row), Some("local" | "bounce" | "submission"))
+                || users.get(row).is_some()
+                || domains
+                    .get(row)
+                    .is_some_and(|domain| self.local.contains(domain));
+            if let Some(key) = keys.get(row).filter(|_| own) {
+                self.ours.insert(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn of_deliveries(&mut self, deliveries: &DataFrame) -> Result<Vec<&'static str>> {
+        let keys = deliveries.column("message")?.i64()?;
+        let recipients = deliveries.column("recipient")?.str()?;
+        let domains = deliveries.column("recipient_domain")?.str()?;
+        let mut decide = |row: usize| {
+            let (Some(key), Some(_)) = (keys.get(row), recipients.get(row)) else {
+                return Direction::Unknown;
+            };
+            let here = domains
+                .get(row)
+                .is_none_or(|domain| self.local.contains(domain));
+            let reach = self.reaches.entry(key).or_default();
+            reach.0 |= here;
+            reach.1 |= !here;
+            Direction::new(self.ours.contains(&key), here)
+        };
+        let decided = (0..deliveries.height()).map(&mut decide);
+        Ok(decided.map(names::direction).collect())
+    }
+
+    fn of_messages(&self, messages: &DataFrame) -> Result<Vec<&'static str>> {
+        let decide = |key: Option<i64>| {
+            let key = key.unwrap_or_default();
+            let (here, there) = self.reaches.get(&key).copied().unwrap_or_default();
+            Direction::of_message(self.ours.contains(&key), here, there)
+        };
+        let keys = messages.column("message")?.i64()?.iter();
+        Ok(keys.map(decide).map(names::direction).collect())
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn frame(dir: &Path, table: &'static str, files: &[Entry], wanted: &Wanted) -> Result<Frame> {
@@ -216,71 +351,4 @@ fn frame(dir: &Path, table: &'static str, files: &[Entry], wanted: &Wanted) -> R
     let rows = own.iter().map(|file| file.rows).sum();
     let paths = own.iter().map(|file| dir.join(&file.path)).collect();
     Ok(Frame::files(table, paths, rows, wanted)?)
-}
-
-fn read(dir: &Path, entry: &Entry) -> Result<DataFrame> {
-    let path = entry.unfinished(dir);
-    let what = || format!("cannot read {}", path.display());
-    let file = File::open(&path).with_context(what)?;
-    ParquetReader::new(file).finish().with_context(what)
-}
-
-/// Puts in place the directions of a window's messages and deliveries, as [`crate::correlate::finish`] decides them.
-fn directions(
-    messages: &mut DataFrame,
-    deliveries: &mut DataFrame,
-    local: &BTreeSet<String>,
-) -> Result<()> {
-    let is_local = |domain: Option<&str>| domain.is_some_and(|domain| local.contains(domain));
-    let by_us = |origin: Option<&str>| matches!(origin, Some("local" | "bounce" | "submission"));
-    let keys = messages.column("message")?.i64()?.clone();
-    let users = messages.column("auth_user")?.str()?.clone();
-    let origins = messages.column("origin")?.str()?.clone();
-    let senders = messages.column("sender_domain")?.str()?.clone();
-    let mut ours: HashSet<i64> = HashSet::new();
-    for row in 0..messages.height() {
-        let own = users.get(row).is_some() || by_us(origins.get(row)) || is_local(senders.get(row));
-        if let Some(key) = keys.get(row).filter(|_| own) {
-            ours.insert(key);
-        }
-    }
-    // (a local recipient, a remote one)
-    let mut reaches: HashMap<i64, (bool, bool)> = HashMap::new();
-    if deliveries.height() > 0 {
-        let of = deliveries.column("message")?.i64()?.clone();
-        let recipients = deliveries.column("recipient")?.str()?.clone();
-        let domains = deliveries.column("recipient_domain")?.str()?.clone();
-        let decide = |row: usize| {
-            let (Some(key), Some(_)) = (of.get(row), recipients.get(row)) else {
-                return Direction::Unknown;
-            };
-            let here = domains.get(row).is_none_or(|domain| local.contains(domain));
-            let reach = reaches.entry(key).or_default();
-            reach.0 |= here;
-            reach.1 |= !here;
-            Direction::new(ours.contains(&key), here)
-        };
-        let decided: Vec<&str> = (0..deliveries.height())
-            .map(decide)
-            .map(names::direction)
-            .collect();
-        replace(deliveries, decided)?;
-    }
-    let decide = |key: Option<i64>| {
-        let key = key.unwrap_or_default();
-        let (here, there) = reaches.get(&key).copied().unwrap_or_default();
-        Direction::of_message(ours.contains(&key), here, there)
-    };
-    let decided: Vec<&str> = keys.iter().map(decide).map(names::direction).collect();
-    replace(messages, decided)
-}
-
-fn replace(rows: &mut DataFrame, directions: Vec<&str>) -> Result<()> {
-    if rows.column("direction").is_ok() {
-        rows.replace(
-            "direction",
-            Series::new("direction".into(), directions).into(),
-        )?;
-    }
-    Ok(())
 }

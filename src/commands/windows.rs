@@ -16,7 +16,7 @@ use rayon::ThreadPool;
 use super::load::{BLOCK, Loaded, Options, parse, tell_duplicate};
 use super::progress::Progress;
 use super::sources::{Job, Known, describe};
-use super::spill::Spill;
+use super::spill::{Files, Spill};
 use crate::correlate::Part;
 use crate::correlate::finish::{Local, finish};
 use crate::correlate::settle::{Growing, KEPT};
@@ -33,6 +33,9 @@ const PACKED: u64 = 14;
 /// The share of `--memory` that one window of log takes: it is there as rows of two kinds, as texts, as columns and as
 /// files' content, beside what stays open.
 const SHARE: u64 = 16;
+
+/// Bytes of a window, at least, whatever the memory.
+const LEAST: u64 = 16 * 1024;
 
 /// A window has at most so many times the bytes that it has at least.
 const MANY: u64 = 8;
@@ -55,8 +58,8 @@ pub fn read_all(
     let twice = pool.install(|| twice(&jobs, known));
     let bytes = jobs.iter().map(|job| job.source.bytes).sum();
     let progress = Arc::new(Progress::new(bytes, options.quiet));
-    let lanes = lanes(&jobs, &twice, &progress)?;
-    let window = (options.memory / SHARE).max(BLOCK as u64);
+    let window = (options.memory / SHARE).max(LEAST);
+    let lanes = lanes(&jobs, &twice, &progress, window)?;
     let work = Work {
         jobs: &jobs,
         options,
@@ -134,13 +137,19 @@ impl Piece {
 }
 
 /// One lane for each host that sources begin with, each read by a thread of its own.
-fn lanes(jobs: &Arc<Vec<Job>>, twice: &[Twice], progress: &Arc<Progress>) -> Result<Vec<Lane>> {
+fn lanes(
+    jobs: &Arc<Vec<Job>>,
+    twice: &[Twice],
+    progress: &Arc<Progress>,
+    window: u64,
+) -> Result<Vec<Lane>> {
     let mut by_host: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
     for (rank, job) in (0..).zip(jobs.iter()) {
         by_host.entry(&job.host).or_default().push(rank);
     }
     // Where there are many hosts, what is decoded ahead for each of them counts.
     let block = (BLOCK * 8 / by_host.len().max(8)).max(BLOCK / 16);
+    let block = block.min(window as usize);
     let mut lanes = Vec::with_capacity(by_host.len());
     for ranks in by_host.into_values() {
         let (sender, pieces) = sync_channel(AHEAD);
@@ -436,7 +445,7 @@ fn conclude(
     let tables = build::tables(rows, &sources, &strings, options.zone, spill.wanted())
         .context("cannot build the tables")?;
     let local_domains: BTreeSet<String> = local.names().clone();
-    let (tables, kept) = spill.end(tables, &sources, &local)?;
+    let (tables, kept) = spill.end(tables, &mut sources, &local, options)?;
     Ok(Loaded {
         tables,
         sources,
@@ -455,5 +464,5 @@ pub fn needed(jobs: &[Job], options: &Options) -> bool {
         Some(_) => job.source.bytes.saturating_mul(PACKED),
     };
     let decoded: u64 = jobs.iter().map(decoded).sum();
-    options.store.is_some() || decoded as f64 * WHOLE > options.memory as f64
+    matches!(options.files, Files::Folder(_)) || decoded as f64 * WHOLE > options.memory as f64
 }

@@ -271,6 +271,11 @@ impl Store {
         &self.index.given_domains
     }
 
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Number of conversions.
     pub fn parts(&self) -> usize {
         self.index.parts.len()
@@ -577,7 +582,10 @@ fn parse(text: &[u8]) -> Result<Index> {
 }
 
 /// The rows of each day with the folder that they go to; a table without days goes to one.
-fn by_day(table: &str, frame: &DataFrame) -> Result<Vec<(String, DataFrame)>> {
+///
+/// # Errors
+/// Those of polars.
+pub fn by_day(table: &str, frame: &DataFrame) -> Result<Vec<(String, DataFrame)>> {
     let Ok(day) = frame.column("day") else {
         return Ok(vec![(table.to_owned(), frame.clone())]);
     };

@@ -14,3 +14,4 @@ mod sample;
 mod store;
 mod support;
 mod truth;
+mod windows;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use mtaudit::commands::load::parse;
 use mtaudit::correlate::Part;
-use mtaudit::correlate::finish::finish;
+use mtaudit::correlate::finish::{Local, finish};
 use mtaudit::source::Block;
 use mtaudit::strings::Strings;
 use mtaudit::syslog::{Clock, YearRule};
