@@ -128,6 +128,15 @@ impl<T> Chunks<T> {
     }
 }
 
+impl<T> IntoIterator for Chunks<T> {
+    type Item = T;
+    type IntoIter = std::iter::Flatten<std::vec::IntoIter<Vec<T>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter().flatten()
+    }
+}
+
 fn push<T>(pages: &mut Vec<Vec<T>>, row: T) {
     match pages.last_mut().filter(|last| last.len() < PAGE) {
         Some(last) => last.push(row),

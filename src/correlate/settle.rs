@@ -137,12 +137,12 @@ impl Leaving {
         }
         let message_leaves = |at: u32| self.messages[at as usize];
         let session_leaves = |at: u32| self.sessions[at as usize];
-        for mut row in part.attempts.into_vec() {
+        for mut row in part.attempts {
             let leaves = message_leaves(row.message);
             follow(&mut row.message, &message_at);
             side(&mut out, &mut rest, leaves).attempts.push(row);
         }
-        for mut row in part.rejections.into_vec() {
+        for mut row in part.rejections {
             let leaves = match (row.message, row.session) {
                 (NONE, NONE) => true,
                 (NONE, session) => session_leaves(session),
@@ -152,17 +152,17 @@ impl Leaving {
             follow(&mut row.session, &session_at);
             side(&mut out, &mut rest, leaves).rejections.push(row);
         }
-        for mut row in part.logins.into_vec() {
+        for mut row in part.logins {
             let leaves = row.session == NONE || session_leaves(row.session);
             follow(&mut row.session, &session_at);
             side(&mut out, &mut rest, leaves).logins.push(row);
         }
-        for mut row in part.verdicts.into_vec() {
+        for mut row in part.verdicts {
             let leaves = row.message == NONE || message_leaves(row.message);
             follow(&mut row.message, &message_at);
             side(&mut out, &mut rest, leaves).verdicts.push(row);
         }
-        for mut row in part.notifications.into_vec() {
+        for mut row in part.notifications {
             let leaves = message_leaves(row.message);
             follow(&mut row.message, &message_at);
             side(&mut out, &mut rest, leaves).notifications.push(row);
