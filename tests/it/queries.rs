@@ -17,7 +17,7 @@
 #[path = "queries/case.rs"]
 mod case;
 #[path = "queries/run.rs"]
-mod run;
+pub mod run;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,8 @@ fn every_case_gives_what_it_says() {
         .collect();
     let wrong: Vec<Option<(String, run::Found)>> = run::side_by_side(&cases, |(file, case)| {
         let case = &file.cases[*case];
-        let found = run::run(library.find(&file.query).unwrap(), case);
+        let query = library.find(&file.query).unwrap();
+        let found = run::run(query, case, run::Tables::InMemory);
         run::difference(file, case, &found).map(|said| (said, found))
     });
     if update {
@@ -94,6 +95,22 @@ fn every_case_gives_what_it_says() {
     }
     let wrong: Vec<String> = wrong.into_iter().flatten().map(|(said, _)| said).collect();
     fail_with("cases differ (MTAUDIT_UPDATE=1 rewrites them)", &wrong);
+}
+
+#[test]
+fn every_case_gives_the_same_from_disk() {
+    let (library, files) = (library(), case_files());
+    let cases: Vec<(&CaseFile, &case::Case)> = files
+        .iter()
+        .flat_map(|file| file.cases.iter().map(move |case| (file, case)))
+        .collect();
+    let wrong: Vec<Option<String>> = run::side_by_side(&cases, |(file, case)| {
+        let query = library.find(&file.query).unwrap();
+        let found = run::run(query, case, run::Tables::OnDisk);
+        run::difference(file, case, &found)
+    });
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+    fail_with("cases differ when tables are on disk", &wrong);
 }
 
 #[test]

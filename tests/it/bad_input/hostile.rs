@@ -192,9 +192,9 @@ fn reports_of_hostile_logs_hold_no_live_markup() {
             "{kind}"
         );
         assert!(html.contains("Content-Security-Policy"));
-        assert_eq!(invisible(&html), [], "{kind}");
+        assert_eq!(invisible(&html), Vec::<char>::new(), "{kind}");
         let md = fs::read_to_string(out.join("report.md")).unwrap();
-        assert_eq!(invisible(&md), [], "{kind}");
+        assert_eq!(invisible(&md), Vec::<char>::new(), "{kind}");
         let md: String = md.lines().map(without_code).collect();
         for live in [
             "<script",
@@ -290,7 +290,7 @@ fn tables_on_the_terminal_are_plain() {
         let output = mtaudit(&repo(""), &["sql", statement, logs, "-q", "-f", format]);
         assert_eq!(code(&output), 0);
         let shown = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(invisible(&shown), [], "{format}");
+        assert_eq!(invisible(&shown), Vec::<char>::new(), "{format}");
     }
 }
 

@@ -9,6 +9,7 @@ use mtaudit::query::check::Frames;
 use mtaudit::query::{Answer, Engine, Overrides, Query};
 use mtaudit::report::{Cell, Evidence};
 use mtaudit::tables::build::Wanted;
+use mtaudit::tables::store::{Days, Store};
 use serde_json::Value;
 
 use super::case::{Case, CaseFile};
@@ -67,7 +68,22 @@ pub fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-pub fn run(query: &Query, case: &Case) -> Found {
+/// Runs queries with a stack that is deep enough.
+pub fn with_stack(run: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK);
+        builder.spawn_scoped(scope, run).unwrap().join().unwrap();
+    });
+}
+
+/// Where a case has its tables.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tables {
+    InMemory,
+    OnDisk,
+}
+
+pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in case.logs() {
         std::fs::write(folder.path().join(name), text).unwrap();
@@ -81,9 +97,22 @@ pub fn run(query: &Query, case: &Case) -> Found {
         }
     }
     // As a report does: only the columns that the query's text names are filled.
-    options.wanted = query.wanted(Wanted::none());
-    let loaded = load(&options).unwrap();
-    let answer = Engine::new(loaded.tables.frames, options.zone).run(query, &overrides);
+    let wanted = query.wanted(Wanted::none());
+    let tables = match place {
+        Tables::InMemory => {
+            options.wanted = wanted;
+            load(&options).unwrap().tables
+        }
+        Tables::OnDisk => {
+            let dir = folder.path().join("tables");
+            let loaded = load(&options).unwrap();
+            let mut store = Store::open_or_begin(&dir, options.zone, &[]).unwrap();
+            let (tables, sources) = (&loaded.tables, loaded.sources);
+            store.add(tables, sources, loaded.local_domains).unwrap();
+            store.scans(&wanted, Days::default()).unwrap()
+        }
+    };
+    let answer = Engine::new(tables.frames, options.zone).run(query, &overrides);
     let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", case.heading));
     found(&answer, folder.path())
 }
@@ -92,7 +121,11 @@ pub fn run(query: &Query, case: &Case) -> Found {
 pub fn frames(log: &str) -> Frames {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("mail.log"), log).unwrap();
-    load(&options(folder.path())).unwrap().tables.frames
+    let frames = load(&options(folder.path())).unwrap().tables.frames;
+    let rows = frames
+        .into_iter()
+        .map(|(name, frame)| (name, frame.collect().unwrap()));
+    rows.collect()
 }
 
 fn options(folder: &Path) -> Options {
