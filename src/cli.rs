@@ -172,6 +172,9 @@ pub struct InputArgs {
     /// Only this host, as logged; can be repeated
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
+    /// Write the tables of all logs to this new folder, as `convert` does, and go on from there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub store: Option<PathBuf>,
     #[allow(missing_docs)]
     #[command(flatten)]
     pub read: ReadArgs,
@@ -192,6 +195,10 @@ pub struct ReadArgs {
     /// Threads to use (default: one for each core)
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+    /// Memory that logs and tables may take: 512M, 4G; what does not fit goes to files, with the same results
+    /// (default: a quarter of the machine's memory, at most 4G)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
     /// Print how long each stage took
     #[arg(long)]
     pub timings: bool,
@@ -213,6 +220,36 @@ pub enum Format {
     Md,
 }
 
+/// Less than this holds neither the blocks on their way nor a window of log.
+const LEAST: u64 = 32 << 20;
+
+/// Bytes, or with a letter thousands of them by two's powers: 64M, 1.5G.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || {
+        format!(
+            "give a size of at least {}M, such as 512M or 4G",
+            LEAST >> 20
+        )
+    };
+    let upper = text.trim().to_ascii_uppercase();
+    let bare = upper.trim_end_matches('B').trim_end_matches('I');
+    let (digits, unit) = match bare.as_bytes().last() {
+        Some(b'K') => (&bare[..bare.len() - 1], 1u64 << 10),
+        Some(b'M') => (&bare[..bare.len() - 1], 1 << 20),
+        Some(b'G') => (&bare[..bare.len() - 1], 1 << 30),
+        Some(b'T') => (&bare[..bare.len() - 1], 1 << 40),
+        _ => (bare, 1),
+    };
+    let number: f64 = digits.trim().parse().map_err(|_| wrong())?;
+    let bytes = number * unit as f64;
+    // What is no number, or beyond what a machine can have, is refused with what is too small.
+    if (LEAST as f64..1e18).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err(wrong())
+    }
+}
+
 /// More threads than this help nobody, and a system may refuse them.
 fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -224,6 +261,24 @@ fn threads(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("512M", 512 << 20),
+            ("1.5g", 3 << 29),
+            ("64MiB", 64 << 20),
+            ("64 MB", 64 << 20),
+            ("40000000", 40_000_000),
+        ] {
+            assert_eq!(super::size(text), Ok(bytes), "{text}");
+        }
+        for text in [
+            "", "M", "1M", "-4G", "NaN", "1e99G", "infG", "4X", "0", "G4",
+        ] {
+            assert!(super::size(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn definitions_are_consistent() {

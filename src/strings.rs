@@ -301,10 +301,44 @@ impl<'a> Local<'a> {
 /// What the symbols of one block are in the shared table.
 pub struct Resolved(Vec<Sym>);
 
-impl Resolved {
-    /// Puts the shared table's symbol in the place of the block's.
-    pub fn put(&self, sym: &mut Sym) {
+/// Says which symbol of one table of texts is which of another.
+pub trait Renumber {
+    /// Puts the other table's symbol in the place of this one's.
+    fn put(&mut self, sym: &mut Sym);
+}
+
+impl Renumber for Resolved {
+    fn put(&mut self, sym: &mut Sym) {
         *sym = self.0[sym.0 as usize];
+    }
+}
+
+/// Texts of one table that go on living in another one, each looked up once.
+pub struct Moved<'a> {
+    from: &'a Strings,
+    to: &'a Strings,
+    known: hashbrown::HashMap<u32, Sym, foldhash::fast::FixedState>,
+}
+
+impl<'a> Moved<'a> {
+    /// None yet.
+    pub fn new(from: &'a Strings, to: &'a Strings) -> Self {
+        Moved {
+            from,
+            to,
+            known: hashbrown::HashMap::default(),
+        }
+    }
+}
+
+impl Renumber for Moved<'_> {
+    fn put(&mut self, sym: &mut Sym) {
+        let (from, to) = (self.from, self.to);
+        let moved = self.known.entry(sym.0).or_insert_with(|| {
+            let text = from.text(*sym);
+            text.map_or(Sym::NULL, |text| to.intern_str(&text))
+        });
+        *sym = *moved;
     }
 }
 
@@ -452,7 +486,7 @@ mod tests {
             .collect();
         let made = local.intern_owned(b"t8");
         assert_eq!((made, found[7]), (found[8].0, found[20_007]));
-        let resolved = local.resolve();
+        let mut resolved = local.resolve();
         for (word, (sym, stored)) in words.iter().zip(&mut found) {
             resolved.put(sym);
             resolved.put(stored);

@@ -5,17 +5,20 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, anyhow};
 
 use super::load::{Loaded, Options, load};
 use super::query::state;
 use super::sources::Known;
+use super::spill::{Files, Kept};
 use super::{Done, Usage, options};
 use crate::cli::ConvertArgs;
 use crate::report::format::count;
 use crate::source;
 use crate::tables::build::SourceRow;
+use crate::tables::is_of_events;
 use crate::tables::store::{Store, is_store, shift};
 
 /// Adds the tables of these logs to a folder.
@@ -31,14 +34,17 @@ pub fn run(args: &ConvertArgs) -> Result<Done> {
             "name the logs; other commands read several folders of tables at once",
         ));
     }
-    let mut store = Store::open_or_begin(&args.out, input.zone, &input.local_domains)
+    let store = Store::open_or_begin(&args.out, input.zone, &input.local_domains)
         .map_err(|error| Usage(error.to_string()))?;
     input.known = Known::of(&store.sources());
     input.local_domains = store.given_domains().to_vec();
     input.readable_only = true;
+    let store = Arc::new(Mutex::new(store));
+    input.files = Files::Conversion(store.clone());
     let loaded = load(&input)?;
     tell(args, &loaded)?;
     let unread = !loaded.unreadable.is_empty();
+    let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
     if !loaded.sources.is_empty() {
         grown(&store, &loaded.sources)?;
         add(args, &mut store, loaded, &input)?;
@@ -94,11 +100,24 @@ fn continues(new: &SourceRow, old: &SourceRow) -> bool {
 }
 
 fn add(args: &ConvertArgs, store: &mut Store, loaded: Loaded, input: &Options) -> Result<()> {
-    let (rows, read) = (loaded.tables.rows()?, loaded.sources.len() as u64);
+    let read = loaded.sources.len() as u64;
     let mut sources = loaded.sources;
-    let tables = shift(loaded.tables, &mut sources, store.keys())?;
-    let write = || store.add(&tables, sources, loaded.local_domains);
-    input.timings.of("write", write)?;
+    let rows = match loaded.kept {
+        // Read in windows, and written already.
+        Some(Kept::Unlisted(files)) => {
+            let happened = files.iter().filter(|file| is_of_events(&file.table));
+            let rows = happened.map(|file| file.rows).sum();
+            store.list(sources, loaded.local_domains, files)?;
+            rows
+        }
+        _ => {
+            let rows = loaded.tables.rows()?;
+            let tables = shift(loaded.tables, &mut sources, store.sources().len())?;
+            let write = || store.add(&tables, sources, loaded.local_domains);
+            input.timings.of("write", write)?;
+            rows
+        }
+    };
     if !args.read.quiet {
         writeln!(
             io::stderr(),

@@ -11,13 +11,15 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
+use rayon::ThreadPool;
 
 use super::progress::Progress;
 use super::sources::{Job, Known, describe, jobs, words};
-use super::stores;
+use super::spill::{Files, Kept, Spill};
 use super::timings::Timings;
-use crate::correlate::coverage::{Counter, Counts};
-use crate::correlate::finish::finish;
+use super::{stores, windows};
+use crate::correlate::coverage::{Counter, Counts, Tally};
+use crate::correlate::finish::{Local, finish};
 use crate::correlate::{Context, Part};
 use crate::event::Parsed;
 use crate::formats;
@@ -26,11 +28,10 @@ use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
 use crate::tables::build::{self, SourceRow, Wanted};
 use crate::tables::select::Selection;
-use crate::tables::store::Keys;
 use crate::tables::{Tables, store};
 
 /// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
-const BLOCK: usize = 1 << 20;
+pub(super) const BLOCK: usize = 1 << 20;
 
 /// What to read and how.
 #[derive(Clone, Debug)]
@@ -47,10 +48,12 @@ pub struct Options {
     pub timings: Timings,
     /// Sources that are not to be read again.
     pub known: Known,
-    /// Bytes of tables in memory; past them, tables that are in files are left there.
-    pub memory: u64,
     /// What cannot be read is told apart rather than listed as a source.
     pub readable_only: bool,
+    /// Bytes of memory that logs and tables may take; what does not fit goes to files.
+    pub memory: u64,
+    /// Where that is.
+    pub files: Files,
 }
 
 impl Options {
@@ -67,8 +70,9 @@ impl Options {
             wanted: Wanted::default(),
             timings: Timings::default(),
             known: Known::default(),
-            memory: u64::MAX,
             readable_only: false,
+            memory: u64::MAX,
+            files: Files::default(),
         }
     }
 }
@@ -85,10 +89,10 @@ pub struct Loaded {
     pub left_out: Vec<String>,
     /// Files that cannot be read, with the reason, where they were not to become sources.
     pub unreadable: Vec<String>,
-    /// Keys given out, those of rows that a period left out among them.
-    pub keys: Keys,
     /// Conversions that the tables were made in; 0 for logs.
     pub parts: usize,
+    /// What keeps the tables' files, where they did not fit in memory.
+    pub kept: Option<Kept>,
 }
 
 /// Reads everything: logs, and folders of tables.
@@ -102,21 +106,20 @@ pub fn load(options: &Options) -> Result<Loaded> {
         .num_threads(threads)
         .build()
         .context("cannot start threads")?;
-    let mut loaded = pool.install(|| {
-        let (folders, logs): (Vec<PathBuf>, Vec<PathBuf>) = options
-            .paths
-            .iter()
-            .cloned()
-            .partition(|path| store::is_store(path));
-        match stores::load(&folders, options)? {
-            None => read_logs(&logs, options, &options.known),
-            Some(kept) if logs.is_empty() => Ok(kept),
-            Some(kept) => {
-                let known = Known::of(&kept.sources);
-                stores::join(kept, read_logs(&logs, options, &known)?)
-            }
+    let (folders, logs): (Vec<PathBuf>, Vec<PathBuf>) = options
+        .paths
+        .iter()
+        .cloned()
+        .partition(|path| store::is_store(path));
+    let read = |known: &Known| read_logs(&logs, options, known, &pool);
+    let mut loaded = match pool.install(|| stores::load(&folders, options))? {
+        None => read(&options.known)?,
+        Some(kept) if logs.is_empty() => kept,
+        Some(kept) => {
+            let next = read(&Known::of(&kept.sources))?;
+            pool.install(|| stores::join(kept, next))?
         }
-    })?;
+    };
     let select = |tables: Tables| {
         let alike = if tables.on_disk() {
             tables.plain_text()?
@@ -125,12 +128,20 @@ pub fn load(options: &Options) -> Result<Loaded> {
         };
         options.selection.apply(alike)
     };
-    loaded.tables = select(loaded.tables).context("cannot select rows")?;
+    loaded.tables = pool
+        .install(|| select(loaded.tables))
+        .context("cannot select rows")?;
     Ok(loaded)
 }
 
-fn read_logs(paths: &[PathBuf], options: &Options, known: &Known) -> Result<Loaded> {
-    let found = options.timings.of("discover", || source::discover(paths));
+fn read_logs(
+    paths: &[PathBuf],
+    options: &Options,
+    known: &Known,
+    pool: &ThreadPool,
+) -> Result<Loaded> {
+    let find = || pool.install(|| source::discover(paths));
+    let found = options.timings.of("discover", find);
     if found.is_empty() {
         bail!("no files under the given paths\nhint: name log files or folders that hold some");
     }
@@ -140,7 +151,11 @@ fn read_logs(paths: &[PathBuf], options: &Options, known: &Known) -> Result<Load
         !options.readable_only || !matches!(source.problem, Some(Problem::Unreadable(_)))
     });
     let jobs = jobs(found, options.zone, options.year);
-    let mut loaded = read_all(&jobs, options, known)?;
+    let mut loaded = if windows::needed(&jobs, options) {
+        windows::read_all(jobs, options, known, Spill::begin(options)?, pool)?
+    } else {
+        pool.install(|| read_all(&jobs, options, known))?
+    };
     loaded.left_out = left_out.into_iter().map(|source| source.path).collect();
     loaded.unreadable = refused
         .iter()
@@ -178,7 +193,7 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
     let (whole, mut sources) = options
         .timings
         .of("join", || join(jobs, read, known, &strings));
-    let correlate = || finish(whole, &strings, &options.local_domains);
+    let correlate = || finish(whole, &strings, &Local::new(&options.local_domains));
     let mut rows = options
         .timings
         .with_bytes("correlate", correlate, |_| bytes);
@@ -197,15 +212,14 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
     // Nobody needs to wait until the texts are taken apart. Where no thread can be had, they are here.
     let rest = move || drop(strings);
     drop(std::thread::Builder::new().name("rest".into()).spawn(rest));
-    let keys = Keys::of(&tables);
     Ok(Loaded {
         tables,
         sources,
         local_domains,
         left_out: Vec::new(),
         unreadable: Vec::new(),
-        keys,
         parts: 0,
+        kept: None,
     })
 }
 
@@ -225,7 +239,8 @@ fn join(
             .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(own));
         let duplicate = first.filter(|first| *first != own);
         if duplicate.is_some() {
-            part = duplicate_of(part, rank as u32, outcome.lines, strings);
+            part = Part::default();
+            tell_duplicate(&mut part.tally, rank as u32, outcome.lines, strings);
         }
         rows.push(job.row(outcome, duplicate));
         whole.append(part);
@@ -233,23 +248,15 @@ fn join(
     (whole, rows)
 }
 
-/// A part that says only that its lines were seen before.
-fn duplicate_of(part: Part, source: u32, lines: u64, strings: &Strings) -> Part {
-    let mut counts = part.tally.sources.get(&source).cloned().unwrap_or_default();
-    counts = Counts {
+/// Lines of a source that were seen before are ignored, and count nowhere else.
+pub(super) fn tell_duplicate(tally: &mut Tally, source: u32, lines: u64, strings: &Strings) {
+    let counts = Counts {
         lines,
-        events: 0,
         ignored: lines,
-        unrecognised: 0,
-        undecodable: 0,
-        ..counts
+        ..tally.sources.remove(&source).unwrap_or_default()
     };
-    let mut empty = Part::default();
-    empty.tally.sources.insert(source, counts);
-    empty
-        .tally
-        .ignore_all(source, "same content as another source", lines, strings);
-    empty
+    tally.sources.insert(source, counts);
+    tally.ignore_all(source, "same content as another source", lines, strings);
 }
 
 /// Reads one source and joins its parts.

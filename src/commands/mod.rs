@@ -14,9 +14,12 @@ mod provenance;
 mod queries;
 mod query;
 mod report;
+mod scratch;
 mod sources;
+pub mod spill;
 mod stores;
 pub mod timings;
+mod windows;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -46,7 +46,7 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     if input.selection.about.is_none() {
         input.wanted = wanted(&queries);
     }
-    let loaded = load(&input)?;
+    let mut loaded = load(&input)?;
     if let Some(nothing) = nothing(&loaded, args)? {
         return Err(nothing);
     }
@@ -94,6 +94,8 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         say(&report, &args.out)?;
     }
     let done = state(&loaded.sources);
+    // The tables' files go, where they are temporary.
+    drop(loaded.kept.take());
     // The process ends here: taking millions of cells apart one by one would only make people wait.
     std::mem::forget((loaded, engine, report));
     Ok(done)

@@ -22,6 +22,8 @@ pub struct Job {
     pub clock: Clock,
     /// Where the year comes from: `line`, `option`, `mtime`, `unknown`.
     pub year_method: Option<&'static str>,
+    /// The host that its first line names.
+    pub host: Vec<u8>,
     zone: Tz,
     first_ts: Option<i64>,
     /// Offset in its first line, as logged.
@@ -103,21 +105,41 @@ impl Job {
         let mut cache = Cache::default();
         let first = source.head.split(|b| *b == b'\n').find_map(|line| {
             let header = syslog::header(line, &clock, &mut cache)?;
-            Some((header.ts, syslog::layout(line)))
+            Some((header.ts, header.host.to_owned(), syslog::layout(line)))
         });
         let own_offset = matches!(
             first,
-            Some((_, Some(syslog::Layout::Iso8601 | syslog::Layout::Rfc5424)))
+            Some((
+                _,
+                _,
+                Some(syslog::Layout::Iso8601 | syslog::Layout::Rfc5424)
+            ))
         );
-        let first_ts = first.map(|(ts, _)| ts);
+        let (first_ts, host) = match first {
+            Some((ts, host, _)) => (Some(ts), host),
+            None => (None, Vec::new()),
+        };
         Job {
             source,
             clock,
             year_method,
+            host,
             zone,
             first_ts,
             own_offset,
         }
+    }
+
+    /// It can be read, as far as is known.
+    pub fn readable(&self) -> bool {
+        self.source.problem.is_none()
+    }
+
+    /// The time of the first line of these that has one, µs.
+    pub fn first_time(&self, lines: &[u8]) -> Option<i64> {
+        let mut cache = Cache::default();
+        let mut lines = lines.split(|byte| *byte == b'\n');
+        lines.find_map(|line| Some(syslog::header(line, &self.clock, &mut cache)?.ts))
     }
 
     /// What can be said before counting.

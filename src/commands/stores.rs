@@ -41,8 +41,8 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
             local_domains: store.local_domains(),
             left_out: Vec::new(),
             unreadable: Vec::new(),
-            keys: store.keys(),
             parts: store.parts(),
+            kept: None,
         };
         whole = Some(match whole {
             None => next,
@@ -113,13 +113,13 @@ fn check_sources(folder: &Path, before: &Loaded, next: &Loaded) -> Result<()> {
     }
 }
 
-/// Two loads as one: the keys of the second count on from those of the first.
+/// Two loads as one: the sources of the second count on from those of the first.
 ///
 /// # Errors
 /// Those of polars.
 pub fn join(first: Loaded, mut next: Loaded) -> Result<Loaded> {
     let joined = || -> Result<Tables> {
-        let moved = store::shift(next.tables, &mut next.sources, first.keys)?;
+        let moved = store::shift(next.tables, &mut next.sources, first.sources.len())?;
         store::append(first.tables, moved)
     };
     let tables = joined().context("cannot join tables")?;
@@ -137,7 +137,7 @@ pub fn join(first: Loaded, mut next: Loaded) -> Result<Loaded> {
         local_domains,
         left_out,
         unreadable: first.unreadable,
-        keys: first.keys.and(next.keys),
         parts: first.parts + next.parts,
+        kept: next.kept,
     })
 }

@@ -66,7 +66,11 @@ impl Timings {
         let mut out = io::stderr().lock();
         self.lines()
             .iter()
-            .try_for_each(|line| writeln!(out, "{line}"))
+            .try_for_each(|line| writeln!(out, "{line}"))?;
+        match peak_memory().filter(|_| self.0.is_some()) {
+            Some(bytes) => writeln!(out, "{:9.0} MB of memory at most", bytes as f64 / 1e6),
+            None => Ok(()),
+        }
     }
 
     /// One line a stage: wall milliseconds, CPU milliseconds, megabytes of decoded log a second of wall, name. Of
@@ -96,6 +100,16 @@ impl Timings {
         };
         stages.iter().map(line).collect()
     }
+}
+
+/// The most memory that the process has had so far, bytes, from `/proc/self/status` (Linux).
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// CPU time of the process so far, from `/proc/self/stat` (Linux), in ticks of 10 ms.

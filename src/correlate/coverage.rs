@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use super::Map;
 use super::rows::NO_TIME;
 use crate::event::{Header, Parsed};
-use crate::strings::{Strings, Sym};
+use crate::strings::{Renumber, Strings, Sym};
 
 /// Counts of one source.
 #[derive(Clone, Debug)]
@@ -64,6 +64,20 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Puts the symbols of another table of texts in the place of this one's.
+    pub(super) fn resolve(&mut self, texts: &mut impl Renumber) {
+        for counts in self.sources.values_mut() {
+            counts.hosts.iter_mut().for_each(|host| texts.put(host));
+        }
+        for kinds in [&mut self.shapes, &mut self.ignored] {
+            for ((source, format, mut program, mut what), seen) in std::mem::take(kinds) {
+                texts.put(&mut program);
+                texts.put(&mut what);
+                kinds.insert((source, format, program, what), seen);
+            }
+        }
+    }
+
     /// Lines of a source that are ignored as a whole, and why.
     pub fn ignore_all(&mut self, source: u32, why: &str, lines: u64, strings: &Strings) {
         if lines == 0 {

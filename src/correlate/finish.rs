@@ -4,7 +4,7 @@
 //! ([`super::links`]), sessions and logins completed ([`super::sessions`], [`super::logins`]), outcomes and
 //! directions found ([`super::outcomes`]).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::coverage::Tally;
 use super::pages::{Chunks, Pages};
@@ -37,6 +37,28 @@ pub enum Direction {
     Internal,
     Relayed,
     Unknown,
+}
+
+impl Direction {
+    /// Of what is written by us or not, to an address here or not.
+    pub fn new(ours: bool, here: bool) -> Direction {
+        match (ours, here) {
+            (false, true) => Direction::Inbound,
+            (true, false) => Direction::Outbound,
+            (true, true) => Direction::Internal,
+            (false, false) => Direction::Relayed,
+        }
+    }
+
+    /// Of a message that reaches addresses here, or elsewhere, or both: one of ours to both sides is counted by where
+    /// it leaves to.
+    pub fn of_message(ours: bool, here: bool, there: bool) -> Direction {
+        match (here, there) {
+            (false, false) => Direction::Unknown,
+            (_, true) if ours => Direction::new(ours, false),
+            (here, _) => Direction::new(ours, here),
+        }
+    }
 }
 
 /// What became of one recipient (column `outcome`).
@@ -109,8 +131,8 @@ pub struct Rows {
     pub rejections: Vec<Rejection>,
     #[allow(missing_docs)]
     pub sessions: Vec<Session>,
-    /// Index into `sessions` by the number that messages, refusals and logins have, or [`NONE`].
-    pub session_of_stretch: Vec<u32>,
+    /// Keys of sessions by the number that messages, refusals and logins have; 0 for what is no session.
+    pub session_keys: Vec<i64>,
     #[allow(missing_docs)]
     pub logins: Vec<Login>,
     /// `message` is an index into `messages`, or [`NONE`].
@@ -121,6 +143,40 @@ pub struct Rows {
     pub tally: Tally,
     /// Domains taken to be ours: given, or seen in local delivery.
     pub local_domains: HashSet<Sym>,
+}
+
+/// Domains that are ours: those given, or else those met in local delivery.
+#[derive(Clone, Debug, Default)]
+pub struct Local {
+    given: bool,
+    names: BTreeSet<String>,
+}
+
+impl Local {
+    /// The given ones, in lower case; none yet where none is given.
+    pub fn new(given: &[String]) -> Self {
+        Local {
+            given: !given.is_empty(),
+            names: given.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        }
+    }
+
+    /// All that are known.
+    pub fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// They were given: what the logs show does not count.
+    pub(super) fn is_given(&self) -> bool {
+        self.given
+    }
+
+    /// Adds those that rows brought to light.
+    pub fn meet(&mut self, rows: &Rows, strings: &Strings) {
+        let names = rows.local_domains.iter();
+        self.names
+            .extend(names.filter_map(|name| strings.text(*name)));
+    }
 }
 
 /// Lines of one message may stand this far on the wrong side of its first or last line, µs.
@@ -134,7 +190,7 @@ pub(super) struct Clients {
 }
 
 /// Rows of a whole.
-pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Rows {
+pub fn finish(mut part: Part, strings: &Strings, local: &Local) -> Rows {
     part.index();
     glue(&mut part);
     let mut attempts = std::mem::take(&mut part.attempts);
@@ -146,7 +202,9 @@ pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Ro
     let (parents, sessions) = rayon::join(
         || {
             links::tls(&part, &mut attempts);
-            links::parents(&part, &mut attempts, strings)
+            let links = links::links(&part, &attempts, strings);
+            links.mark(&mut attempts);
+            links.of
         },
         || {
             logins::complete(&part.messages, &mut clients, strings);
@@ -160,9 +218,9 @@ pub fn finish(mut part: Part, strings: &Strings, local_domains: &[String]) -> Ro
     );
     part.attempts = attempts;
     let all = &clients.sessions;
-    let mut rows = outcomes::rows(&mut part, all, strings, &parents, local_domains);
+    let mut rows = outcomes::rows(&mut part, all, strings, &parents, local);
     rows.sessions = sessions.rows;
-    rows.session_of_stretch = sessions.row_of;
+    rows.session_keys = sessions.keys;
     rows.logins = clients.logins;
     rows.rejections = clients.rejections;
     rows.server_events = part.server_events;
@@ -230,10 +288,10 @@ fn belongs(before: &Message, next: &Message) -> bool {
 }
 
 impl Rows {
-    /// Index into [`Rows::sessions`] of the session that a message, refusal or login names.
-    pub fn session(&self, named: u32) -> Option<u32> {
-        let row = self.session_of_stretch.get(named as usize);
-        row.copied().filter(|row| *row != NONE)
+    /// Key of the session that a message, refusal or login names.
+    pub fn session(&self, named: u32) -> Option<i64> {
+        let key = self.session_keys.get(named as usize);
+        key.copied().filter(|key| *key != 0)
     }
 
     /// The life of a message by its index.

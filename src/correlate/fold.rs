@@ -84,6 +84,7 @@ impl Part {
             } => self.server(&line, *severity, *kind, text),
             Event::TlsTo { relay, version, .. } => self.tls_to.push(TlsTo {
                 place: line.place,
+                ts: line.ts(),
                 host: line.host,
                 pid: header.pid,
                 relay_ip: line.sym(relay.ip),
@@ -233,7 +234,7 @@ impl Part {
         let before = self.by_queue_id.get(&key).copied();
         if let Some(open) = before {
             let message = &mut self.messages[open as usize];
-            if !message.closed() {
+            if message.takes(line.ts()) {
                 message.last_ts = line.ts();
                 return open;
             }
@@ -316,10 +317,12 @@ impl Part {
     pub(super) fn session<'b>(&mut self, line: &Line<'_, 'b>, client: &Peer<'b>) -> u32 {
         let screen = client.name.is_empty() && client.port != 0;
         let key = session_key(line, client, screen);
-        if let Some(open) = self.by_process.get(&key)
-            && !self.sessions[*open as usize].closed
-        {
-            return *open;
+        if let Some(&at) = self.by_process.get(&key) {
+            let open = &mut self.sessions[at as usize];
+            if open.takes(line.ts()) {
+                open.last_ts = line.ts();
+                return at;
+            }
         }
         self.push_session(line, client, key)
     }

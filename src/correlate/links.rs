@@ -4,14 +4,15 @@
 //! meant. A link is believed when the ID exists in the logs; the words of a remote server (`queued as …`)
 //! alone are not.
 
-use super::pages::Chunks;
-use super::rows::{Attempt, Head, Message, NONE, Via};
+use super::pages::{Chunks, Pages};
+use super::rows::{Attempt, Head, Message, NONE, TlsTo, Via};
 use super::{Map, Part, finish::SLACK};
 use crate::event::Status;
-use crate::strings::{Reader, Strings, Sym};
+use crate::strings::{Reader, Renumber, Strings, Sym};
 
-/// How far a child may begin before the line that names it, µs: transmission of a large message.
-const HOUR: i64 = 3_600_000_000;
+/// How far a child may begin before the line that names it, µs: transmission of a large message. No connection to a
+/// next hop is kept for longer either (Postfix: `smtp_connection_reuse_time_limit`).
+pub(super) const HOUR: i64 = 3_600_000_000;
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +38,36 @@ impl Link {
     }
 }
 
-/// The parent of each message. Attempts that handed their message on become [`Status::Forwarded`].
-pub(super) fn parents(part: &Part, attempts: &mut Chunks<Attempt>, strings: &Strings) -> Vec<Link> {
-    let mut links = vec![Link::None; part.messages.len()];
-    by_notification(part, &mut links);
-    by_orig_queue_id(part, &mut links);
+/// What the lines say of which message came from which.
+pub(super) struct Links {
+    /// Of each message.
+    pub(super) of: Vec<Link>,
+    /// Of each attempt: it handed its message on.
+    pub(super) handed: Vec<bool>,
+}
+
+/// The parent of each message.
+pub(super) fn links(part: &Part, attempts: &Chunks<Attempt>, strings: &Strings) -> Links {
+    let mut links = Links {
+        of: vec![Link::None; part.messages.len()],
+        handed: vec![false; attempts.len()],
+    };
+    by_notification(part, &mut links.of);
+    by_orig_queue_id(part, &mut links.of);
     by_next_queue_id(part, attempts, &mut links);
     by_message_id(part, attempts, strings, &mut links);
     links
+}
+
+impl Links {
+    /// Attempts that handed their message on become [`Status::Forwarded`].
+    pub(super) fn mark(&self, attempts: &mut Chunks<Attempt>) {
+        for (attempt, handed) in attempts.iter_mut().zip(&self.handed) {
+            if *handed && attempt.status == Status::Delivered {
+                attempt.status = Status::Forwarded;
+            }
+        }
+    }
 }
 
 impl Part {
@@ -78,7 +101,7 @@ fn by_notification(part: &Part, links: &mut [Link]) {
     }
 }
 
-/// XFORWARD's `orig_queue_id=` and pickup's `orig_id=`.
+/// XFORWARD's `orig_queue_id=` and pickup's `orig_id=`: the message was still there an hour before, at least.
 fn by_orig_queue_id(part: &Part, links: &mut [Link]) {
     for (child, message) in part.messages.iter().enumerate() {
         if message.orig_queue_id.is_null() {
@@ -86,6 +109,7 @@ fn by_orig_queue_id(part: &Part, links: &mut [Link]) {
         }
         if let Some(parent) = part.alive(message.host, message.orig_queue_id, message.first_ts)
             && parent as usize != child
+            && part.messages[parent as usize].last_ts >= message.first_ts - HOUR
         {
             links[child] = Link::Reinjection(parent);
         }
@@ -93,9 +117,9 @@ fn by_orig_queue_id(part: &Part, links: &mut [Link]) {
 }
 
 /// `queued as` and `forwarded as` of a reply.
-fn by_next_queue_id(part: &Part, attempts: &mut Chunks<Attempt>, links: &mut [Link]) {
+fn by_next_queue_id(part: &Part, attempts: &Chunks<Attempt>, links: &mut Links) {
     let hosts = hosts(part);
-    for attempt in attempts.iter_mut() {
+    for (number, attempt) in attempts.iter().enumerate() {
         if attempt.next_queue_id.is_null() {
             continue;
         }
@@ -103,39 +127,50 @@ fn by_next_queue_id(part: &Part, attempts: &mut Chunks<Attempt>, links: &mut [Li
         if let Some(child) = part.born(host, attempt.next_queue_id, attempt.ts)
             && child != attempt.message
         {
-            hand_on(attempt, links, child);
-        } else {
-            relay(part, links, attempt, host, &hosts);
+            links.handed[number] = true;
+            hand_on(attempt, &mut links.of[child as usize]);
+        } else if hosts.len() > 1 {
+            relay(part, &mut links.of, attempt, host, &hosts);
         }
     }
 }
 
-fn hand_on(attempt: &mut Attempt, links: &mut [Link], child: u32) {
-    if links[child as usize] == Link::None {
+fn hand_on(attempt: &Attempt, link: &mut Link) {
+    if *link == Link::None {
         let parent = attempt.message;
-        links[child as usize] = if attempt.via == Via::Alias {
+        *link = if attempt.via == Via::Alias {
             Link::Forward(parent)
         } else {
             Link::Reinjection(parent)
         };
     }
-    if attempt.status == Status::Delivered {
-        attempt.status = Status::Forwarded;
-    }
 }
 
-/// The same message on another of our hosts: linked, and still a message of its own there.
+/// The same message on another of our hosts: linked, and still a message of its own there. Where several answer, the
+/// first in reading order is meant.
 fn relay(part: &Part, links: &mut [Link], attempt: &Attempt, host: Sym, hosts: &[Sym]) {
     let message_id = part.messages[attempt.message as usize].message_id;
-    for other in hosts.iter().filter(|other| **other != host) {
-        if let Some(child) = part.born(*other, attempt.next_queue_id, attempt.ts)
-            && !message_id.is_null()
-            && part.messages[child as usize].message_id == message_id
-            && links[child as usize] == Link::None
-        {
-            links[child as usize] = Link::Relay(attempt.message);
-            return;
+    if message_id.is_null() {
+        return;
+    }
+    let place = |message: u32| part.messages[message as usize].place;
+    let children = hosts
+        .iter()
+        .filter(|other| **other != host)
+        .filter_map(|other| {
+            let child = part.born(*other, attempt.next_queue_id, attempt.ts)?;
+            (part.messages[child as usize].message_id == message_id).then_some(child)
+        });
+    let Some(child) = children.min_by_key(|child| place(*child)) else {
+        return;
+    };
+    let link = &mut links[child as usize];
+    match *link {
+        Link::None => *link = Link::Relay(attempt.message),
+        Link::Relay(other) if place(attempt.message) < place(other) => {
+            *link = Link::Relay(attempt.message);
         }
+        _ => {}
     }
 }
 
@@ -151,37 +186,36 @@ fn hosts(part: &Part) -> Vec<Sym> {
 
 /// A filter without XFORWARD and without an ID in its reply gives the message back under its Message-ID:
 /// through pickup, or from the loopback address, while the first one is still being delivered to it.
-fn by_message_id(
-    part: &Part,
-    attempts: &mut Chunks<Attempt>,
-    strings: &Strings,
-    links: &mut [Link],
-) {
+fn by_message_id(part: &Part, attempts: &Chunks<Attempt>, strings: &Strings, links: &mut Links) {
     let texts = strings.reader();
-    let mut filtered: Map<(Sym, Sym), &mut Attempt> = Map::default();
-    for attempt in attempts.iter_mut() {
+    let mut filtered: Map<(Sym, Sym), Vec<(usize, &Attempt)>> = Map::default();
+    for (number, attempt) in attempts.iter().enumerate() {
         let message = &part.messages[attempt.message as usize];
         if attempt.status == Status::Delivered
+            && !links.handed[number]
             && !message.message_id.is_null()
             && to_filter(attempt, &texts)
         {
-            filtered.insert((message.host, message.message_id), attempt);
+            let key = (message.host, message.message_id);
+            filtered.entry(key).or_default().push((number, attempt));
         }
     }
     if filtered.is_empty() {
         return;
     }
-    for (child, link) in links.iter_mut().enumerate() {
-        let message = &part.messages[child];
-        if *link != Link::None || !from_filter(message, &texts) {
+    for (child, message) in (0..).zip(part.messages.iter()) {
+        if links.of[child as usize] != Link::None || !from_filter(message, &texts) {
             continue;
         }
-        let Some(attempt) = filtered.get_mut(&(message.host, message.message_id)) else {
+        let Some(tries) = filtered.get(&(message.host, message.message_id)) else {
             continue;
         };
-        if attempt.message as usize != child && (message.first_ts - attempt.ts).abs() <= SLACK {
-            *link = Link::Reinjection(attempt.message);
-            attempt.status = Status::Forwarded;
+        let near = |attempt: &Attempt| {
+            attempt.message != child && (message.first_ts - attempt.ts).abs() <= SLACK
+        };
+        if let Some((number, attempt)) = tries.iter().rev().find(|(_, attempt)| near(attempt)) {
+            links.of[child as usize] = Link::Reinjection(attempt.message);
+            links.handed[*number] = true;
         }
     }
 }
@@ -204,38 +238,88 @@ fn loopback(ip: Sym, texts: &Reader<'_>) -> bool {
         .is_some_and(|ip| ip == "::1" || ip.starts_with("127."))
 }
 
-/// Gives attempts the TLS version of the connection they used. The handshake is logged by the delivery
-/// agent's process before the attempt; without `conn_use=` the connection is new, so the handshake must lie
-/// after the process's attempt for the message before.
+/// Connections to next hops that are set up with TLS, by the delivery agent's process.
+#[derive(Default)]
+pub struct Handshakes {
+    processes: Map<(Sym, u32), Connection>,
+}
+
+struct Connection {
+    ts: i64,
+    relay: (Sym, u16),
+    version: Sym,
+    /// Queue ID of the message that used it last.
+    used_by: Sym,
+}
+
+/// Gives attempts the TLS version of the connection they used.
 pub(super) fn tls(part: &Part, attempts: &mut Chunks<Attempt>) {
-    struct Last {
-        relay: (Sym, u16),
-        version: Sym,
-        used_by: u32,
-    }
-    let mut processes: Map<(Sym, u32), Last> = Map::default();
-    let mut handshakes = part.tls_to.iter().peekable();
-    for attempt in attempts.iter_mut() {
-        while let Some(tls) = handshakes.next_if(|tls| tls.place < attempt.place) {
-            let last = Last {
-                relay: (tls.relay_ip, tls.relay_port),
-                version: tls.version,
-                used_by: NONE,
-            };
-            processes.insert((tls.host, tls.pid), last);
+    Handshakes::default().give(&part.messages, part.tls_to.iter(), attempts.iter_mut());
+}
+
+impl Handshakes {
+    /// The handshake is logged by the delivery agent's process before the attempt; without `conn_use=` the connection
+    /// is new, so the handshake must lie after the process's attempt for the message before. Both are given in the
+    /// order of their places, and connections go on from one call to the next.
+    pub(super) fn give<'r>(
+        &mut self,
+        messages: &Pages<Message>,
+        handshakes: impl Iterator<Item = &'r TlsTo>,
+        attempts: impl Iterator<Item = &'r mut Attempt>,
+    ) {
+        let mut handshakes = handshakes.peekable();
+        for attempt in attempts {
+            while let Some(tls) = handshakes.next_if(|tls| tls.place < attempt.place) {
+                self.begin(tls);
+            }
+            let message = &messages[attempt.message as usize];
+            self.tried((message.host, attempt.pid), message.queue_id, attempt);
         }
-        let host = part.messages[attempt.message as usize].host;
-        let Some(last) = processes.get_mut(&(host, attempt.pid)) else {
-            continue;
+        handshakes.for_each(|tls| self.begin(tls));
+    }
+
+    fn begin(&mut self, tls: &TlsTo) {
+        let connection = Connection {
+            ts: tls.ts,
+            relay: (tls.relay_ip, tls.relay_port),
+            version: tls.version,
+            used_by: Sym::NULL,
         };
-        let first_use = last.used_by == NONE || last.used_by == attempt.message;
-        if last.relay == (attempt.relay_ip, attempt.relay_port)
+        self.processes.insert((tls.host, tls.pid), connection);
+    }
+
+    fn tried(&mut self, process: (Sym, u32), queue_id: Sym, attempt: &mut Attempt) {
+        let Some(last) = self.processes.get_mut(&process) else {
+            return;
+        };
+        let first_use = last.used_by.is_null() || last.used_by == queue_id;
+        let held = attempt.ts.saturating_sub(last.ts) <= HOUR;
+        if held
+            && last.relay == (attempt.relay_ip, attempt.relay_port)
             && (first_use || attempt.conn_use > 1)
         {
             attempt.tls_version = last.version;
-            last.used_by = attempt.message;
+            last.used_by = queue_id;
         } else if attempt.conn_use == 0 {
-            processes.remove(&(host, attempt.pid));
+            self.processes.remove(&process);
+        }
+    }
+
+    /// Forgets connections that are older than any is kept.
+    pub(super) fn forget(&mut self, now: i64) {
+        self.processes
+            .retain(|_, connection| now.saturating_sub(connection.ts) <= HOUR);
+    }
+
+    /// Puts the symbols of another table in the place of this one's.
+    pub(super) fn resolve(&mut self, texts: &mut impl Renumber) {
+        let processes = std::mem::take(&mut self.processes);
+        for ((mut host, pid), mut connection) in processes {
+            texts.put(&mut host);
+            texts.put(&mut connection.relay.0);
+            texts.put(&mut connection.version);
+            texts.put(&mut connection.used_by);
+            self.processes.insert((host, pid), connection);
         }
     }
 }

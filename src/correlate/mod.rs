@@ -3,9 +3,9 @@
 //! A [`Part`] is what a stretch of log comes to. Blocks are folded into parts of their own, in parallel and
 //! from nothing; [`Part::append`] joins two adjacent ones. Joining is associative, so any block size and any
 //! number of threads give the same rows. That rests on one rule: where a queue ID's or a session's life is cut
-//! into stretches is decided by the structure of the lines alone (a head line begins one, `removed` or
-//! `disconnect` ends one), never by time. What needs time or other rows is left to [`finish`], which runs once
-//! over the joined whole: links between messages, outcomes, directions.
+//! into stretches is decided by its own lines alone (a head line begins one, `removed` or `disconnect` ends one, and so
+//! does a long silence), never by other lines. What needs those is left to [`finish`], which runs once over the joined
+//! whole: links between messages, outcomes, directions.
 
 pub mod coverage;
 mod entries;
@@ -19,6 +19,7 @@ mod refusals;
 mod resolve;
 pub mod rows;
 mod sessions;
+pub mod settle;
 mod stretch;
 
 use std::borrow::Cow;
@@ -26,7 +27,7 @@ use std::cell::RefCell;
 
 use hashbrown::HashMap;
 
-use crate::strings::{Local, Strings, Sym, domain};
+use crate::strings::{Local, Renumber, Strings, Sym, domain};
 use coverage::Tally;
 use pages::{Chunks, Pages};
 use rows::{
@@ -67,27 +68,31 @@ pub struct Part {
 impl Part {
     /// What a block came to, with the symbols of the shared table in the place of the block's.
     pub fn finish(mut self, ctx: Context<'_>, tally: Tally) -> Part {
-        let texts = ctx.texts.into_inner().resolve();
-        self.messages.iter_mut().for_each(|row| row.resolve(&texts));
-        self.attempts.iter_mut().for_each(|row| row.resolve(&texts));
-        self.rejections
-            .iter_mut()
-            .for_each(|row| row.resolve(&texts));
-        self.sessions.iter_mut().for_each(|row| row.resolve(&texts));
-        self.logins.iter_mut().for_each(|row| row.resolve(&texts));
-        self.verdicts.iter_mut().for_each(|row| row.resolve(&texts));
-        self.server_events
-            .iter_mut()
-            .for_each(|row| row.resolve(&texts));
-        self.notifications
-            .iter_mut()
-            .for_each(|row| row.resolve(&texts));
-        self.tls_to.iter_mut().for_each(|row| row.resolve(&texts));
+        self.resolve(&mut ctx.texts.into_inner().resolve());
         // Keys of this block; see `index`.
         self.by_queue_id = Map::default();
         self.by_process = Map::default();
         self.tally = tally;
         self
+    }
+
+    /// Puts the symbols of another table of texts in the place of this one's, in all rows.
+    fn resolve(&mut self, texts: &mut impl Renumber) {
+        self.messages.iter_mut().for_each(|row| row.resolve(texts));
+        self.attempts.iter_mut().for_each(|row| row.resolve(texts));
+        self.rejections
+            .iter_mut()
+            .for_each(|row| row.resolve(texts));
+        self.sessions.iter_mut().for_each(|row| row.resolve(texts));
+        self.logins.iter_mut().for_each(|row| row.resolve(texts));
+        self.verdicts.iter_mut().for_each(|row| row.resolve(texts));
+        self.server_events
+            .iter_mut()
+            .for_each(|row| row.resolve(texts));
+        self.notifications
+            .iter_mut()
+            .for_each(|row| row.resolve(texts));
+        self.tls_to.iter_mut().for_each(|row| row.resolve(texts));
     }
 
     /// Makes the latest stretch of each queue ID and session findable, where it is not yet. A block's part is mostly
@@ -103,6 +108,17 @@ impl Part {
         for (at, session) in (0..).zip(self.sessions.iter()) {
             self.by_process.insert(session.key(), at);
         }
+    }
+
+    /// It has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+            && self.sessions.is_empty()
+            && self.attempts.is_empty()
+            && self.rejections.is_empty()
+            && self.logins.is_empty()
+            && self.verdicts.is_empty()
+            && self.server_events.is_empty()
     }
 
     /// Joins the part that follows.
@@ -162,7 +178,9 @@ impl Part {
             let key = (message.host, message.queue_id);
             let before = self.by_queue_id.get(&key).copied();
             match before {
-                Some(open) if message.leading && !self.messages[open as usize].closed() => {
+                Some(open)
+                    if message.leading && self.messages[open as usize].takes(message.first_ts) =>
+                {
                     self.messages[open as usize].absorb(&message);
                     at.push(open);
                 }
@@ -186,7 +204,9 @@ impl Part {
             let key = session.key();
             let before = self.by_process.get(&key).copied();
             match before {
-                Some(open) if session.leading && !self.sessions[open as usize].closed => {
+                Some(open)
+                    if session.leading && self.sessions[open as usize].takes(session.first_ts) =>
+                {
                     self.sessions[open as usize].absorb(&session);
                     at.push(open);
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::finish::{Delivery, Direction, MessageRow, Origin, Outcome, Rows};
+use super::finish::{Delivery, Direction, Local, MessageRow, Origin, Outcome, Rows};
 use super::links::Link;
 use super::pages::{Chunks, Pages};
 use super::rows::{Attempt, Head, Message, NO_TIME, NONE, Session};
@@ -17,7 +17,7 @@ pub(super) fn rows(
     sessions: &Pages<Session>,
     strings: &Strings,
     links: &[Link],
-    given: &[String],
+    local: &Local,
 ) -> Rows {
     let tried = tried(part);
     let (kept, number) = number(part, &tried);
@@ -42,7 +42,7 @@ pub(super) fn rows(
                 .iter_mut()
                 .filter(|v| v.message != NONE)
                 .for_each(|v| v.message = number[v.message as usize]);
-            let local = local_domains(strings, given, &attempts);
+            let local = local_domains(strings, local, &attempts);
             (local, deliveries(&stretches, &kept, &attempts))
         },
     );
@@ -54,7 +54,7 @@ pub(super) fn rows(
         deliveries,
         rejections: Vec::new(),
         sessions: Vec::new(),
-        session_of_stretch: Vec::new(),
+        session_keys: Vec::new(),
         logins: Vec::new(),
         verdicts,
         server_events: Chunks::default(),
@@ -160,22 +160,21 @@ fn message_row(
     }
 }
 
-/// Domains that are given, or else those that were delivered to on this side of the network (by local,
-/// virtual, a pipe, or LMTP), and those of addresses that an alias of ours replaced.
-fn local_domains(strings: &Strings, given: &[String], attempts: &Chunks<Attempt>) -> HashSet<Sym> {
-    if !given.is_empty() {
-        return given
-            .iter()
-            .map(|d| strings.intern_lower(d.as_bytes()))
-            .collect();
+/// Domains that are known, and unless they were given those that were delivered to on this side of the network (by
+/// local, virtual, a pipe, or LMTP), and those of addresses that an alias of ours replaced.
+fn local_domains(strings: &Strings, local: &Local, attempts: &Chunks<Attempt>) -> HashSet<Sym> {
+    let known = local.names().iter();
+    let mut domains: HashSet<Sym> = known.map(|name| strings.intern(name.as_bytes())).collect();
+    if local.is_given() {
+        return domains;
     }
     let lmtp = strings.intern(b"lmtp");
-    let mut domains: HashSet<Sym> = attempts
+    let delivered = attempts
         .iter()
         .filter(|a| a.status == Status::Delivered && !a.relay_name.is_null())
         .filter(|a| a.relay_ip.is_null() || a.transport == lmtp)
-        .map(|a| a.recipient_domain)
-        .collect();
+        .map(|a| a.recipient_domain);
+    domains.extend(delivered);
     let mut aliased: Vec<Sym> = attempts
         .iter()
         .map(|a| a.orig_recipient)
@@ -346,24 +345,10 @@ fn direct(
         } else {
             reach.1 = true
         }
-        row.direction = direction(ours[row.message as usize], here);
+        row.direction = Direction::new(ours[row.message as usize], here);
     }
     for ((message, ours), (here, there)) in messages.iter_mut().zip(ours).zip(reaches) {
-        message.direction = match (here, there) {
-            (false, false) => Direction::Unknown,
-            // A message to both sides is counted by where it leaves to.
-            (_, true) if ours => direction(ours, false),
-            (here, _) => direction(ours, here),
-        };
-    }
-}
-
-fn direction(ours: bool, here: bool) -> Direction {
-    match (ours, here) {
-        (false, true) => Direction::Inbound,
-        (true, false) => Direction::Outbound,
-        (true, true) => Direction::Internal,
-        (false, false) => Direction::Relayed,
+        message.direction = Direction::of_message(ours, here, there);
     }
 }
 

@@ -1,16 +1,16 @@
-//! Rows whose symbols are those of a block get those of the shared table.
+//! Rows whose symbols are those of one table of texts get those of another: a block's, the shared one's, the next one's.
 //!
 //! Each row names all its fields here, texts first, so that a new one cannot be forgotten.
 
 use super::rows::{
     Attempt, Login, Message, Notification, Rejection, ServerEvent, Session, TlsTo, Verdict,
 };
-use crate::strings::Resolved;
+use crate::strings::Renumber;
 
 macro_rules! texts {
     ($($row:ident { $($text:ident)* } $($other:ident)*;)*) => {$(
         impl $row {
-            pub(super) fn resolve(&mut self, texts: &Resolved) {
+            pub(super) fn resolve(&mut self, texts: &mut impl Renumber) {
                 let $row { $($text,)* $($other: _,)* } = self;
                 $(texts.put($text);)*
             }
@@ -39,7 +39,7 @@ texts! {
         host service client_name client_ip tls_version tls_cipher auth_user auth_method helo
         protocol end_stage
     }
-        place pid connect_ts disconnect_ts first_ts client_port tls_failed logins_ok logins_failed
+        place pid connect_ts disconnect_ts first_ts last_ts client_port tls_failed logins_ok logins_failed
         commands messages rejections end end_place closed passed screen stretch leading;
     Login {
         host service auth_user auth_method client_name client_ip failure
@@ -60,5 +60,5 @@ texts! {
     TlsTo {
         host relay_ip version
     }
-        place pid relay_port;
+        place ts pid relay_port;
 }

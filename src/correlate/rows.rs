@@ -21,6 +21,17 @@ pub struct Place {
     pub line: u64,
 }
 
+/// More lines than a source can have.
+pub const LINES: i64 = 10_000_000_000;
+
+impl Place {
+    /// The key of the message or session that begins here: `source * LINES + line`, from 1. No line begins two, and
+    /// the key needs nothing but the place, so that it can be given before the rest of the logs is known.
+    pub fn key(self) -> i64 {
+        i64::from(self.source) * LINES + self.line as i64
+    }
+}
+
 /// How a message's first line says it came in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Head {
@@ -172,6 +183,7 @@ pub struct Session {
     pub connect_ts: i64,
     pub disconnect_ts: i64,
     pub first_ts: i64,
+    pub last_ts: i64,
     pub client_name: Sym,
     pub client_ip: Sym,
     pub client_port: u16,
@@ -269,6 +281,7 @@ pub struct Notification {
 #[allow(missing_docs)]
 pub struct TlsTo {
     pub place: Place,
+    pub ts: i64,
     pub host: Sym,
     pub pid: u32,
     pub relay_ip: Sym,

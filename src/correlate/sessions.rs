@@ -10,49 +10,64 @@ use crate::strings::{Strings, Sym};
 /// postscreen keeps a client at most this long before it hands it on, µs: greet wait, DNS lists.
 const HANDOVER: i64 = 60_000_000;
 
-/// The rows of the table, and which of them each stretch became ([`NONE`] for one that is no session).
+/// The rows of the table, and the key of the one that each stretch became (0 for one that is no session).
 pub(super) struct Complete {
     pub(super) rows: Vec<Session>,
-    pub(super) row_of: Vec<u32>,
+    pub(super) keys: Vec<i64>,
 }
 
 /// Joins, drops what is no session, and sorts by place.
 pub(super) fn complete(sessions: &Pages<Session>, strings: &Strings) -> Complete {
-    let mut waiting = handed_on(sessions);
-    let smtpd = strings.intern(b"smtpd");
-    // Where postscreen's stretch went on.
-    let mut joined_to = vec![NONE; sessions.len()];
+    let handed_over = handed_over(sessions, strings);
+    let mut screen_of: Map<u32, u32> = Map::default();
+    for (screen, smtpd) in (0..).zip(&handed_over).filter(|(_, smtpd)| **smtpd != NONE) {
+        screen_of.insert(*smtpd, screen);
+    }
     let mut rows = Vec::with_capacity(sessions.len());
-    for (index, session) in (0..).zip(sessions.iter()).filter(|(_, s)| !s.screen) {
+    for (index, session) in (0..).zip(sessions.iter()) {
         let mut row = Session {
             stretch: index,
             ..*session
         };
-        if (session.service == smtpd || session.service.is_null())
-            && let Some(at) = take(&mut waiting, sessions, session)
-        {
-            joined_to[at] = index;
-            row.join(&sessions[at]);
+        if let Some(screen) = screen_of.get(&index) {
+            row.join(&sessions[*screen as usize]);
         }
-        rows.push(row);
-    }
-    for (index, session) in (0..).zip(sessions.iter()) {
-        if session.screen && joined_to[index as usize] == NONE && session.is_one() {
-            rows.push(Session {
-                stretch: index,
-                ..*session
-            });
+        let alone = handed_over[index as usize] == NONE && session.is_one();
+        if !session.screen || alone {
+            rows.push(row);
         }
     }
     rows.sort_by_key(|s| s.place);
-    let mut row_of = vec![NONE; sessions.len()];
-    for (at, row) in (0..).zip(&rows) {
-        row_of[row.stretch as usize] = at;
+    let mut keys = vec![0; sessions.len()];
+    for row in &rows {
+        keys[row.stretch as usize] = row.place.key();
     }
-    for (screen, smtpd) in joined_to.iter().enumerate().filter(|(_, to)| **to != NONE) {
-        row_of[screen] = row_of[*smtpd as usize];
+    for (screen, smtpd) in handed_over
+        .iter()
+        .enumerate()
+        .filter(|(_, to)| **to != NONE)
+    {
+        keys[screen] = keys[*smtpd as usize];
     }
-    Complete { rows, row_of }
+    Complete { rows, keys }
+}
+
+/// Where each of postscreen's stretches went on ([`NONE`] where it did not).
+pub(super) fn handed_over(sessions: &Pages<Session>, strings: &Strings) -> Vec<u32> {
+    let mut waiting = handed_on(sessions);
+    let mut to = vec![NONE; sessions.len()];
+    if waiting.is_empty() {
+        return to;
+    }
+    let smtpd = strings.intern(b"smtpd");
+    for (index, session) in (0..).zip(sessions.iter()).filter(|(_, s)| !s.screen) {
+        if (session.service == smtpd || session.service.is_null())
+            && let Some(screen) = take(&mut waiting, sessions, session)
+        {
+            to[screen] = index;
+        }
+    }
+    to
 }
 
 /// Clients that postscreen passed and did not disconnect itself, by (host, address), in order.

@@ -8,7 +8,19 @@ use super::rows::{Head, Message, NO_TIME, NONE, Notification, Place, Session};
 use crate::event::{Commands, End, Notice};
 use crate::strings::Sym;
 
+/// A queue ID that no line names for so long, µs, belongs to another message when one does: deferred mail is tried
+/// every few hours (Postfix: `maximal_backoff_time`), and five days is the usual end of it.
+pub(super) const QUIET_MESSAGE: i64 = 30 * 86_400_000_000;
+
+/// A server process that says nothing of its client for so long, µs, serves another one when it speaks again.
+pub(super) const QUIET_SESSION: i64 = 86_400_000_000;
+
 impl Message {
+    /// A line of this time belongs to it, when it is the latest of its queue ID.
+    pub(super) fn takes(&self, ts: i64) -> bool {
+        !self.closed() && ts.saturating_sub(self.last_ts) <= QUIET_MESSAGE
+    }
+
     pub(super) fn new(place: Place, host: Sym, queue_id: Sym, ts: i64) -> Self {
         Message {
             place,
@@ -82,6 +94,11 @@ impl Message {
 }
 
 impl Session {
+    /// A line of this time belongs to it, when it is the latest of its process.
+    pub(super) fn takes(&self, ts: i64) -> bool {
+        !self.closed && ts.saturating_sub(self.last_ts) <= QUIET_SESSION
+    }
+
     pub(super) fn new(place: Place, host: Sym, service: Sym, ts: i64) -> Self {
         Session {
             place,
@@ -91,6 +108,7 @@ impl Session {
             connect_ts: NO_TIME,
             disconnect_ts: NO_TIME,
             first_ts: ts,
+            last_ts: ts,
             client_name: Sym::NULL,
             client_ip: Sym::NULL,
             client_port: 0,
@@ -140,6 +158,7 @@ impl Session {
 
     /// Takes over what the stretch that follows says.
     pub(super) fn absorb(&mut self, next: &Session) {
+        self.last_ts = next.last_ts;
         self.disconnect_ts = next.disconnect_ts;
         self.tls_version = next.tls_version.or(self.tls_version);
         self.tls_cipher = next.tls_cipher.or(self.tls_cipher);

@@ -128,17 +128,18 @@ fn code(code: u16) -> Option<i64> {
     (code != 0).then_some(i64::from(code))
 }
 
-fn key(index: u32) -> Option<i64> {
-    (index != NONE).then_some(i64::from(index) + 1)
-}
-
 impl Build<'_> {
     fn message(&self, index: u32) -> &MessageRow {
         &self.rows.messages[index as usize]
     }
 
     fn session(&self, named: u32) -> Option<i64> {
-        self.rows.session(named).and_then(key)
+        self.rows.session(named)
+    }
+
+    /// Key of a message.
+    fn key(&self, index: u32) -> Option<i64> {
+        (index != NONE).then(|| self.stretch(index).place.key())
     }
 
     fn stretch(&self, index: u32) -> &Message {
@@ -148,11 +149,11 @@ impl Build<'_> {
     fn messages(&self) -> PolarsResult<DataFrame> {
         let rows = &self.rows.messages;
         let stretch = |row: &MessageRow| &self.rows.stretches[row.stretch as usize];
-        let numbered: Vec<(i64, &MessageRow, &Message)> = (1..)
-            .zip(rows)
-            .map(|(n, row)| (n, row, stretch(row)))
+        let keyed: Vec<(i64, &MessageRow, &Message)> = rows
+            .iter()
+            .map(|row| (stretch(row).place.key(), row, stretch(row)))
             .collect();
-        Columns::new("messages", [numbered.as_slice()], self.texts, self.wanted)
+        Columns::new("messages", [keyed.as_slice()], self.texts, self.wanted)
             .number("message", |m| m.0)
             .sym("host", |m| m.2.host)
             .sym("service", |m| m.2.service)
@@ -174,7 +175,7 @@ impl Build<'_> {
             .sym("auth_method", |m| m.2.auth_method)
             .sym("tls_version", |m| m.1.tls_version)
             .sym("tls_cipher", |m| m.1.tls_cipher)
-            .int("parent", |m| m.1.parent.and_then(key))
+            .int("parent", |m| m.1.parent.and_then(|parent| self.key(parent)))
             .int("session", |m| self.session(m.2.session))
             .word("direction", |m| Some(names::direction(m.1.direction)))
             .flag("head_seen", |m| Some(m.1.head_seen))
@@ -185,7 +186,7 @@ impl Build<'_> {
 
     fn attempts(&self, rows: Chunks<Attempt>) -> PolarsResult<DataFrame> {
         Columns::<Attempt>::new("attempts", rows.slices(), self.texts, self.wanted)
-            .int("message", |a| key(a.message))
+            .int("message", |a| self.key(a.message))
             .sym("host", |a| self.stretch(a.message).host)
             .prose("queue_id", |a| self.stretch(a.message).queue_id)
             .time("ts", |a| a.ts)
@@ -217,7 +218,7 @@ impl Build<'_> {
 
     fn deliveries(&self, rows: Vec<Delivery>) -> PolarsResult<DataFrame> {
         Columns::<Delivery>::new("deliveries", [rows.as_slice()], self.texts, self.wanted)
-            .int("message", |d| key(d.message))
+            .int("message", |d| self.key(d.message))
             .sym("host", |d| self.stretch(d.message).host)
             .prose("queue_id", |d| self.stretch(d.message).queue_id)
             .sym("sender", |d| self.stretch(d.message).sender)
@@ -272,43 +273,40 @@ impl Build<'_> {
     }
 
     fn sessions(&self, rows: Vec<Session>) -> PolarsResult<DataFrame> {
-        let numbered: Vec<(i64, &Session)> = (1..).zip(&rows).collect();
-        Columns::new("sessions", [numbered.as_slice()], self.texts, self.wanted)
-            .number("session", |s| s.0)
-            .sym("host", |s| s.1.host)
-            .sym("service", |s| s.1.service)
-            .int("pid", |s| (s.1.pid != 0).then_some(i64::from(s.1.pid)))
-            .time("connect_ts", |s| s.1.connect_ts)
-            .time("disconnect_ts", |s| s.1.disconnect_ts)
-            .sym("client_name", |s| s.1.client_name)
-            .sym("client_ip", |s| s.1.client_ip)
-            .int("client_port", |s| code(s.1.client_port))
-            .sym("tls_version", |s| s.1.tls_version)
-            .sym("tls_cipher", |s| s.1.tls_cipher)
-            .sym("auth_user", |s| s.1.auth_user)
-            .number("auth_failures", |s| i64::from(s.1.auth_failures()))
+        Columns::<Session>::new("sessions", [rows.as_slice()], self.texts, self.wanted)
+            .number("session", |s| s.place.key())
+            .sym("host", |s| s.host)
+            .sym("service", |s| s.service)
+            .int("pid", |s| (s.pid != 0).then_some(i64::from(s.pid)))
+            .time("connect_ts", |s| s.connect_ts)
+            .time("disconnect_ts", |s| s.disconnect_ts)
+            .sym("client_name", |s| s.client_name)
+            .sym("client_ip", |s| s.client_ip)
+            .int("client_port", |s| code(s.client_port))
+            .sym("tls_version", |s| s.tls_version)
+            .sym("tls_cipher", |s| s.tls_cipher)
+            .sym("auth_user", |s| s.auth_user)
+            .number("auth_failures", |s| i64::from(s.auth_failures()))
             .int("commands_total", |s| {
-                s.1.commands
-                    .present
-                    .then_some(i64::from(s.1.commands.total))
+                s.commands.present.then_some(i64::from(s.commands.total))
             })
             .int("commands_failed", |s| {
-                s.1.commands
+                s.commands
                     .present
-                    .then(|| i64::from(s.1.commands.total.saturating_sub(s.1.commands.ok)))
+                    .then(|| i64::from(s.commands.total.saturating_sub(s.commands.ok)))
             })
-            .number("messages", |s| i64::from(s.1.messages))
-            .number("rejections", |s| i64::from(s.1.rejections))
-            .word("end", |s| Some(names::end(s.1)))
-            .sym("end_stage", |s| s.1.end_stage)
+            .number("messages", |s| i64::from(s.messages))
+            .number("rejections", |s| i64::from(s.rejections))
+            .word("end", |s| Some(names::end(s)))
+            .sym("end_stage", |s| s.end_stage)
             .buckets(self.zone, |s| {
-                if s.1.connect_ts == NO_TIME {
-                    s.1.first_ts
+                if s.connect_ts == NO_TIME {
+                    s.first_ts
                 } else {
-                    s.1.connect_ts
+                    s.connect_ts
                 }
             })
-            .place(|s| s.1.place)
+            .place(|s| s.place)
     }
 
     fn logins(&self, rows: Vec<Login>) -> PolarsResult<DataFrame> {
@@ -335,7 +333,7 @@ impl Build<'_> {
             .sym("host", |v| v.host)
             .time("ts", |v| v.ts)
             .prose("queue_id", |v| v.queue_id)
-            .int("message", |v| key(v.message))
+            .int("message", |v| self.key(v.message))
             .sym("program", |v| v.program)
             .phrase("verdict", |v| Some(v.verdict))
             .float("score", |v| v.score.unwrap_or(f64::NAN))
@@ -465,7 +463,7 @@ mod tests {
     #[test]
     fn frames_follow_the_schema() {
         let strings = Strings::default();
-        let rows = finish::finish(Part::default(), &strings, &[]);
+        let rows = finish::finish(Part::default(), &strings, &finish::Local::default());
         let tables = tables(rows, &[], &strings, Tz::UTC, &Wanted::default()).unwrap();
         assert_eq!(tables.frames.len(), TABLES.len());
         for (table, (name, frame)) in TABLES.iter().zip(&tables.frames) {

@@ -69,6 +69,30 @@ impl Wanted {
         self
     }
 
+    /// The same for tables in files: texts as texts, and what a message's direction is decided by with it.
+    #[must_use]
+    pub fn on_disk(mut self) -> Self {
+        self.coded = false;
+        let Some(chosen) = &mut self.names else {
+            return self;
+        };
+        for (table, columns) in [
+            (
+                "messages",
+                &["message", "auth_user", "origin", "sender_domain"][..],
+            ),
+            ("deliveries", &["message", "recipient", "recipient_domain"]),
+        ] {
+            let choice = chosen
+                .entry(table.to_owned())
+                .or_insert_with(|| Choice::Among(HashSet::new()));
+            if let Choice::Among(own) = choice {
+                own.extend(columns.iter().map(|name| (*name).to_owned()));
+            }
+        }
+        self
+    }
+
     /// The same with names, addresses and our own words as categories, for queries that are known to take them so.
     #[must_use]
     pub fn coded(self) -> Self {

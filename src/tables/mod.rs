@@ -7,7 +7,7 @@
 pub mod build;
 mod columns;
 pub mod frame;
-mod names;
+pub(crate) mod names;
 pub mod schema;
 pub mod select;
 pub mod store;
@@ -16,6 +16,11 @@ pub mod zone;
 use polars::prelude::PolarsResult;
 
 pub use frame::Frame;
+
+/// A table tells what happened, rather than what was read: a few rows for each source.
+pub fn is_of_events(table: &str) -> bool {
+    !matches!(table, "sources" | "line_shapes" | "ignored_lines")
+}
 
 /// All tables, in the order of [`schema::TABLES`].
 pub struct Tables {
@@ -59,8 +64,7 @@ impl Tables {
     }
 
     fn happened(&self) -> impl Iterator<Item = &Frame> {
-        let happened = |name: &str| !matches!(name, "sources" | "line_shapes" | "ignored_lines");
-        let frames = self.frames.iter().filter(move |(name, _)| happened(name));
+        let frames = self.frames.iter().filter(|(name, _)| is_of_events(name));
         frames.map(|(_, frame)| frame)
     }
 

@@ -128,7 +128,7 @@ pub const TABLES: &[Table] = &[
     ),
     table!(
         "messages", "one queue ID's life on one host",
-        message Int "key",
+        message Int "key: ten thousand million times the number of its source, plus its first line",
         host Text "host name as logged",
         service Text "program that took it in",
         queue_id Text "queue ID as logged",
@@ -240,7 +240,7 @@ pub const TABLES: &[Table] = &[
     ),
     table!(
         "sessions", "one inbound connection",
-        session Int "key",
+        session Int "key, made like that of messages",
         host Text "host name as logged",
         service Text "program and instance that spoke: smtpd, submission/smtpd, …",
         pid Int "process ID",

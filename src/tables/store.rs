@@ -6,8 +6,8 @@
 //! sources/part-0001.parquet                 tables without days have no such level
 //! ```
 //!
-//! Keys (`message`, `parent`, `session`, `source`) count on from one conversion to the next, so that they are unique in
-//! the folder. A conversion writes its files under other names, renames them when all are there, and writes
+//! Sources count on from one conversion to the next, and so do the keys made from them (`message`, `parent`,
+//! `session`), so that they are unique in the folder. A conversion writes its files under other names, renames them when all are there, and writes
 //! `mtaudit.json` last: a file that it does not list was left by a run that was killed, is never read, and is removed
 //! by the next conversion. Files are held against their SHA-256 before anything is made of them.
 //! [`crate::commands`] decides what goes in; queries see the same frames as from logs.
@@ -32,13 +32,14 @@ use serde::{Deserialize, Serialize};
 use super::build::{SourceRow, Wanted};
 use super::schema::{self, TABLES};
 use super::{Frame, Tables};
+use crate::correlate::rows::LINES;
 use crate::source::{sha256, sha256_of};
 
 /// The file that says what is in the folder.
 pub const INDEX: &str = crate::source::TABLES[0];
 
 /// Version of the layout, to be raised when an older reader would misread a newer folder.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// The day of rows without one, as Hive writes it.
 const NO_DAY: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -86,54 +87,57 @@ struct Index {
 struct Part {
     sources: Vec<SourceRow>,
     local_domains: Vec<String>,
-    messages: i64,
-    sessions: i64,
     files: Vec<Entry>,
 }
 
+/// A file of rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
-    table: String,
+#[allow(missing_docs)]
+pub struct Entry {
+    pub table: String,
     /// Below the folder, with `/`.
-    path: String,
-    rows: u64,
+    pub path: String,
+    pub rows: u64,
     bytes: u64,
     sha256: String,
 }
 
-/// How far keys have been given out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Keys {
-    pub sources: i64,
-    pub messages: i64,
-    pub sessions: i64,
+impl Entry {
+    /// Writes rows of a table to a file below `dir`, under the name of one that is not finished.
+    ///
+    /// # Errors
+    /// A disk that is full, a folder that is not ours.
+    pub fn write(dir: &Path, table: &str, path: String, rows: &mut DataFrame) -> Result<Entry> {
+        let content = parquet(rows)?;
+        write_new(&unfinished(dir, &path), &content)?;
+        Ok(Entry {
+            table: table.to_owned(),
+            path,
+            rows: rows.height() as u64,
+            bytes: content.len() as u64,
+            sha256: sha256_of(&content),
+        })
+    }
+
+    /// Where it lies until then.
+    pub fn unfinished(&self, dir: &Path) -> PathBuf {
+        unfinished(dir, &self.path)
+    }
+
+    /// Gives a file its name, now that nothing is added to what it belongs to.
+    ///
+    /// # Errors
+    /// A folder that is not ours to write.
+    pub fn finish(&self, dir: &Path) -> Result<()> {
+        let path = dir.join(&self.path);
+        fs::rename(unfinished(dir, &self.path), &path)
+            .map_err(|error| failed(format!("cannot write {}", path.display()), error, WRITABLE))
+    }
 }
 
-impl Keys {
-    /// Those of tables that were made at once.
-    pub fn of(tables: &Tables) -> Keys {
-        let rows = |table: &str| {
-            let rows = tables.get(table).and_then(Frame::known_rows);
-            rows.map_or(0, |rows| rows as i64)
-        };
-        Keys {
-            sources: rows("sources"),
-            messages: rows("messages"),
-            sessions: rows("sessions"),
-        }
-    }
-
-    /// Both, one after the other.
-    #[must_use]
-    pub fn and(self, next: Keys) -> Keys {
-        Keys {
-            sources: self.sources + next.sources,
-            messages: self.messages + next.messages,
-            sessions: self.sessions + next.sessions,
-        }
-    }
+fn unfinished(dir: &Path, path: &str) -> PathBuf {
+    dir.join(format!("{path}{UNFINISHED}"))
 }
 
 /// Local days, the first and the last, from which rows are needed; none where it does not matter.
@@ -270,6 +274,11 @@ impl Store {
         &self.index.given_domains
     }
 
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Number of conversions.
     pub fn parts(&self) -> usize {
         self.index.parts.len()
@@ -289,17 +298,6 @@ impl Store {
             ));
         }
         Ok(())
-    }
-
-    /// Keys given out so far.
-    pub fn keys(&self) -> Keys {
-        let of = |part: &Part| Keys {
-            sources: part.sources.len() as i64,
-            messages: part.messages,
-            sessions: part.sessions,
-        };
-        let parts = self.index.parts.iter().map(of);
-        parts.fold(Keys::default(), Keys::and)
     }
 
     /// Every source, in the order of their numbers.
@@ -447,7 +445,7 @@ impl Store {
         }
     }
 
-    /// Adds what one conversion read. Keys of `tables` and `sources` count on from [`Store::keys`] already.
+    /// Adds what one conversion read. Sources are numbered on from [`Store::sources`] already.
     ///
     /// # Errors
     /// The disk refuses.
@@ -457,21 +455,40 @@ impl Store {
         sources: Vec<SourceRow>,
         local_domains: Vec<String>,
     ) -> Result<()> {
+        self.begin()?;
+        let number = self.index.parts.len() + 1;
+        let files = self.write(tables, number)?;
+        self.list(sources, local_domains, files)
+    }
+
+    /// Makes ready for new files, those of a run that was killed removed.
+    ///
+    /// # Errors
+    /// A folder that is not ours to write.
+    pub fn begin(&mut self) -> Result<()> {
         if !is_store(&self.dir) {
             // A folder whose first conversion is killed is known by it.
             self.replace_index(&self.index)?;
         }
         self.begun = false;
-        self.remove_unlisted()?;
-        let number = self.index.parts.len() + 1;
-        let keys = Keys::of(tables);
-        let files = self.write(tables, number)?;
+        self.remove_unlisted()
+    }
+
+    /// Ends a conversion: from now on these files are a part of the folder.
+    ///
+    /// # Errors
+    /// A folder that is not ours to write.
+    pub fn list(
+        &mut self,
+        sources: Vec<SourceRow>,
+        local_domains: Vec<String>,
+        files: Vec<Entry>,
+    ) -> Result<()> {
+        files.iter().try_for_each(|file| file.finish(&self.dir))?;
         let mut index = self.index.clone();
         index.parts.push(Part {
             sources,
             local_domains,
-            messages: keys.messages,
-            sessions: keys.sessions,
             files,
         });
         self.replace_index(&index)?;
@@ -490,36 +507,14 @@ impl Store {
                 pieces.push((table, format!("{folder}/part-{number:04}.parquet"), rows));
             }
         }
-        let entries: Result<Vec<Entry>> = pieces
+        pieces
             .into_par_iter()
-            .map(|(table, path, mut rows)| {
-                let content = parquet(&mut rows)?;
-                write_new(&self.unfinished(&path), &content)?;
-                Ok(Entry {
-                    table: table.to_owned(),
-                    path,
-                    rows: rows.height() as u64,
-                    bytes: content.len() as u64,
-                    sha256: sha256_of(&content),
-                })
-            })
-            .collect();
-        let entries = entries?;
-        for entry in &entries {
-            let path = self.dir.join(&entry.path);
-            fs::rename(self.unfinished(&entry.path), &path).map_err(|error| {
-                failed(format!("cannot write {}", path.display()), error, WRITABLE)
-            })?;
-        }
-        Ok(entries)
-    }
-
-    fn unfinished(&self, path: &str) -> PathBuf {
-        self.dir.join(format!("{path}{UNFINISHED}"))
+            .map(|(table, path, mut rows)| Entry::write(&self.dir, table, path, &mut rows))
+            .collect()
     }
 
     fn replace_index(&self, index: &Index) -> Result<()> {
-        let (path, next) = (self.dir.join(INDEX), self.unfinished(INDEX));
+        let (path, next) = (self.dir.join(INDEX), unfinished(&self.dir, INDEX));
         let mut text = serde_json::to_vec_pretty(index)?;
         text.push(b'\n');
         write_new(&next, &text)?;
@@ -590,7 +585,10 @@ fn parse(text: &[u8]) -> Result<Index> {
 }
 
 /// The rows of each day with the folder that they go to; a table without days goes to one.
-fn by_day(table: &str, frame: &DataFrame) -> Result<Vec<(String, DataFrame)>> {
+///
+/// # Errors
+/// Those of polars.
+pub fn by_day(table: &str, frame: &DataFrame) -> Result<Vec<(String, DataFrame)>> {
     let Ok(day) = frame.column("day") else {
         return Ok(vec![(table.to_owned(), frame.clone())]);
     };
@@ -709,21 +707,22 @@ fn stacked(name: &str, frame: &DataFrame, next: &DataFrame) -> Result<DataFrame>
     arranged(name, frame, 2)
 }
 
-/// Moves the keys of tables and sources that were numbered from nothing.
+/// Numbers sources that were numbered from nothing, and the keys made from them, on from so many others.
 ///
 /// # Errors
 /// Those of polars.
-pub fn shift(tables: Tables, sources: &mut [SourceRow], by: Keys) -> PolarsResult<Tables> {
+pub fn shift(tables: Tables, sources: &mut [SourceRow], by: usize) -> PolarsResult<Tables> {
+    let by = by as i64;
     for source in sources.iter_mut() {
-        source.duplicate_of = source.duplicate_of.map(|of| of + by.sources);
+        source.duplicate_of = source.duplicate_of.map(|of| of + by);
     }
     let amounts = BTreeMap::from([
-        ("source", by.sources),
-        ("example_source", by.sources),
-        ("duplicate_of", by.sources),
-        ("message", by.messages),
-        ("parent", by.messages),
-        ("session", by.sessions),
+        ("source", by),
+        ("example_source", by),
+        ("duplicate_of", by),
+        ("message", by * LINES),
+        ("parent", by * LINES),
+        ("session", by * LINES),
     ]);
     let frames = tables.frames.into_iter().map(|(name, frame)| {
         let moved: Vec<Expr> = amounts

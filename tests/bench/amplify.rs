@@ -5,6 +5,8 @@
 
 use std::io::{self, Write};
 
+use chrono::{Days, NaiveDate};
+
 const MONTHS: [(&[u8], u32); 12] = [
     (b"Jan", 31),
     (b"Feb", 28),
@@ -23,7 +25,8 @@ const MONTHS: [(&[u8], u32); 12] = [
 /// Odd, so that adding multiples of it visits every number of a width.
 const STEP: u64 = 0x9E37_79B1;
 
-/// Writes copies of a log with RFC 3164 headers (`Mmm dd hh:mm:ss`) until `bytes` are reached; says how many lines.
+/// Writes copies of a log with RFC 3164 headers (`Mmm dd hh:mm:ss`) or ISO 8601 ones until `bytes` are reached; says how
+/// many lines.
 pub fn amplify(base: &[u8], bytes: u64, out: &mut impl Write) -> io::Result<u64> {
     let days = days(base);
     let (mut written, mut lines) = (0, 0);
@@ -45,10 +48,21 @@ pub fn amplify(base: &[u8], bytes: u64, out: &mut impl Write) -> io::Result<u64>
 
 /// Days that a log spans.
 fn days(base: &[u8]) -> u32 {
+    let mut dates = base.split(|byte| *byte == b'\n').filter_map(iso_date);
+    if let Some(first) = dates.next() {
+        let last = dates.next_back().unwrap_or(first);
+        return (last - first).num_days().max(0) as u32 + 1;
+    }
     let mut all = base.split(|byte| *byte == b'\n').filter_map(day_of_year);
     let first = all.next().unwrap_or(0);
     all.next_back()
         .map_or(1, |last| (last + 365 - first) % 365 + 1)
+}
+
+/// The date that a line begins with, `yyyy-mm-dd`.
+fn iso_date(line: &[u8]) -> Option<NaiveDate> {
+    let date = std::str::from_utf8(line.get(..10)?).ok()?;
+    NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()
 }
 
 fn day_of_year(line: &[u8]) -> Option<u32> {
@@ -59,13 +73,19 @@ fn day_of_year(line: &[u8]) -> Option<u32> {
 }
 
 fn rewrite(line: &[u8], copy: u64, days: u32, out: &mut Vec<u8>) {
-    let Some(day) = day_of_year(line) else {
+    let later = copy * u64::from(days);
+    let mut rest = if let Some(day) = day_of_year(line) {
+        let (month, day) = date(u64::from(day) + later);
+        out.extend_from_slice(MONTHS[month].0);
+        out.extend_from_slice(format!(" {day:2}").as_bytes());
+        &line[6..]
+    } else if let Some(day) = iso_date(line).and_then(|day| day.checked_add_days(Days::new(later)))
+    {
+        out.extend_from_slice(day.to_string().as_bytes());
+        &line[10..]
+    } else {
         return out.extend_from_slice(line);
     };
-    let (month, day) = date(u64::from(day) + copy * u64::from(days));
-    out.extend_from_slice(MONTHS[month].0);
-    out.extend_from_slice(format!(" {day:2}").as_bytes());
-    let mut rest = &line[6..];
     while let Some((&byte, after)) = rest.split_first() {
         let word = rest
             .iter()

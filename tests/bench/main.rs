@@ -184,7 +184,7 @@ fn stages(log: &Path) {
         let whole = join(parts);
         times[0].push(start.elapsed().as_secs_f64());
         let start = Instant::now();
-        let rows = finish::finish(whole, &strings, &[]);
+        let rows = finish::finish(whole, &strings, &finish::Local::default());
         times[1].push(start.elapsed().as_secs_f64());
         let start = Instant::now();
         let wanted = Wanted::default();

@@ -15,3 +15,4 @@ mod sample;
 mod store;
 mod support;
 mod truth;
+mod windows;

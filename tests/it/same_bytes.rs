@@ -7,7 +7,7 @@ use std::path::Path;
 
 use mtaudit::commands::load::parse;
 use mtaudit::correlate::Part;
-use mtaudit::correlate::finish::finish;
+use mtaudit::correlate::finish::{Local, finish};
 use mtaudit::source::Block;
 use mtaudit::strings::Strings;
 use mtaudit::syslog::{Clock, YearRule};
@@ -150,7 +150,7 @@ fn joined_as_tree(mut parts: Vec<Part>) -> Part {
 }
 
 fn tables(whole: Part, strings: &Strings) -> Tables {
-    let rows = finish(whole, strings, &[]);
+    let rows = finish(whole, strings, &Local::default());
     build::tables(
         rows,
         &[],

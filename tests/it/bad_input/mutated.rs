@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use mtaudit::commands::load::parse;
 use mtaudit::correlate::Part;
-use mtaudit::correlate::finish::finish;
+use mtaudit::correlate::finish::{Local, finish};
 use mtaudit::source::Block;
 use mtaudit::strings::Strings;
 use mtaudit::syslog::{Clock, YearRule};
@@ -107,7 +107,7 @@ fn through(bytes: Vec<u8>) {
     };
     let mut whole = Part::default();
     whole.append(parse(&block, 0, &clock, &strings));
-    let rows = finish(whole, &strings, &[]);
+    let rows = finish(whole, &strings, &Local::default());
     let counts = &rows.tally.sources[&0];
     assert_eq!(counts.lines, lines);
     let sum = counts.events + counts.ignored + counts.unrecognised + counts.undecodable;

@@ -1,0 +1,468 @@
+//! From paths to tables on disk: the pipeline for logs that do not fit in memory.
+//!
+//! Sources of one host follow one another, hosts run side by side by the times of their blocks, so that what belongs
+//! together is read together. Blocks are parsed in parallel and joined in the order in which they were handed out.
+//! After each window of log, what is settled ([`crate::correlate::settle`]) becomes tables in files
+//! ([`super::spill`]), and its texts are let go. The rows are those of [`super::load`], which has everything in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use rayon::ThreadPool;
+
+use super::load::{BLOCK, Loaded, Options, parse, tell_duplicate};
+use super::progress::Progress;
+use super::sources::{Job, Known, describe};
+use super::spill::{Files, Spill};
+use crate::correlate::Part;
+use crate::correlate::finish::{Local, finish};
+use crate::correlate::settle::{Growing, KEPT};
+use crate::source::{self, Block, Codec, Outcome, Problem};
+use crate::strings::Strings;
+use crate::tables::build::{self, SourceRow};
+
+/// Bytes of memory for a byte of log when logs are held whole: rows, texts, tables.
+const WHOLE: f64 = 1.7;
+
+/// Bytes of log in a byte of a compressed file: mail logs repeat themselves.
+const PACKED: u64 = 14;
+
+/// The share of `--memory` that one window of log takes: it is there as rows of two kinds, as texts, as columns and as
+/// files' content, beside what stays open.
+const SHARE: u64 = 16;
+
+/// Bytes of a window, at least, whatever the memory.
+const LEAST: u64 = 16 * 1024;
+
+/// A window has at most so many times the bytes that it has at least.
+const MANY: u64 = 8;
+
+/// Blocks of a host that are decoded ahead.
+const AHEAD: usize = 1;
+
+/// Reads everything into files; `pool` parses.
+///
+/// # Errors
+/// A folder that cannot be written, a table that does not fit in memory, a thread that cannot be had.
+pub fn read_all(
+    jobs: Vec<Job>,
+    options: &Options,
+    known: &Known,
+    spill: Spill,
+    pool: &ThreadPool,
+) -> Result<Loaded> {
+    let jobs = Arc::new(jobs);
+    let twice = pool.install(|| twice(&jobs, known));
+    let bytes = jobs.iter().map(|job| job.source.bytes).sum();
+    let progress = Arc::new(Progress::new(bytes, options.quiet));
+    let window = (options.memory / SHARE).max(LEAST);
+    let lanes = lanes(&jobs, &twice, &progress, window)?;
+    let work = Work {
+        jobs: &jobs,
+        options,
+        window,
+        most: 2 * pool.current_num_threads() + 2,
+        spill: &spill,
+        state: Mutex::new(State::new(options)),
+        moved: Condvar::new(),
+    };
+    let read = || pool.in_place_scope(|scope| work.run(lanes, scope));
+    let outcomes = options.timings.of("read and write", read);
+    progress.finish();
+    let state = work
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = state.failed {
+        return Err(error);
+    }
+    let end = || conclude(&jobs, options, spill, state, &twice, outcomes);
+    options.timings.of("conclude", || pool.install(end))
+}
+
+/// What is known of a source before it is read: that it has the content of another, and how it was read to tell.
+type Twice = Option<(Outcome, Option<i64>)>;
+
+/// Sources that begin alike are read once for their hashes, so that the same content counts once. Where there are
+/// tables already, every source is.
+fn twice(jobs: &[Job], known: &Known) -> Vec<Twice> {
+    use rayon::prelude::*;
+    let mut heads: HashMap<&[u8], usize> = HashMap::new();
+    for job in jobs.iter().filter(|job| job.readable()) {
+        *heads.entry(&job.source.head).or_default() += 1;
+    }
+    let alike = |job: &Job| heads.get(&job.source.head[..]).is_some_and(|n| *n > 1);
+    let hash = |job: &Job| {
+        let needed = job.readable() && (alike(job) || !known.decoded().is_empty());
+        needed.then(|| source::read(&job.source, BLOCK, &|_| (), &mut |_| ()))
+    };
+    let outcomes: Vec<Option<Outcome>> = jobs.par_iter().map(hash).collect();
+    let mut seen: HashMap<String, i64> = known.decoded().clone();
+    let told = (0..).zip(outcomes).map(|(own, outcome)| {
+        let outcome = outcome?;
+        let first = (outcome.decoded_bytes > 0)
+            .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(own));
+        let duplicate = first.filter(|first| *first != own);
+        Some((outcome, duplicate))
+    });
+    told.collect()
+}
+
+/// The sources of one host, one after the other.
+struct Lane {
+    /// What was decoded and not asked for.
+    next: Option<Piece>,
+    pieces: Receiver<Piece>,
+}
+
+/// What a lane gives.
+enum Piece {
+    /// Lines of the source of this rank, and the time of the first.
+    Block(u32, Block, i64),
+    /// The end of a source.
+    End(u32, Box<Outcome>),
+}
+
+impl Piece {
+    /// Pieces of all lanes are taken in this order. Ends cost nothing and come at once.
+    fn order(&self) -> (i64, u32) {
+        match self {
+            Piece::Block(rank, _, ts) => (*ts, *rank),
+            Piece::End(rank, _) => (i64::MIN, *rank),
+        }
+    }
+}
+
+/// One lane for each host that sources begin with, each read by a thread of its own.
+fn lanes(
+    jobs: &Arc<Vec<Job>>,
+    twice: &[Twice],
+    progress: &Arc<Progress>,
+    window: u64,
+) -> Result<Vec<Lane>> {
+    let mut by_host: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
+    for (rank, job) in (0..).zip(jobs.iter()) {
+        by_host.entry(&job.host).or_default().push(rank);
+    }
+    // Where there are many hosts, what is decoded ahead for each of them counts.
+    let block = (BLOCK * 8 / by_host.len().max(8)).max(BLOCK / 16);
+    let block = block.min(window as usize);
+    let mut lanes = Vec::with_capacity(by_host.len());
+    for ranks in by_host.into_values() {
+        let (sender, pieces) = sync_channel(AHEAD);
+        let ranks: Vec<(u32, Option<Outcome>)> = ranks
+            .into_iter()
+            .map(|rank| (rank, twice[rank as usize].as_ref()))
+            .map(|(rank, told)| {
+                let duplicate = told.filter(|(_, duplicate)| duplicate.is_some());
+                (rank, duplicate.map(|(outcome, _)| outcome.clone()))
+            })
+            .collect();
+        let (jobs, progress) = (jobs.clone(), progress.clone());
+        let read = move || {
+            for (rank, told) in ranks {
+                let job = &jobs[rank as usize];
+                let outcome = told.unwrap_or_else(|| read(job, rank, block, &progress, &sender));
+                // Nobody listens any more after a failure.
+                let _ = sender.send(Piece::End(rank, Box::new(outcome)));
+            }
+        };
+        thread::Builder::new()
+            .name("lane".into())
+            .spawn(read)
+            .context("cannot start threads")?;
+        lanes.push(Lane { next: None, pieces });
+    }
+    Ok(lanes)
+}
+
+fn read(
+    job: &Job,
+    rank: u32,
+    block: usize,
+    progress: &Progress,
+    sender: &SyncSender<Piece>,
+) -> Outcome {
+    if let Some(Problem::Unreadable(_) | Problem::Unsupported(_)) = &job.source.problem {
+        return Outcome {
+            problem: job.source.problem.clone(),
+            ..Outcome::default()
+        };
+    }
+    let mut last = i64::MIN;
+    source::read(
+        &job.source,
+        block,
+        &|bytes| progress.add(bytes),
+        &mut |block| {
+            last = job.first_time(&block.bytes).unwrap_or(last);
+            let _ = sender.send(Piece::Block(rank, block, last));
+        },
+    )
+}
+
+impl Lane {
+    fn peek(&mut self) -> Option<&Piece> {
+        if self.next.is_none() {
+            self.next = self.pieces.recv().ok();
+        }
+        self.next.as_ref()
+    }
+}
+
+/// The earliest piece of all lanes.
+fn earliest(lanes: &mut [Lane]) -> Option<Piece> {
+    let orders = lanes.iter_mut().enumerate();
+    let orders = orders.filter_map(|(at, lane)| Some((lane.peek()?.order(), at)));
+    let (_, at) = orders.min()?;
+    lanes[at].next.take()
+}
+
+/// Where a window ends, by the blocks alone: the same logs are cut at the same places.
+struct Window {
+    /// Bytes that it has at least.
+    least: u64,
+    bytes: u64,
+    /// Time of its first block.
+    since: Option<i64>,
+}
+
+impl Window {
+    fn new(least: u64) -> Self {
+        Window {
+            least,
+            bytes: 0,
+            since: None,
+        }
+    }
+
+    /// Adds a block; says whether it is the last. What stays open is gone over at each end, so that a window has to be
+    /// long enough for much to be settled: half the time that things are kept, or many times the least size.
+    fn ends_with(&mut self, block: &Block, ts: i64) -> bool {
+        self.bytes += block.bytes.len() as u64;
+        let since = *self.since.get_or_insert(ts);
+        let long = ts.saturating_sub(since) >= KEPT / 2 || self.bytes >= MANY * self.least;
+        let ends = long && self.bytes >= self.least;
+        if ends {
+            *self = Window::new(self.least);
+        }
+        ends
+    }
+}
+
+/// What all threads share.
+struct Work<'a> {
+    jobs: &'a [Job],
+    options: &'a Options,
+    /// Bytes of log after which what is settled is written.
+    window: u64,
+    /// Blocks that are being parsed, or wait to be joined, at most.
+    most: usize,
+    spill: &'a Spill,
+    state: Mutex<State>,
+    /// A block was joined.
+    moved: Condvar,
+}
+
+struct State {
+    growing: Growing,
+    strings: Arc<Strings>,
+    local: Local,
+    /// Parts that came before their turn, by their number.
+    early: BTreeMap<usize, Parsed>,
+    /// The number that is next.
+    next: usize,
+    /// Blocks handed out and not joined.
+    waiting: usize,
+    /// One thread joins; the others leave their parts to it.
+    joining: bool,
+    failed: Option<anyhow::Error>,
+}
+
+struct Parsed {
+    part: Part,
+    /// The block was the last of a window: its time, and the texts of the next one.
+    ends: Option<(i64, Arc<Strings>)>,
+}
+
+impl State {
+    fn new(options: &Options) -> Self {
+        State {
+            growing: Growing::default(),
+            strings: Arc::default(),
+            local: Local::new(&options.local_domains),
+            early: BTreeMap::new(),
+            next: 0,
+            waiting: 0,
+            joining: false,
+            failed: None,
+        }
+    }
+}
+
+impl Work<'_> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands out all blocks; what reading each source came to.
+    fn run<'s>(&'s self, mut lanes: Vec<Lane>, scope: &rayon::Scope<'s>) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::default(); self.jobs.len()];
+        let mut number = 0;
+        let mut window = Window::new(self.window);
+        let mut strings = self.lock().strings.clone();
+        while let Some(piece) = earliest(&mut lanes) {
+            let (rank, block, ts) = match piece {
+                Piece::End(rank, outcome) => {
+                    outcomes[rank as usize] = *outcome;
+                    continue;
+                }
+                Piece::Block(rank, block, ts) => (rank, block, ts),
+            };
+            if !self.wait() {
+                break;
+            }
+            let texts = strings.clone();
+            let ends = window.ends_with(&block, ts).then(|| {
+                strings = Arc::default();
+                (ts, strings.clone())
+            });
+            scope.spawn(move |_| {
+                let clock = &self.jobs[rank as usize].clock;
+                let part = parse(&block, rank, clock, &texts);
+                drop((block, texts));
+                self.add(number, Parsed { part, ends });
+            });
+            number += 1;
+        }
+        outcomes
+    }
+
+    /// Waits until another block may be handed out; says whether there is any use in it.
+    fn wait(&self) -> bool {
+        let mut state = self.lock();
+        while state.waiting >= self.most && state.failed.is_none() {
+            state = self
+                .moved
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting += 1;
+        state.failed.is_none()
+    }
+
+    /// Joins a part in its turn, and those that waited for it. No thread waits here for another: one that settles a
+    /// window may itself be given a block to parse meanwhile, and comes by here again.
+    fn add(&self, number: usize, parsed: Parsed) {
+        let mut state = self.lock();
+        state.early.insert(number, parsed);
+        if state.joining {
+            return;
+        }
+        state.joining = true;
+        loop {
+            let next = state.next;
+            let Some(Parsed { part, ends }) = state.early.remove(&next) else {
+                break;
+            };
+            let mut growing = std::mem::take(&mut state.growing);
+            let mut local = std::mem::take(&mut state.local);
+            let strings = state.strings.clone();
+            drop(state);
+            growing.append(part);
+            let failed = match &ends {
+                Some((now, texts)) => {
+                    let written = self.settle(&mut growing, *now, &strings, &mut local);
+                    growing.move_texts(&strings, texts);
+                    written.err()
+                }
+                None => None,
+            };
+            state = self.lock();
+            state.growing = growing;
+            state.local = local;
+            if let Some((_, texts)) = ends {
+                state.strings = texts;
+            }
+            state.failed = state.failed.take().or(failed);
+            state.next += 1;
+            state.waiting -= 1;
+            self.moved.notify_one();
+        }
+        state.joining = false;
+    }
+
+    /// Writes what is settled.
+    fn settle(
+        &self,
+        growing: &mut Growing,
+        now: i64,
+        strings: &Strings,
+        local: &mut Local,
+    ) -> Result<()> {
+        let settled = growing.settle(now, strings);
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let rows = finish(settled, strings, local);
+        local.meet(&rows, strings);
+        let tables = build::tables(rows, &[], strings, self.options.zone, self.spill.wanted())
+            .context("cannot build the tables")?;
+        self.spill.write(tables, local)
+    }
+}
+
+/// The last window, and what can be said of all.
+fn conclude(
+    jobs: &[Job],
+    options: &Options,
+    spill: Spill,
+    state: State,
+    twice: &[Twice],
+    outcomes: Vec<Outcome>,
+) -> Result<Loaded> {
+    let State {
+        growing,
+        strings,
+        mut local,
+        ..
+    } = state;
+    let mut part = growing.end();
+    let mut sources: Vec<SourceRow> = Vec::with_capacity(jobs.len());
+    for (rank, (job, outcome)) in jobs.iter().zip(outcomes).enumerate() {
+        let duplicate = twice[rank].as_ref().and_then(|(_, duplicate)| *duplicate);
+        if duplicate.is_some() {
+            tell_duplicate(&mut part.tally, rank as u32, outcome.lines, &strings);
+        }
+        sources.push(job.row(outcome, duplicate));
+    }
+    let mut rows = finish(part, &strings, &local);
+    local.meet(&rows, &strings);
+    describe(jobs, &mut sources, &mut rows, &strings);
+    let tables = build::tables(rows, &sources, &strings, options.zone, spill.wanted())
+        .context("cannot build the tables")?;
+    let local_domains: BTreeSet<String> = local.names().clone();
+    let (tables, kept) = spill.end(tables, &mut sources, &local, options)?;
+    Ok(Loaded {
+        tables,
+        sources,
+        local_domains: local_domains.into_iter().collect(),
+        left_out: Vec::new(),
+        unreadable: Vec::new(),
+        parts: 0,
+        kept,
+    })
+}
+
+/// Whether logs are to be read into files: they would not fit in memory, or the files are asked for.
+pub fn needed(jobs: &[Job], options: &Options) -> bool {
+    let decoded = |job: &Job| match job.source.codec {
+        Some(Codec::Plain) | None => job.source.bytes,
+        Some(_) => job.source.bytes.saturating_mul(PACKED),
+    };
+    let decoded: u64 = jobs.iter().map(decoded).sum();
+    matches!(options.files, Files::Folder(_)) || decoded as f64 * WHOLE > options.memory as f64
+}

@@ -1,0 +1,287 @@
+//! A whole that grows, and gives up what no later line can change: memory is what is open, not what was read.
+//!
+//! Messages, the connections they came in by and the messages they became belong together, so they leave together:
+//! what leaves is a [`Part`] of its own, and [`super::finish`] makes of it the same rows as of the whole. That holds
+//! while the lines of a host are in the order of their times, give or take [`SLACK`]: nothing is looked for further back
+//! than an hour ([`links::HOUR`]), so what has been silent for longer, and has ended, is settled.
+
+use super::finish::SLACK;
+use super::links::{self, HOUR, Handshakes};
+use super::pages::Pages;
+use super::rows::{Attempt, Message, NONE, Session, TlsTo};
+use super::stretch::{QUIET_MESSAGE, QUIET_SESSION};
+use super::{Part, sessions};
+use crate::strings::{Moved, Strings};
+
+/// How long what has ended is kept, µs: lines that name it, or that it names, come within this time.
+pub const KEPT: i64 = HOUR + 3 * SLACK;
+
+/// A transaction that was cut off before the queue manager saw it is over for certain after so long, µs.
+const ABANDONED: i64 = QUIET_SESSION;
+
+/// What has been read and is not settled yet.
+#[derive(Default)]
+pub struct Growing {
+    part: Part,
+    handshakes: Handshakes,
+    /// Attempts from the beginning whose connection has been looked for.
+    tried: usize,
+}
+
+impl Growing {
+    /// Joins the part that follows.
+    pub fn append(&mut self, next: Part) {
+        self.part.append(next);
+    }
+
+    /// Rows that are kept: stretches, connections, attempts and refusals.
+    pub fn rows(&self) -> usize {
+        let part = &self.part;
+        part.messages.len() + part.sessions.len() + part.attempts.len() + part.rejections.len()
+    }
+
+    /// Takes out what is settled at this time: no line that is still to come is older, but for a few seconds.
+    pub fn settle(&mut self, now: i64, strings: &Strings) -> Part {
+        self.part.index();
+        self.give_tls();
+        self.handshakes.forget(now);
+        let leaving = Leaving::of(&self.part, now, strings);
+        let tally = std::mem::take(&mut self.part.tally);
+        let (settled, mut rest) = leaving.split(std::mem::take(&mut self.part));
+        rest.tally = tally;
+        self.tried = rest.attempts.len();
+        self.part = rest;
+        settled
+    }
+
+    /// Everything that is left, and the tally of all.
+    pub fn end(mut self) -> Part {
+        self.give_tls();
+        self.part
+    }
+
+    /// Goes on with another table of texts.
+    pub fn move_texts(&mut self, from: &Strings, to: &Strings) {
+        let texts = &mut Moved::new(from, to);
+        self.part.resolve(texts);
+        self.part.tally.resolve(texts);
+        self.handshakes.resolve(texts);
+        // Their keys are symbols.
+        self.part.by_queue_id.clear();
+        self.part.by_process.clear();
+    }
+
+    /// Hosts' sources are read side by side, so that places are not in order here.
+    fn give_tls(&mut self) {
+        let mut handshakes: Vec<TlsTo> = std::mem::take(&mut self.part.tls_to).into_vec();
+        handshakes.sort_by_key(|tls| tls.place);
+        let new = self.part.attempts.iter_mut().skip(self.tried);
+        let mut new: Vec<&mut Attempt> = new.collect();
+        new.sort_by_key(|attempt| attempt.place);
+        self.handshakes
+            .give(&self.part.messages, handshakes.iter(), new.into_iter());
+        self.tried = self.part.attempts.len();
+    }
+}
+
+/// Which stretches of messages and of connections leave.
+struct Leaving {
+    messages: Vec<bool>,
+    sessions: Vec<bool>,
+}
+
+impl Leaving {
+    fn of(part: &Part, now: i64, strings: &Strings) -> Self {
+        let first_session = part.messages.len();
+        let mut groups = Groups::new(first_session + part.sessions.len());
+        together(part, strings, &mut groups);
+        for (at, message) in part.messages.iter().enumerate() {
+            let latest = part.by_queue_id.get(&(message.host, message.queue_id));
+            if !message.settled(now, latest == Some(&(at as u32))) {
+                groups.keep(at);
+            }
+        }
+        for (at, session) in part.sessions.iter().enumerate() {
+            let latest = part.by_process.get(&session.key());
+            if !session.settled(now, latest == Some(&(at as u32))) {
+                groups.keep(first_session + at);
+            }
+        }
+        let mut leaves = |at: usize| !groups.kept(at);
+        let messages = (0..first_session).map(&mut leaves).collect();
+        let sessions = (0..part.sessions.len())
+            .map(|at| leaves(first_session + at))
+            .collect();
+        Leaving { messages, sessions }
+    }
+
+    /// What leaves, and what stays. Rows follow their message, or else their connection; those of neither leave.
+    fn split(&self, part: Part) -> (Part, Part) {
+        let (mut out, mut rest) = (Part::default(), Part::default());
+        let session_at = place(&self.sessions);
+        for (session, leaves) in part.sessions.into_iter().zip(&self.sessions) {
+            side(&mut out, &mut rest, *leaves).sessions.push(session);
+        }
+        let message_at = place(&self.messages);
+        for (mut message, leaves) in part.messages.into_iter().zip(&self.messages) {
+            // Its connection is on its own side; the stretch before may be on the other, and is of no use then.
+            follow(&mut message.session, &session_at);
+            let stays =
+                message.previous != NONE && self.messages[message.previous as usize] == *leaves;
+            message.previous = if stays {
+                message_at[message.previous as usize]
+            } else {
+                NONE
+            };
+            side(&mut out, &mut rest, *leaves).messages.push(message);
+        }
+        let message_leaves = |at: u32| self.messages[at as usize];
+        let session_leaves = |at: u32| self.sessions[at as usize];
+        for mut row in part.attempts.into_vec() {
+            let leaves = message_leaves(row.message);
+            follow(&mut row.message, &message_at);
+            side(&mut out, &mut rest, leaves).attempts.push(row);
+        }
+        for mut row in part.rejections.into_vec() {
+            let leaves = match (row.message, row.session) {
+                (NONE, NONE) => true,
+                (NONE, session) => session_leaves(session),
+                (message, _) => message_leaves(message),
+            };
+            follow(&mut row.message, &message_at);
+            follow(&mut row.session, &session_at);
+            side(&mut out, &mut rest, leaves).rejections.push(row);
+        }
+        for mut row in part.logins.into_vec() {
+            let leaves = row.session == NONE || session_leaves(row.session);
+            follow(&mut row.session, &session_at);
+            side(&mut out, &mut rest, leaves).logins.push(row);
+        }
+        for mut row in part.verdicts.into_vec() {
+            let leaves = row.message == NONE || message_leaves(row.message);
+            follow(&mut row.message, &message_at);
+            side(&mut out, &mut rest, leaves).verdicts.push(row);
+        }
+        for mut row in part.notifications.into_vec() {
+            let leaves = message_leaves(row.message);
+            follow(&mut row.message, &message_at);
+            side(&mut out, &mut rest, leaves).notifications.push(row);
+        }
+        out.server_events = part.server_events;
+        (out, rest)
+    }
+}
+
+fn side<'a>(out: &'a mut Part, rest: &'a mut Part, leaves: bool) -> &'a mut Part {
+    if leaves { out } else { rest }
+}
+
+/// The number of each row among those of its side.
+fn place(leaves: &[bool]) -> Vec<u32> {
+    let mut next = [0, 0];
+    let number = |leaves: &bool| {
+        let next = &mut next[usize::from(*leaves)];
+        *next += 1;
+        *next - 1
+    };
+    leaves.iter().map(number).collect()
+}
+
+fn follow(row: &mut u32, at: &[u32]) {
+    super::place(row, at);
+}
+
+/// Puts into one group what finishing looks at together.
+fn together(part: &Part, strings: &Strings, groups: &mut Groups) {
+    let first_session = part.messages.len();
+    let session = |at: u32| first_session + at as usize;
+    let links = links::links(part, &part.attempts, strings);
+    for (at, message) in part.messages.iter().enumerate() {
+        if message.session != NONE {
+            groups.join(at, session(message.session));
+        }
+        if let Some(parent) = links.of[at].parent() {
+            groups.join(at, parent as usize);
+        }
+        if message.previous != NONE && near(&part.messages, message) {
+            groups.join(at, message.previous as usize);
+        }
+    }
+    for row in part
+        .rejections
+        .iter()
+        .filter(|row| row.message != NONE && row.session != NONE)
+    {
+        groups.join(row.message as usize, session(row.session));
+    }
+    let smtpd = sessions::handed_over(&part.sessions, strings);
+    for (screen, smtpd) in (0..).zip(smtpd).filter(|(_, smtpd)| *smtpd != NONE) {
+        groups.join(session(screen), session(smtpd));
+    }
+}
+
+/// It may turn out to be one with the stretch before it.
+fn near(messages: &Pages<Message>, message: &Message) -> bool {
+    let before = &messages[message.previous as usize];
+    message.first_ts.saturating_sub(before.last_ts) <= SLACK
+}
+
+impl Message {
+    /// No line to come can name it, or be named by it. `latest`: of its queue ID.
+    fn settled(&self, now: i64, latest: bool) -> bool {
+        let quiet = now.saturating_sub(self.last_ts);
+        let begun_only = !self.queued && self.held.is_none();
+        let over = self.closed() || !latest;
+        quiet > KEPT && (over || quiet > QUIET_MESSAGE || (begun_only && quiet > ABANDONED))
+    }
+}
+
+impl Session {
+    /// No line to come can belong to it. `latest`: of its process.
+    fn settled(&self, now: i64, latest: bool) -> bool {
+        let quiet = now.saturating_sub(self.last_ts);
+        let over = self.closed || self.passed || !latest;
+        quiet > KEPT && (over || quiet > QUIET_SESSION)
+    }
+}
+
+/// Things that belong together, as a forest.
+struct Groups {
+    parent: Vec<u32>,
+    /// Of roots: one of the group is not settled.
+    kept: Vec<bool>,
+}
+
+impl Groups {
+    fn new(len: usize) -> Self {
+        Groups {
+            parent: (0..len as u32).collect(),
+            kept: vec![false; len],
+        }
+    }
+
+    fn root(&mut self, mut at: usize) -> usize {
+        while self.parent[at] as usize != at {
+            let above = self.parent[self.parent[at] as usize];
+            self.parent[at] = above;
+            at = above as usize;
+        }
+        at
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.kept[b] |= self.kept[a];
+        self.parent[a] = b as u32;
+    }
+
+    fn keep(&mut self, at: usize) {
+        let root = self.root(at);
+        self.kept[root] = true;
+    }
+
+    fn kept(&mut self, at: usize) -> bool {
+        let root = self.root(at);
+        self.kept[root]
+    }
+}

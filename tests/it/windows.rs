@@ -1,0 +1,252 @@
+//! Logs past `--memory` are read window by window into files: the same rows as from memory, nothing left behind.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mtaudit::commands::load::{Loaded, Options, load};
+
+use crate::support::{code, files, mtaudit, repo, said};
+
+#[path = "../bench/amplify.rs"]
+mod amplify;
+
+fn read(paths: &[&Path], memory: u64, change: impl Fn(&mut Options)) -> Loaded {
+    let paths = paths.iter().map(|path| path.to_path_buf()).collect();
+    let mut options = Options::new(paths, chrono_tz::Europe::Berlin);
+    options.year = Some(2026);
+    options.memory = memory;
+    change(&mut options);
+    load(&options).unwrap()
+}
+
+/// Every row of every table as text, sorted: nobody promises an order.
+fn rows(loaded: &Loaded) -> BTreeMap<&'static str, Vec<String>> {
+    let text = |frame: &mtaudit::tables::Frame| {
+        let rows = frame.collect().unwrap();
+        let columns: Vec<_> = rows.columns().iter().collect();
+        let cell = |row: usize| {
+            let cells = columns
+                .iter()
+                .map(|column| column.get(row).unwrap().to_string());
+            cells.collect::<Vec<_>>().join("\t")
+        };
+        let mut lines: Vec<String> = (0..rows.height()).map(cell).collect();
+        lines.sort();
+        lines
+    };
+    let frames = loaded.tables.frames.iter();
+    frames.map(|(name, frame)| (*name, text(frame))).collect()
+}
+
+fn same(whole: &Loaded, windows: &Loaded) {
+    assert!(!whole.tables.on_disk() && windows.tables.on_disk());
+    assert_eq!(whole.local_domains, windows.local_domains);
+    let (whole, windows) = (rows(whole), rows(windows));
+    for (table, rows) in &whole {
+        let others = &windows[table];
+        let lost: Vec<_> = rows
+            .iter()
+            .filter(|row| others.binary_search(row).is_err())
+            .collect();
+        let added: Vec<_> = others
+            .iter()
+            .filter(|row| rows.binary_search(row).is_err())
+            .collect();
+        assert!(
+            lost.is_empty() && added.is_empty() && rows.len() == others.len(),
+            "{table}: {} and {} rows; lost {} {:#?}\nadded {} {:#?}",
+            rows.len(),
+            others.len(),
+            lost.len(),
+            lost.iter().take(3).collect::<Vec<_>>(),
+            added.len(),
+            added.iter().take(3).collect::<Vec<_>>(),
+        );
+    }
+}
+
+/// Two hosts, rotated and compressed, with the same mail passing both; windows of a few lines.
+#[test]
+fn any_window_gives_the_rows_of_the_whole() {
+    let logs = repo("sample-logs");
+    for change in [
+        |_: &mut Options| (),
+        |options: &mut Options| options.local_domains = vec!["example.org".into()],
+        |options: &mut Options| options.threads = Some(1),
+    ] {
+        let whole = read(&[&logs], u64::MAX, change);
+        for memory in [1, 1 << 20] {
+            same(&whole, &read(&[&logs], memory, change));
+        }
+    }
+}
+
+/// A log of this size from a sample, as if it went on for weeks.
+fn grown(dir: &Path, sample: &str, bytes: u64) -> PathBuf {
+    let base = fs::read(repo("sample-logs").join(sample)).unwrap();
+    let path = dir.join("mail.log");
+    let mut out = std::io::BufWriter::new(fs::File::create(&path).unwrap());
+    amplify::amplify(&base, bytes, &mut out).unwrap();
+    out.flush().unwrap();
+    path
+}
+
+/// The same log twice, and once compressed, counts once.
+#[test]
+fn the_same_content_counts_once_in_windows_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = grown(dir.path(), "postfix/mx1/mail.log", 1 << 20);
+    fs::copy(&log, dir.path().join("copy.log")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(
+        fs::File::create(dir.path().join("packed.log.gz")).unwrap(),
+        flate2::Compression::fast(),
+    );
+    packed.write_all(&fs::read(&log).unwrap()).unwrap();
+    packed.finish().unwrap();
+    let whole = read(&[dir.path()], u64::MAX, |_| ());
+    let windows = read(&[dir.path()], 1, |_| ());
+    assert_eq!(
+        windows
+            .sources
+            .iter()
+            .filter(|s| s.duplicate_of.is_some())
+            .count(),
+        2
+    );
+    same(&whole, &windows);
+}
+
+fn temporary(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let ours = |path: &PathBuf| {
+        path.file_name()
+            .unwrap()
+            .to_string_lossy()
+            .contains("mtaudit")
+    };
+    entries.filter(ours).collect()
+}
+
+fn report(log: &Path, out: &Path, temporary: &Path, memory: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mtaudit"));
+    command.args(["report", "audit", "--quiet", "--memory", memory, "--out"]);
+    command.args([out, log]).env("TMPDIR", temporary);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Some hundred megabytes with a tiny `--memory`: the report is that of the log in memory, to the byte; a run that is asked to end leaves nothing, and what one leaves that is killed outright, the
+/// next one removes.
+#[test]
+fn hundreds_of_megabytes_with_little_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let scratch = dir.path().join("tmp");
+    fs::create_dir(&scratch).unwrap();
+    let log = grown(dir.path(), "postfix/mx1/mail.log", 200_000_000);
+    let out = |name: &str| dir.path().join(name);
+    for (name, signal) in [("ended", "TERM"), ("killed", "KILL")] {
+        let mut run = report(&log, &out(name), &scratch, "32M").spawn().unwrap();
+        let start = Instant::now();
+        while temporary(&scratch).is_empty() && start.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(temporary(&scratch).len(), 1, "{name}");
+        let pid = run.id().to_string();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &pid])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        assert!(!run.wait().unwrap().success());
+        assert_eq!(
+            temporary(&scratch).len(),
+            usize::from(signal == "KILL"),
+            "{name}"
+        );
+    }
+    assert!(
+        report(&log, &out("little"), &scratch, "32M")
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(temporary(&scratch).is_empty());
+    assert!(
+        report(&log, &out("plenty"), &scratch, "8G")
+            .status()
+            .unwrap()
+            .success()
+    );
+    let names = files(&out("plenty"));
+    assert!(names.len() > 30 && names == files(&out("little")));
+    for name in names {
+        let of = |folder: &str| fs::read(out(folder).join(&name)).unwrap();
+        assert!(of("little") == of("plenty"), "{name}");
+    }
+    let tables = out("tables");
+    let (tables, log) = (tables.to_str().unwrap(), log.to_str().unwrap());
+    let convert = ["convert", "--memory", "32M", "--out", tables, log];
+    let output = mtaudit(dir.path(), &convert);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let written = files(Path::new(tables));
+    let of_a_window =
+        |file: &String| file.contains("messages/day=") && file.ends_with("-00003.parquet");
+    assert!(written.iter().any(of_a_window), "{written:#?}");
+    let ask = |path: &str| {
+        let query = ["query", "outcomes", "--format", "csv", path];
+        mtaudit(dir.path(), &query).stdout
+    };
+    assert_eq!(ask(tables), ask(log));
+}
+
+/// A store that is asked for is a folder of tables like others.
+#[test]
+fn a_store_is_kept_and_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (logs, store) = (repo("sample-logs/postfix"), dir.path().join("store"));
+    let (logs, store) = (logs.to_str().unwrap(), store.to_str().unwrap());
+    let ask = |paths: &[&str]| {
+        let query = [
+            "query", "outcomes", "--format", "csv", "--quiet", "--year", "2026",
+        ];
+        mtaudit(&repo(""), &[&query[..], paths].concat())
+    };
+    let plain = ask(&[logs]);
+    let stored = ask(&[logs, "--store", store]);
+    assert_eq!(code(&stored), 0, "{}", said(&stored));
+    assert_eq!(stored.stdout, plain.stdout);
+    assert_eq!(ask(&[store]).stdout, plain.stdout);
+    let again = ask(&[logs, "--store", store]);
+    assert_eq!(code(&again), 2);
+    assert!(
+        said(&again).contains("it holds tables already"),
+        "{}",
+        said(&again)
+    );
+}
+
+#[test]
+fn what_cannot_work_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = repo("sample-logs/postfix/mx1");
+    let logs = logs.to_str().unwrap();
+    let tiny = mtaudit(&repo(""), &["query", "outcomes", "--memory", "1M", logs]);
+    assert_eq!(code(&tiny), 2);
+    assert!(said(&tiny).contains("at least 32M"), "{}", said(&tiny));
+    let file = dir.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let file = file.to_str().unwrap();
+    let taken = mtaudit(&repo(""), &["query", "outcomes", "--store", file, logs]);
+    assert_ne!(code(&taken), 0);
+    assert!(said(&taken).contains("hint:"), "{}", said(&taken));
+    assert_eq!(fs::read_to_string(dir.path().join("file")).unwrap(), "mine");
+}
