@@ -73,23 +73,50 @@ WITH times AS (
     SELECT 4 AS position, delay_connect AS seconds FROM attempts WHERE status = 'delivered'
     UNION ALL
     SELECT 5 AS position, delay_transmit AS seconds FROM attempts WHERE status = 'delivered'
-), stages AS (
-    SELECT times.position AS position,
-           COUNT(*) AS deliveries,
-           COUNT(*) FILTER (WHERE times.seconds > params.goal) AS late,
-           COUNT(*) >= MAX(params.min_deliveries) AS enough,
-           SUM(times.seconds) AS spent,
-           QUANTILE_CONT(times.seconds, 0.5) AS p50,
-           QUANTILE_CONT(times.seconds, 0.75) AS p75,
-           QUANTILE_CONT(times.seconds, 0.9) AS p90,
-           QUANTILE_CONT(times.seconds, 0.95) AS p95,
-           QUANTILE_CONT(times.seconds, 0.98) AS p98,
-           QUANTILE_CONT(times.seconds, 0.99) AS p99,
-           MAX(times.seconds) AS max
+), counted AS (
+    -- Logged times are short numbers that repeat: each once, with how often it occurs.
+    SELECT position, seconds, CAST(COUNT(*) AS BIGINT) AS n
     FROM times
+    WHERE seconds IS NOT NULL
+    GROUP BY position, seconds
+), running AS (
+    SELECT position, seconds, CAST(SUM(n) OVER (PARTITION BY position ORDER BY seconds) AS BIGINT) AS up_to
+    FROM counted
+), stages AS (
+    SELECT counted.position AS position,
+           CAST(SUM(counted.n) AS BIGINT) AS deliveries,
+           CAST(SUM(CASE WHEN counted.seconds > params.goal THEN counted.n ELSE 0 END) AS BIGINT) AS late,
+           SUM(counted.n) >= MAX(params.min_deliveries) AS enough,
+           -- Whole microseconds: a sum of fractions would depend on the order of the rows.
+           SUM(counted.n * CAST(ROUND(counted.seconds * 1000000) AS BIGINT)) AS spent,
+           MAX(counted.seconds) AS max
+    FROM counted
     CROSS JOIN params
-    WHERE times.seconds IS NOT NULL
-    GROUP BY times.position
+    GROUP BY counted.position
+), places AS (
+    -- Where a percentile lies among the sorted times, counted from 0: between two of them, mostly.
+    SELECT stages.position AS position, v.percent AS percent, (stages.deliveries - 1) * v.percent / 100.0 AS place
+    FROM stages
+    CROSS JOIN (VALUES (50), (75), (90), (95), (98), (99)) AS v(percent)
+), between_two AS (
+    SELECT places.position AS position,
+           places.percent AS percent,
+           MAX(places.place - FLOOR(places.place)) AS part,
+           MIN(CASE WHEN running.up_to > FLOOR(places.place) THEN running.seconds END) AS below,
+           MIN(CASE WHEN running.up_to > CEIL(places.place) THEN running.seconds END) AS above
+    FROM places
+    JOIN running ON places.position = running.position
+    GROUP BY places.position, places.percent
+), percentiles AS (
+    SELECT position,
+           MAX(CASE WHEN percent = 50 THEN below + (above - below) * part END) AS p50,
+           MAX(CASE WHEN percent = 75 THEN below + (above - below) * part END) AS p75,
+           MAX(CASE WHEN percent = 90 THEN below + (above - below) * part END) AS p90,
+           MAX(CASE WHEN percent = 95 THEN below + (above - below) * part END) AS p95,
+           MAX(CASE WHEN percent = 98 THEN below + (above - below) * part END) AS p98,
+           MAX(CASE WHEN percent = 99 THEN below + (above - below) * part END) AS p99
+    FROM between_two
+    GROUP BY position
 ), whole AS (
     SELECT SUM(spent) AS spent FROM stages WHERE position > 1
 )
@@ -100,15 +127,16 @@ SELECT stages.position AS position,
                             WHEN 4 THEN 'connecting (DNS, greeting, TLS)'
                             ELSE 'transmitting' END AS stage,
        stages.deliveries AS deliveries,
-       CASE WHEN stages.enough THEN ROUND(stages.p50, 3) END AS p50,
-       CASE WHEN stages.enough THEN ROUND(stages.p75, 3) END AS p75,
-       CASE WHEN stages.enough THEN ROUND(stages.p90, 3) END AS p90,
-       CASE WHEN stages.enough THEN ROUND(stages.p95, 3) END AS p95,
-       CASE WHEN stages.enough THEN ROUND(stages.p98, 3) END AS p98,
-       CASE WHEN stages.enough THEN ROUND(stages.p99, 3) END AS p99,
+       CASE WHEN stages.enough THEN ROUND(percentiles.p50, 3) END AS p50,
+       CASE WHEN stages.enough THEN ROUND(percentiles.p75, 3) END AS p75,
+       CASE WHEN stages.enough THEN ROUND(percentiles.p90, 3) END AS p90,
+       CASE WHEN stages.enough THEN ROUND(percentiles.p95, 3) END AS p95,
+       CASE WHEN stages.enough THEN ROUND(percentiles.p98, 3) END AS p98,
+       CASE WHEN stages.enough THEN ROUND(percentiles.p99, 3) END AS p99,
        ROUND(stages.max, 3) AS max,
-       CASE WHEN stages.position > 1 AND whole.spent > 0 THEN ROUND(stages.spent / whole.spent, 4) END AS share,
+       CASE WHEN stages.position > 1 AND whole.spent > 0 THEN ROUND(CAST(stages.spent AS DOUBLE) / whole.spent, 4) END AS share,
        CASE WHEN stages.position = 1 THEN stages.late END AS late
 FROM stages
 CROSS JOIN whole
+JOIN percentiles ON stages.position = percentiles.position
 ORDER BY position

@@ -9,14 +9,14 @@
 //! only chooses and joins rows may give as many as the files hold: it becomes part of the clauses that name it, and the
 //! files are read again for each.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use polars::prelude::{DataFrame, IntoLazy, LazyFrame, PolarsResult};
 use polars::sql::SQLContext;
 use sqlparser::ast::{
-    Cte, Expr, GroupByExpr, Query, SelectItem, SetExpr, SetOperator, SetQuantifier, Statement,
-    With, visit_expressions, visit_relations,
+    Cte, Expr, GroupByExpr, Join, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr,
+    SetOperator, SetQuantifier, Statement, TableFactor, With, visit_expressions, visit_relations,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
@@ -30,8 +30,39 @@ use crate::tables::frame::collect;
 #[derive(Default)]
 pub(super) struct Inputs {
     context: SQLContext,
-    /// Those whose rows are on disk.
-    on_disk: HashSet<String>,
+    kinds: HashMap<String, Kind>,
+}
+
+/// What is known of the rows of a table or clause.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// In memory, and so few that all may be paired with each row of a large table.
+    Few,
+    /// In memory.
+    Many,
+    /// On disk.
+    Files,
+    /// On disk, each paired with the few rows of another table.
+    Paired,
+    /// Pairs that meet a condition.
+    Chosen,
+}
+
+/// The most rows that are [`Kind::Few`].
+const FEW: usize = 16;
+
+impl Kind {
+    fn of(rows: &DataFrame) -> Kind {
+        if rows.height() > FEW {
+            Kind::Many
+        } else {
+            Kind::Few
+        }
+    }
+
+    fn is_on_disk(self) -> bool {
+        matches!(self, Kind::Files | Kind::Paired | Kind::Chosen)
+    }
 }
 
 /// What gives the rows of a statement.
@@ -54,16 +85,13 @@ impl Plan {
 impl Inputs {
     /// Adds a table, whose rows are given as a plan.
     pub(super) fn add(&mut self, name: &str, frame: &Frame, rows: LazyFrame) {
-        self.register(name, rows, frame.is_on_disk());
+        let kind = frame.in_memory().map_or(Kind::Files, Kind::of);
+        self.register(name, rows, kind);
     }
 
-    fn register(&mut self, name: &str, rows: LazyFrame, on_disk: bool) {
+    fn register(&mut self, name: &str, rows: LazyFrame, kind: Kind) {
         self.context.register(name, rows);
-        if on_disk {
-            self.on_disk.insert(name.to_owned());
-        } else {
-            self.on_disk.remove(name);
-        }
+        self.kinds.insert(name.to_owned(), kind);
     }
 
     /// Parses and plans a statement, and runs the clauses before it.
@@ -78,26 +106,46 @@ impl Inputs {
         let Some((clauses, last)) = cut(sql) else {
             let rows = self.context.execute(sql)?;
             // What cannot be cut may name anything.
-            let on_disk = !self.on_disk.is_empty();
+            let on_disk = self.kinds.values().any(|kind| kind.is_on_disk());
             return Ok(Plan { rows, on_disk });
         };
         for clause in clauses {
-            let plan = self.stage(&clause)?;
-            let lazy = plan.on_disk && !clause.groups;
-            let (rows, on_disk) = match lazy {
-                true => (plan.rows, true),
-                false => (collect(plan.rows, plan.on_disk)?.lazy(), false),
-            };
-            self.register(&clause.name, rows, on_disk);
+            let (rows, kind) = self.stage(&clause)?;
+            if kind.is_on_disk() && !clause.groups {
+                self.register(&clause.name, rows, kind);
+            } else {
+                let rows = collect(rows, kind.is_on_disk())?;
+                let kind = Kind::of(&rows);
+                self.register(&clause.name, rows.lazy(), kind);
+            }
         }
-        self.stage(&last)
+        let (rows, kind) = self.stage(&last)?;
+        let on_disk = kind.is_on_disk();
+        Ok(Plan { rows, on_disk })
     }
 
-    fn stage(&mut self, part: &Part) -> PolarsResult<Plan> {
-        Ok(Plan {
-            rows: self.context.execute(&part.sql)?,
-            on_disk: part.reads.iter().any(|name| self.on_disk.contains(name)),
-        })
+    fn stage(&mut self, part: &Part) -> PolarsResult<(LazyFrame, Kind)> {
+        let rows = self.context.execute(&part.sql)?;
+        let kind = self.kind(part);
+        // Conditions on pairs would make of them a range join, which sorts the larger table in memory. With few
+        // partners, the pairs can all be had and looked at.
+        let pushed = kind != Kind::Chosen;
+        Ok((rows.with_predicate_pushdown(pushed), kind))
+    }
+
+    fn kind(&self, part: &Part) -> Kind {
+        let is = |name: &String, kind: Kind| self.kinds.get(name) == Some(&kind);
+        let reads = |kind: Kind| part.reads.iter().any(|name| is(name, kind));
+        let pairs = reads(Kind::Files) && part.crossed.iter().any(|name| is(name, Kind::Few));
+        if reads(Kind::Chosen) || ((pairs || reads(Kind::Paired)) && part.chooses) {
+            Kind::Chosen
+        } else if pairs || reads(Kind::Paired) {
+            Kind::Paired
+        } else if reads(Kind::Files) {
+            Kind::Files
+        } else {
+            Kind::Many
+        }
     }
 }
 
@@ -140,6 +188,10 @@ struct Part {
     sql: String,
     /// Tables and clauses that it names.
     reads: HashSet<String>,
+    /// Those of them that it pairs with every row.
+    crossed: Vec<String>,
+    /// It has a WHERE.
+    chooses: bool,
     /// It gives groups of rows, or rows that cannot be had one by one.
     groups: bool,
 }
@@ -149,15 +201,52 @@ impl Part {
         let mut reads = HashSet::new();
         // Nothing breaks off.
         let _: ControlFlow<()> = visit_relations(query, |name| {
-            reads.insert(name.to_string());
+            reads.extend(own_name(name));
             ControlFlow::Continue(())
+        });
+        let (mut crossed, mut chooses) = (Vec::new(), false);
+        selects(&query.body, &mut |select| {
+            chooses |= select.selection.is_some();
+            let joins = select.from.iter().flat_map(|from| &from.joins);
+            let crosses = |join: &&Join| matches!(join.join_operator, JoinOperator::CrossJoin(_));
+            let relations = joins.filter(crosses).map(|join| &join.relation);
+            let listed = select.from.iter().skip(1).map(|from| &from.relation);
+            crossed.extend(relations.chain(listed).filter_map(table_name));
         });
         Part {
             name,
             sql: query.to_string(),
             reads,
+            crossed,
+            chooses,
             groups: groups(query),
         }
+    }
+}
+
+/// The last part of a name, without quotes.
+fn own_name(name: &ObjectName) -> Option<String> {
+    let ident = name.0.last()?.as_ident()?;
+    Some(ident.value.clone())
+}
+
+fn table_name(relation: &TableFactor) -> Option<String> {
+    match relation {
+        TableFactor::Table { name, .. } => own_name(name),
+        _ => None,
+    }
+}
+
+/// Calls `see` with every SELECT that is part of a UNION or the like, but not of a FROM.
+fn selects<'q>(body: &'q SetExpr, see: &mut impl FnMut(&'q Select)) {
+    match body {
+        SetExpr::Select(select) => see(select),
+        SetExpr::Query(query) => selects(&query.body, see),
+        SetExpr::SetOperation { left, right, .. } => {
+            selects(left, see);
+            selects(right, see);
+        }
+        _ => {}
     }
 }
 
@@ -228,7 +317,7 @@ mod tests {
     fn inputs() -> Inputs {
         let mut inputs = Inputs::default();
         let frame = df!("a" => [3i64, 1, 2], "b" => ["x", "it's", "%"]).unwrap();
-        inputs.register("t", frame.lazy(), false);
+        inputs.add("t", &frame.clone().into(), frame.lazy());
         inputs
     }
 

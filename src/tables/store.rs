@@ -50,6 +50,9 @@ const LOCK: &str = crate::source::TABLES[1];
 /// Suffix of files that are not complete yet.
 const UNFINISHED: &str = ".unfinished";
 
+/// Rows that are read from a file at once.
+const GROUP: usize = 1 << 16;
+
 /// Tables that are small however long the logs are.
 const SMALL: &[&str] = &["sources", "line_shapes", "ignored_lines"];
 
@@ -613,6 +616,7 @@ fn parquet(rows: &mut DataFrame) -> Result<Vec<u8>> {
     ParquetWriter::new(&mut content)
         .with_compression(ParquetCompression::Zstd(None))
         .with_statistics(StatisticsOptions::default())
+        .with_row_group_size(Some(GROUP))
         .set_parallel(false)
         .finish(rows)?;
     Ok(content)

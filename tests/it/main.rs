@@ -5,6 +5,7 @@
 mod about;
 mod bad_input;
 mod corpora_postfix;
+mod disk;
 mod layouts;
 mod pflogsumm;
 mod queries;
