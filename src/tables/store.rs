@@ -6,10 +6,13 @@
 //! sources/part-0001.parquet                 tables without days have no such level
 //! ```
 //!
+//! A conversion of more than fits in memory has a file for each window of log (`part-0001-00001.parquet`).
+//!
 //! Sources count on from one conversion to the next, and so do the keys made from them (`message`, `parent`,
-//! `session`), so that they are unique in the folder. A conversion writes its files under other names, renames them when all are there, and writes
-//! `mtaudit.json` last: a file that it does not list was left by a run that was killed, is never read, and is removed
-//! by the next conversion. Files are held against their SHA-256 before anything is made of them.
+//! `session`), so that they are unique in the folder. A conversion writes its files under other names, renames them
+//! when all are there, and writes `mtaudit.json` last: a file that it does not list was left by a run that was killed,
+//! is never read, and is removed by the next conversion. Files are held against their SHA-256 before anything is made
+//! of them.
 //! [`crate::commands`] decides what goes in; queries see the same frames as from logs.
 
 use std::collections::{BTreeMap, HashSet};
@@ -552,7 +555,7 @@ impl Store {
     }
 }
 
-/// `table/part-0001.parquet` or `table/day=2026-11-23/part-0001.parquet`: nothing else is read or removed.
+/// `table/part-0001.parquet` or `table/day=2026-11-23/part-0001-00001.parquet`: nothing else is read or removed.
 fn is_part(path: &str) -> bool {
     let mut parts = path.split('/');
     let (table, rest) = (parts.next().unwrap_or_default(), parts.collect::<Vec<_>>());
@@ -564,7 +567,11 @@ fn is_part(path: &str) -> bool {
     let number = file
         .strip_prefix("part-")
         .and_then(|rest| rest.strip_suffix(".parquet"));
-    let number = number.is_some_and(|n| n.len() >= 4 && n.bytes().all(|b| b.is_ascii_digit()));
+    let is_number = |n: &str| n.len() >= 4 && n.bytes().all(|b| b.is_ascii_digit());
+    let number = number.is_some_and(|n| match n.split_once('-') {
+        Some((part, window)) => is_number(part) && is_number(window),
+        None => is_number(n),
+    });
     let day = day.is_none_or(|day| {
         let day = day.strip_prefix("day=");
         day.is_some_and(|day| day == NO_DAY || day.parse::<chrono::NaiveDate>().is_ok())

@@ -194,6 +194,7 @@ fn hundreds_of_megabytes_with_little_memory() {
     }
     let tables = out("tables");
     let (tables, log) = (tables.to_str().unwrap(), log.to_str().unwrap());
+    let told = fs::read(out("plenty").join("tables/delivery_outcomes.csv")).unwrap();
     let convert = ["convert", "--memory", "32M", "--out", tables, log];
     let output = mtaudit(dir.path(), &convert);
     assert_eq!(code(&output), 0, "{}", said(&output));
@@ -201,11 +202,9 @@ fn hundreds_of_megabytes_with_little_memory() {
     let of_a_window =
         |file: &String| file.contains("messages/day=") && file.ends_with("-00003.parquet");
     assert!(written.iter().any(of_a_window), "{written:#?}");
-    let ask = |path: &str| {
-        let query = ["query", "outcomes", "--format", "csv", path];
-        mtaudit(dir.path(), &query).stdout
-    };
-    assert_eq!(ask(tables), ask(log));
+    let query = ["query", "outcomes", "--format", "csv", tables];
+    let output = mtaudit(dir.path(), &query);
+    assert!(output.stdout == told, "{}", said(&output));
 }
 
 /// A store that is asked for is a folder of tables like others.
@@ -223,8 +222,8 @@ fn a_store_is_kept_and_read_again() {
     let plain = ask(&[logs]);
     let stored = ask(&[logs, "--store", store]);
     assert_eq!(code(&stored), 0, "{}", said(&stored));
-    assert_eq!(stored.stdout, plain.stdout);
-    assert_eq!(ask(&[store]).stdout, plain.stdout);
+    assert!(stored.stdout == plain.stdout);
+    assert!(ask(&[store]).stdout == plain.stdout);
     let again = ask(&[logs, "--store", store]);
     assert_eq!(code(&again), 2);
     assert!(
