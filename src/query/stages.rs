@@ -347,6 +347,49 @@ mod tests {
     }
 
     #[test]
+    fn clauses_that_group_are_known() {
+        let groups = |sql: &str| cut(sql).unwrap().1.groups;
+        for sql in [
+            "SELECT a FROM t GROUP BY a",
+            "SELECT DISTINCT a FROM t",
+            "SELECT a + MAX(b) AS m FROM t",
+            "SELECT CASE WHEN count(*) > 1 THEN 1 END AS n FROM t",
+            "SELECT a FROM t LIMIT 3",
+            "SELECT a FROM t UNION SELECT a FROM u",
+            "SELECT MIN(a) AS a FROM t UNION ALL SELECT a FROM u GROUP BY a",
+        ] {
+            assert!(groups(sql), "{sql}");
+        }
+        for sql in [
+            "SELECT a, SUM(b) OVER (ORDER BY a) AS s FROM t",
+            "SELECT a FROM t WHERE a > 1 ORDER BY a",
+            "SELECT MIN(a) AS a FROM t UNION ALL SELECT a FROM u",
+            "SELECT a FROM t JOIN u ON t.a = u.a",
+        ] {
+            assert!(!groups(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn files_are_told_from_what_is_in_memory() {
+        let mut inputs = inputs();
+        let rows = inputs.context.execute("SELECT a, b FROM t").unwrap();
+        for (name, kind) in [("f", Kind::Files), ("m", Kind::Many), ("p", Kind::Paired)] {
+            inputs.register(name, rows.clone(), kind);
+        }
+        let kind = |sql: &str| inputs.kind(&cut(sql).unwrap().1);
+        assert!(kind("SELECT a FROM t CROSS JOIN m WHERE t.a > m.a") == Kind::Many);
+        assert!(kind("SELECT a FROM \"f\" WHERE a > 1") == Kind::Files);
+        assert!(kind("SELECT a FROM (SELECT a FROM f) AS x") == Kind::Files);
+        assert!(kind("SELECT f.a FROM f CROSS JOIN m WHERE f.a > m.a") == Kind::Files);
+        assert!(kind("SELECT f.a FROM f CROSS JOIN t") == Kind::Paired);
+        assert!(kind("SELECT f.a FROM f CROSS JOIN t WHERE f.a > t.a") == Kind::Chosen);
+        assert!(kind("SELECT f.a FROM f, t WHERE f.a > t.a") == Kind::Chosen);
+        assert!(kind("SELECT a FROM p UNION ALL SELECT a FROM f") == Kind::Paired);
+        assert!(kind("SELECT a FROM p WHERE a > 1") == Kind::Chosen);
+    }
+
+    #[test]
     fn a_clause_hides_the_table_of_its_name() {
         let sql = "WITH t AS (SELECT a + 1 AS a FROM t) SELECT SUM(a) AS a FROM t";
         let sum = run(inputs(), sql).unwrap();

@@ -269,11 +269,104 @@ fn plain_files() -> ScanArgsParquet {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs::File;
+    use std::path::Path;
+    use std::sync::Mutex;
 
-    fn spread<T: Send + Sync>() {}
+    /// A file of verdicts: places, and a score for each.
+    fn file(dir: &Path, name: &str, lines: std::ops::Range<i64>) -> PathBuf {
+        let lines: Vec<i64> = lines.collect();
+        let score: Vec<f64> = lines.iter().map(|line| *line as f64 / 2.0).collect();
+        let mut rows = df!(
+            "program" => vec!["filter"; lines.len()],
+            "score" => score,
+            "source" => vec![1i64; lines.len()],
+            "line" => lines
+        );
+        let path = dir.join(name);
+        let out = File::create(&path).unwrap();
+        ParquetWriter::new(out)
+            .finish(rows.as_mut().unwrap())
+            .unwrap();
+        path
+    }
+
+    fn verdicts(dir: &Path) -> Frame {
+        let paths = vec![
+            file(dir, "a[1].parquet", 1..5),
+            file(dir, "b*.parquet", 5..9),
+        ];
+        let wanted = Wanted::none().add(["verdicts"], ["score"]);
+        Frame::files("verdicts", paths, 8, &wanted).unwrap()
+    }
 
     #[test]
-    fn frames_go_to_all_threads() {
-        spread::<Frame>();
+    fn files_are_one_table() {
+        let dir = tempfile::tempdir().unwrap();
+        let frame = verdicts(dir.path());
+        assert!(frame.is_on_disk() && frame.in_memory().is_none());
+        // Wanted columns, and the place.
+        assert_eq!(frame.columns(), ["score", "source", "line"]);
+        assert_eq!(
+            (frame.rows().unwrap(), frame.is_empty().unwrap()),
+            (8, false)
+        );
+        let rows = frame.collect().unwrap();
+        let lines: Vec<i64> = rows
+            .column("line")
+            .unwrap()
+            .i64()
+            .unwrap()
+            .iter()
+            .flatten()
+            .collect();
+        assert_eq!(lines, (1..9).collect::<Vec<_>>());
+        let none = Frame::files("verdicts", Vec::new(), 0, &Wanted::default()).unwrap();
+        assert!(!none.is_on_disk() && none.is_empty().unwrap() && none.has("detail"));
+    }
+
+    #[test]
+    fn what_is_on_disk_stays_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let late = verdicts(dir.path()).filter(col("line").gt(lit(6))).unwrap();
+        assert!(late.is_on_disk());
+        assert_eq!((late.rows().unwrap(), late.is_empty().unwrap()), (2, false));
+        assert!(!late.any(col("score").gt(lit(9.0))).unwrap());
+        let none = late.clone().filter(col("line").lt(lit(0))).unwrap();
+        assert!(none.is_empty().unwrap());
+        // Rows in memory, with a column that the files were not asked for, and their texts as categories.
+        let more = df!(
+            "program" => ["other"], "score" => [1.0], "source" => [1i64], "line" => [2i64]
+        );
+        let both = late.chain(more.unwrap().into()).unwrap();
+        assert!(both.is_on_disk() && !both.has("program"));
+        let moved = both.replace(vec![col("source") + lit(4)]).unwrap();
+        assert_eq!(moved.rows().unwrap(), 3);
+        let sum = moved
+            .lazy()
+            .select([col("source").sum(), col("line").sum()]);
+        let sum = collect(sum, true).unwrap();
+        assert!(
+            sum.equals(&df!("source" => [15i64], "line" => [17i64]).unwrap()),
+            "{sum}"
+        );
+    }
+
+    #[test]
+    fn batches_are_all_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        for frame in [
+            verdicts(dir.path()),
+            verdicts(dir.path()).collect().unwrap().into(),
+        ] {
+            let seen = Arc::new(Mutex::new(0));
+            let own = seen.clone();
+            let add = move |batch: DataFrame| {
+                *own.lock().unwrap() += batch.height();
+                Ok(())
+            };
+            each_batch(frame.lazy(), frame.is_on_disk(), add).unwrap();
+            assert_eq!(*seen.lock().unwrap(), 8);
+        }
     }
 }
