@@ -27,7 +27,8 @@ use polars::prelude::{
     col, lit,
 };
 use polars::prelude::{
-    ParquetCompression, ParquetReader, ParquetWriter, SerReader, StatisticsOptions,
+    ParallelStrategy, ParquetCompression, ParquetReader, ParquetWriter, SerReader,
+    StatisticsOptions,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -421,7 +422,11 @@ impl Store {
         if sha256_of(&bytes) != entry.sha256 {
             return Err(failed(&what, CHANGED, AGAIN));
         }
-        let reader = ParquetReader::new(Cursor::new(bytes)).with_columns(Some(columns.to_vec()));
+        // Files are read side by side already. Were each spread over polars' threads too, the thread that waits for
+        // them would begin the next file meanwhile, within the one before, and so on until its stack is full.
+        let reader = ParquetReader::new(Cursor::new(bytes))
+            .read_parallel(ParallelStrategy::None)
+            .with_columns(Some(columns.to_vec()));
         let frame = reader
             .finish()
             .map_err(|error| failed(&what, error, AGAIN))?;
