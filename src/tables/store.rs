@@ -71,7 +71,7 @@ const AGAIN: &str = "convert the logs again into a new folder";
 
 /// What to do about a folder that cannot be written.
 const WRITABLE: &str =
-    "is the disk full, or the folder not ours to write? `--out` may name another";
+    "is the disk full, or the folder not ours to write? --out, --store or TMPDIR can name another";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mtaudit::commands::load::{Loaded, Options, load};
+use mtaudit::commands::load::{Loaded, Options, load, parse};
+use mtaudit::correlate::settle::Growing;
+use mtaudit::source::Block;
+use mtaudit::strings::Strings;
+use mtaudit::syslog::{Clock, YearRule};
 
 use crate::support::{code, files, mtaudit, repo, said};
 
@@ -95,6 +99,54 @@ fn grown(dir: &Path, sample: &str, bytes: u64) -> PathBuf {
     amplify::amplify(&base, bytes, &mut out).unwrap();
     out.flush().unwrap();
     path
+}
+
+/// What is kept after each window is what is open then, however much was read before.
+#[test]
+fn what_is_kept_does_not_grow_with_what_was_read() {
+    let base = fs::read(repo("sample-logs/postfix/mx1/mail.log")).unwrap();
+    let clock = Clock::new(
+        chrono_tz::UTC,
+        YearRule::From {
+            year: 2026,
+            month: 1,
+            day: 1,
+        },
+    );
+    let kept = |bytes: u64| {
+        let mut log = Vec::new();
+        amplify::amplify(&base, bytes, &mut log).unwrap();
+        let (mut growing, mut strings) = (Growing::default(), Strings::default());
+        let (mut first_line, mut most) = (1, 0);
+        for lines in log
+            .split_inclusive(|byte| *byte == b'\n')
+            .collect::<Vec<_>>()
+            .chunks(500)
+        {
+            let block = Block {
+                bytes: lines.concat(),
+                first_line,
+                cut: false,
+            };
+            first_line += lines.len() as u64;
+            growing.append(parse(&block, 0, &clock, &strings));
+            let date = std::str::from_utf8(&lines[0][..19]).unwrap();
+            let date = chrono::NaiveDateTime::parse_from_str(date, "%Y-%m-%dT%H:%M:%S").unwrap();
+            // The lines are an hour ahead of UTC.
+            let now = (date.and_utc().timestamp() - 3600) * 1_000_000;
+            growing.settle(now, &strings);
+            most = most.max(growing.rows());
+            let next = Strings::default();
+            growing.move_texts(&strings, &next);
+            strings = next;
+        }
+        most
+    };
+    let (few, many) = (kept(2_000_000), kept(16_000_000));
+    assert!(
+        few > 100 && many <= few + few / 10,
+        "{few} rows, then {many}"
+    );
 }
 
 /// The same log twice, and once compressed, counts once.
@@ -248,4 +300,40 @@ fn what_cannot_work_is_told() {
     assert_ne!(code(&taken), 0);
     assert!(said(&taken).contains("hint:"), "{}", said(&taken));
     assert_eq!(fs::read_to_string(dir.path().join("file")).unwrap(), "mine");
+}
+
+/// A disk that is full in the middle: no report, nothing left, and the remedy.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_told_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let scratch = dir.path().join("tmp");
+    fs::create_dir(&scratch).unwrap();
+    let log = grown(dir.path(), "postfix/mx1/mail.log", 24_000_000);
+    // No file may be larger than 32 KiB; the signal that says so is ignored, the error is not.
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";
+    let run = |temporary: &Path| {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_mtaudit")]);
+        command.args(["report", "--quiet", "--memory", "32M", "--out"]);
+        command.args([&dir.path().join("out"), &log]);
+        command.env("TMPDIR", temporary).output().unwrap()
+    };
+    let full = run(&scratch);
+    assert_eq!(code(&full), 1, "{}", said(&full));
+    let told = said(&full);
+    assert!(
+        told.contains("neither in memory (--memory) nor on the disk of TMPDIR"),
+        "{told}"
+    );
+    assert!(told.contains("hint: is the disk full"), "{told}");
+    assert!(temporary(&scratch).is_empty());
+    assert!(!dir.path().join("out/report.html").exists());
+    let nowhere = run(&dir.path().join("nowhere"));
+    assert_eq!(code(&nowhere), 1);
+    assert!(
+        said(&nowhere).contains("hint: set TMPDIR to a folder with room"),
+        "{}",
+        said(&nowhere)
+    );
 }
