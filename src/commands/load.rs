@@ -239,7 +239,10 @@ fn join(
             .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(own));
         let duplicate = first.filter(|first| *first != own);
         if duplicate.is_some() {
+            // Its format, hosts and times are told all the same.
+            let known = part.tally.sources.remove_entry(&(rank as u32));
             part = Part::default();
+            part.tally.sources.extend(known);
             tell_duplicate(&mut part.tally, rank as u32, outcome.lines, strings);
         }
         rows.push(job.row(outcome, duplicate));
@@ -252,7 +255,10 @@ fn join(
 pub(super) fn tell_duplicate(tally: &mut Tally, source: u32, lines: u64, strings: &Strings) {
     let counts = Counts {
         lines,
+        events: 0,
         ignored: lines,
+        unrecognised: 0,
+        undecodable: 0,
         ..tally.sources.remove(&source).unwrap_or_default()
     };
     tally.sources.insert(source, counts);
