@@ -41,44 +41,62 @@
 -- label = "deliveries"
 WITH d AS (
     SELECT COALESCE(recipient_domain, '') AS recipient_domain,
-           CAST(COUNT(*) AS BIGINT) AS deliveries,
+           CAST(COUNT(*) AS BIGINT) AS deliveries
+    FROM deliveries
+    WHERE outcome <> 'forwarded'
+    GROUP BY COALESCE(recipient_domain, '')
+), whole AS (
+    SELECT COUNT(*) AS deliveries FROM deliveries WHERE outcome <> 'forwarded'
+), ranked AS (
+    SELECT recipient_domain, deliveries, ROW_NUMBER() OVER (ORDER BY -deliveries, recipient_domain) AS rank
+    FROM d
+), chosen AS (
+    SELECT ranked.recipient_domain AS recipient_domain, ranked.deliveries AS deliveries, ranked.rank AS rank
+    FROM ranked
+    CROSS JOIN params
+    WHERE ranked.rank <= params.top
+), of_chosen AS (
+    -- Of the chosen ones alone: the recipients of every destination would be most of the logs.
+    SELECT deliveries.recipient_domain AS recipient_domain, deliveries.recipient AS recipient,
+           deliveries.outcome AS outcome, deliveries.size AS size, deliveries.seconds AS seconds
+    FROM (
+        SELECT COALESCE(recipient_domain, '') AS recipient_domain, recipient, outcome, size, seconds
+        FROM deliveries
+        WHERE outcome <> 'forwarded'
+    ) AS deliveries
+    JOIN chosen ON deliveries.recipient_domain = chosen.recipient_domain
+), details AS (
+    SELECT recipient_domain,
            COUNT(*) FILTER (WHERE outcome = 'delivered') AS delivered,
            COUNT(*) FILTER (WHERE outcome IN ('bounced', 'expired')) AS failed,
            COUNT(*) FILTER (WHERE outcome = 'open') AS open,
            COUNT(DISTINCT recipient) AS recipients,
            SUM(CASE WHEN outcome = 'delivered' THEN size END) AS bytes
-    FROM deliveries
-    WHERE outcome <> 'forwarded'
-    GROUP BY COALESCE(recipient_domain, '')
+    FROM of_chosen
+    GROUP BY recipient_domain
 ), speed AS (
-    SELECT COALESCE(recipient_domain, '') AS recipient_domain,
+    SELECT recipient_domain,
            COUNT(*) AS timed,
            QUANTILE_CONT(seconds, 0.5) AS median_seconds,
            QUANTILE_CONT(seconds, 0.95) AS p95_seconds
-    FROM deliveries
+    FROM of_chosen
     WHERE outcome = 'delivered' AND seconds IS NOT NULL
-    GROUP BY COALESCE(recipient_domain, '')
-), whole AS (
-    SELECT COUNT(*) AS deliveries FROM deliveries WHERE outcome <> 'forwarded'
-), ranked AS (
-    SELECT recipient_domain, deliveries, delivered, failed, open, recipients, bytes,
-           ROW_NUMBER() OVER (ORDER BY -deliveries, recipient_domain) AS rank
-    FROM d
+    GROUP BY recipient_domain
 )
-SELECT ranked.rank AS rank,
-       ranked.recipient_domain AS recipient_domain,
-       ranked.deliveries AS deliveries,
-       ROUND(CAST(ranked.deliveries AS DOUBLE) / whole.deliveries, 4) AS share,
-       ranked.delivered AS delivered,
-       ranked.failed AS failed,
-       ranked.open AS open,
-       ranked.recipients AS recipients,
-       CASE WHEN ranked.delivered > 0 THEN ranked.bytes ELSE 0 END AS bytes,
+SELECT chosen.rank AS rank,
+       chosen.recipient_domain AS recipient_domain,
+       chosen.deliveries AS deliveries,
+       ROUND(CAST(chosen.deliveries AS DOUBLE) / whole.deliveries, 4) AS share,
+       details.delivered AS delivered,
+       details.failed AS failed,
+       details.open AS open,
+       details.recipients AS recipients,
+       CASE WHEN details.delivered > 0 THEN details.bytes ELSE 0 END AS bytes,
        CASE WHEN speed.timed >= params.min_deliveries THEN ROUND(speed.median_seconds, 3) END AS median_seconds,
        CASE WHEN speed.timed >= params.min_deliveries THEN ROUND(speed.p95_seconds, 3) END AS p95_seconds
-FROM ranked
+FROM chosen
+JOIN details ON chosen.recipient_domain = details.recipient_domain
 CROSS JOIN whole
 CROSS JOIN params
-LEFT JOIN speed ON ranked.recipient_domain = speed.recipient_domain
-WHERE ranked.rank <= params.top
+LEFT JOIN speed ON chosen.recipient_domain = speed.recipient_domain
 ORDER BY rank

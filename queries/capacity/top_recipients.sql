@@ -33,14 +33,7 @@
 -- y     = ["deliveries"]
 -- label = "deliveries"
 WITH d AS (
-    SELECT recipient,
-           CAST(COUNT(*) AS BIGINT) AS deliveries,
-           COUNT(*) FILTER (WHERE outcome = 'delivered') AS delivered,
-           COUNT(*) FILTER (WHERE outcome IN ('bounced', 'expired')) AS failed,
-           COUNT(DISTINCT sender) AS senders,
-           SUM(CASE WHEN outcome = 'delivered' THEN size END) AS bytes,
-           MIN(first_ts) AS first_ts,
-           MAX(last_ts) AS last_ts
+    SELECT recipient, CAST(COUNT(*) AS BIGINT) AS deliveries
     FROM deliveries
     WHERE outcome <> 'forwarded' AND recipient IS NOT NULL
     GROUP BY recipient
@@ -51,29 +44,44 @@ WITH d AS (
     SELECT deliveries, n, CAST(SUM(n) OVER (ORDER BY -deliveries) AS BIGINT) AS up_to
     FROM (SELECT deliveries, CAST(COUNT(*) AS BIGINT) AS n FROM d GROUP BY deliveries) AS counted
 ), most AS (
-    SELECT d.recipient AS recipient, d.deliveries AS deliveries, d.delivered AS delivered, d.failed AS failed,
-           d.senders AS senders, d.bytes AS bytes, d.first_ts AS first_ts, d.last_ts AS last_ts
+    SELECT d.recipient AS recipient, d.deliveries AS deliveries
     FROM d
     JOIN amounts ON d.deliveries = amounts.deliveries
     CROSS JOIN params
     WHERE amounts.up_to - amounts.n < params.top
 ), ranked AS (
-    SELECT recipient, deliveries, delivered, failed, senders, bytes, first_ts, last_ts,
-           ROW_NUMBER() OVER (ORDER BY -deliveries, recipient) AS rank
+    SELECT recipient, deliveries, ROW_NUMBER() OVER (ORDER BY -deliveries, recipient) AS rank
     FROM most
+), chosen AS (
+    SELECT ranked.recipient AS recipient, ranked.deliveries AS deliveries, ranked.rank AS rank
+    FROM ranked
+    CROSS JOIN params
+    WHERE ranked.rank <= params.top
+), details AS (
+    -- Of the chosen ones alone: the senders of every recipient would be most of the logs.
+    SELECT deliveries.recipient AS recipient,
+           COUNT(*) FILTER (WHERE deliveries.outcome = 'delivered') AS delivered,
+           COUNT(*) FILTER (WHERE deliveries.outcome IN ('bounced', 'expired')) AS failed,
+           COUNT(DISTINCT deliveries.sender) AS senders,
+           SUM(CASE WHEN deliveries.outcome = 'delivered' THEN deliveries.size END) AS bytes,
+           MIN(deliveries.first_ts) AS first_ts,
+           MAX(deliveries.last_ts) AS last_ts
+    FROM deliveries
+    JOIN chosen ON deliveries.recipient = chosen.recipient
+    WHERE deliveries.outcome <> 'forwarded'
+    GROUP BY deliveries.recipient
 )
-SELECT ranked.rank AS rank,
-       ranked.recipient AS recipient,
-       ranked.deliveries AS deliveries,
-       ROUND(CAST(ranked.deliveries AS DOUBLE) / whole.deliveries, 4) AS share,
-       ranked.delivered AS delivered,
-       ranked.failed AS failed,
-       ranked.senders AS senders,
-       CASE WHEN ranked.delivered > 0 THEN ranked.bytes ELSE 0 END AS bytes,
-       ranked.first_ts AS first_ts,
-       ranked.last_ts AS last_ts
-FROM ranked
+SELECT chosen.rank AS rank,
+       chosen.recipient AS recipient,
+       chosen.deliveries AS deliveries,
+       ROUND(CAST(chosen.deliveries AS DOUBLE) / whole.deliveries, 4) AS share,
+       details.delivered AS delivered,
+       details.failed AS failed,
+       details.senders AS senders,
+       CASE WHEN details.delivered > 0 THEN details.bytes ELSE 0 END AS bytes,
+       details.first_ts AS first_ts,
+       details.last_ts AS last_ts
+FROM chosen
+JOIN details ON chosen.recipient = details.recipient
 CROSS JOIN whole
-CROSS JOIN params
-WHERE ranked.rank <= params.top
 ORDER BY rank

@@ -64,59 +64,68 @@
 -- evidence   = "SELECT source, line FROM deliveries WHERE sender = '' AND outcome IN ('bounced', 'expired')"
 -- keys       = []
 WITH m AS (
-    SELECT CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender,
-           CAST(COUNT(*) AS BIGINT) AS messages,
-           SUM(size) AS bytes,
-           COUNT(DISTINCT auth_user) AS logins,
-           COUNT(DISTINCT client_ip) AS clients,
-           MIN(received_ts) AS first_ts,
-           MAX(received_ts) AS last_ts
+    SELECT sender, CAST(COUNT(*) AS BIGINT) AS messages
     FROM messages
     WHERE origin NOT IN ('reinjected', 'forwarded') AND sender IS NOT NULL
-    GROUP BY CASE WHEN sender = '' THEN '<>' ELSE sender END
+    GROUP BY sender
 ), whole AS (
     SELECT COUNT(*) AS messages
     FROM messages
     WHERE origin NOT IN ('reinjected', 'forwarded')
-), d AS (
-    SELECT CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender,
-           COUNT(*) AS recipients,
-           COUNT(*) FILTER (WHERE outcome = 'delivered') AS delivered,
-           COUNT(*) FILTER (WHERE outcome IN ('bounced', 'expired')) AS failed
-    FROM deliveries
-    WHERE outcome <> 'forwarded' AND sender IS NOT NULL
-    GROUP BY CASE WHEN sender = '' THEN '<>' ELSE sender END
 ), amounts AS (
     -- Senders with this many messages, and with more: only those that can be among the top are put in order.
     SELECT messages, n, CAST(SUM(n) OVER (ORDER BY -messages) AS BIGINT) AS up_to
     FROM (SELECT messages, CAST(COUNT(*) AS BIGINT) AS n FROM m GROUP BY messages) AS counted
 ), most AS (
-    SELECT m.sender AS sender, m.messages AS messages, m.bytes AS bytes, m.logins AS logins, m.clients AS clients,
-           m.first_ts AS first_ts, m.last_ts AS last_ts
+    SELECT m.sender AS sender, CASE WHEN m.sender = '' THEN '<>' ELSE m.sender END AS name, m.messages AS messages
     FROM m
     JOIN amounts ON m.messages = amounts.messages
     CROSS JOIN params
     WHERE amounts.up_to - amounts.n < params.top
 ), ranked AS (
-    SELECT sender, messages, bytes, logins, clients, first_ts, last_ts,
-           ROW_NUMBER() OVER (ORDER BY -messages, sender) AS rank
+    SELECT sender, name, messages, ROW_NUMBER() OVER (ORDER BY -messages, name) AS rank
     FROM most
+), chosen AS (
+    SELECT ranked.sender AS sender, ranked.name AS name, ranked.messages AS messages, ranked.rank AS rank
+    FROM ranked
+    CROSS JOIN params
+    WHERE ranked.rank <= params.top
+), details AS (
+    -- Of the chosen ones alone: the clients of every sender would be most of the logs.
+    SELECT messages.sender AS sender,
+           SUM(messages.size) AS bytes,
+           COUNT(DISTINCT messages.auth_user) AS logins,
+           COUNT(DISTINCT messages.client_ip) AS clients,
+           MIN(messages.received_ts) AS first_ts,
+           MAX(messages.received_ts) AS last_ts
+    FROM messages
+    JOIN chosen ON messages.sender = chosen.sender
+    WHERE messages.origin NOT IN ('reinjected', 'forwarded')
+    GROUP BY messages.sender
+), d AS (
+    SELECT deliveries.sender AS sender,
+           COUNT(*) AS recipients,
+           COUNT(*) FILTER (WHERE deliveries.outcome = 'delivered') AS delivered,
+           COUNT(*) FILTER (WHERE deliveries.outcome IN ('bounced', 'expired')) AS failed
+    FROM deliveries
+    JOIN chosen ON deliveries.sender = chosen.sender
+    WHERE deliveries.outcome <> 'forwarded'
+    GROUP BY deliveries.sender
 )
-SELECT ranked.rank AS rank,
-       ranked.sender AS sender,
-       ranked.messages AS messages,
-       ROUND(CAST(ranked.messages AS DOUBLE) / whole.messages, 4) AS share,
-       ranked.bytes AS bytes,
-       ranked.logins AS logins,
-       ranked.clients AS clients,
+SELECT chosen.rank AS rank,
+       chosen.name AS sender,
+       chosen.messages AS messages,
+       ROUND(CAST(chosen.messages AS DOUBLE) / whole.messages, 4) AS share,
+       details.bytes AS bytes,
+       details.logins AS logins,
+       details.clients AS clients,
        CAST(COALESCE(d.recipients, 0) AS BIGINT) AS recipients,
        CAST(COALESCE(d.delivered, 0) AS BIGINT) AS delivered,
        CAST(COALESCE(d.failed, 0) AS BIGINT) AS failed,
-       ranked.first_ts AS first_ts,
-       ranked.last_ts AS last_ts
-FROM ranked
+       details.first_ts AS first_ts,
+       details.last_ts AS last_ts
+FROM chosen
+JOIN details ON chosen.sender = details.sender
 CROSS JOIN whole
-CROSS JOIN params
-LEFT JOIN d ON ranked.sender = d.sender
-WHERE ranked.rank <= params.top
+LEFT JOIN d ON chosen.sender = d.sender
 ORDER BY rank

@@ -39,7 +39,7 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
     }
     let table = ResultTable {
         columns: answer.result.columns,
-        rows: answer.result.full,
+        rows: answer.result.full.iter().collect(),
     };
     print::rows(&table, args.format)?;
     input.timings.print()?;

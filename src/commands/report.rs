@@ -169,7 +169,8 @@ fn draw(queries: &[&Query], answers: &mut [Answer]) {
     for (query, answer) in queries.iter().zip(answers) {
         let result = &mut answer.result;
         if let Some(spec) = &query.header.chart {
-            result.chart = chart::draw(spec, &result.columns, &result.full);
+            let rows: Vec<_> = result.full.iter().collect();
+            result.chart = chart::draw(spec, &result.columns, &rows);
         }
     }
 }

@@ -4,11 +4,11 @@
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone};
 use chrono_tz::Tz;
-use polars::prelude::{AnyValue, Column, DataFrame, DataType, PolarsResult, TimeUnit};
+use polars::prelude::{AnyValue, DataFrame, DataType, TimeUnit};
 use serde_json::Value;
 
 use crate::report::format;
-use crate::report::{Cell, ColumnInfo, ColumnKind};
+use crate::report::{Cell, ColumnInfo, ColumnKind, Rows};
 
 /// Columns whose numbers name something rather than count it: shown without separators by [`guess`].
 const NAMES: &[&str] = &[
@@ -29,17 +29,40 @@ const NAMES: &[&str] = &[
     "example_line",
 ];
 
-/// All rows of `frame` as cells, shown by the kinds of `columns`.
-pub fn rows(frame: &DataFrame, columns: &[ColumnInfo], zone: Tz) -> PolarsResult<Vec<Vec<Cell>>> {
-    let mut rows: Vec<Vec<Cell>> = (0..frame.height())
-        .map(|_| Vec::with_capacity(columns.len()))
-        .collect();
-    for (column, info) in frame.columns().iter().zip(columns) {
-        for (index, row) in rows.iter_mut().enumerate() {
-            row.push(cell(Plain::read(column, index)?, info, zone));
+/// Rows of a frame as cells, shown by the kinds of their columns; made when they are asked for.
+pub struct Shown {
+    frame: DataFrame,
+    columns: Vec<ColumnInfo>,
+    zone: Tz,
+}
+
+impl Shown {
+    /// Of these columns, in the order of the frame's.
+    pub fn new(frame: DataFrame, columns: Vec<ColumnInfo>, zone: Tz) -> Self {
+        Shown {
+            frame,
+            columns,
+            zone,
         }
     }
-    Ok(rows)
+}
+
+impl Rows for Shown {
+    fn len(&self) -> usize {
+        self.frame.height()
+    }
+
+    fn row(&self, at: usize) -> Vec<Cell> {
+        let columns = self.frame.columns().iter().zip(&self.columns);
+        let cells = columns.map(|(column, info)| {
+            // Only a row beyond the last has no value, and callers ask for none.
+            let value = column
+                .get(at)
+                .map_or(Plain::Null, |value| Plain::from(&value));
+            cell(value, info, self.zone)
+        });
+        cells.collect()
+    }
 }
 
 /// Whether a column of `found` can be shown as `kind`. Null is what an expression without values gives.
@@ -91,12 +114,6 @@ enum Plain {
     Date(i32),
     /// Microseconds since 1970.
     Time(i64),
-}
-
-impl Plain {
-    fn read(column: &Column, index: usize) -> PolarsResult<Self> {
-        Ok(Self::from(&column.get(index)?))
-    }
 }
 
 impl From<&AnyValue<'_>> for Plain {
@@ -249,7 +266,7 @@ mod tests {
     fn one(series: Series, kind: ColumnKind) -> Cell {
         let info = info(series.name().as_str(), kind);
         let frame = DataFrame::new_infer_height(vec![series.into()]).unwrap();
-        rows(&frame, &[info], chrono_tz::Europe::Berlin).unwrap()[0][0].clone()
+        Shown::new(frame, vec![info], chrono_tz::Europe::Berlin).row(0)[0].clone()
     }
 
     fn shown(series: Series, kind: ColumnKind) -> (String, String) {

@@ -103,7 +103,7 @@ fn plain(answer: &Answer) -> Vec<String> {
         .result
         .full
         .iter()
-        .map(|row| json(serde_json::to_string(row)));
+        .map(|row| json(serde_json::to_string(&row)));
     let findings = answer
         .findings
         .iter()

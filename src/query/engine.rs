@@ -21,7 +21,7 @@ use super::header::{ColumnSpec, Need, line_of};
 use super::library::Query;
 use super::params::{Overrides, Params, SHARE, check_overrides};
 use super::stages::{Inputs, Plan};
-use crate::report::{Cell, ColumnInfo, Finding, QueryResult};
+use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult};
 use crate::tables::Frame;
 
 /// A query's result with what it concludes.
@@ -126,7 +126,8 @@ impl Engine {
             .iter()
             .map(|c| guessed(c.name(), c.dtype()))
             .collect();
-        let rows = cells::rows(&frame, &columns, self.zone).map_err(|error| told(&error))?;
+        let shown = cells::Shown::new(frame, columns.clone(), self.zone);
+        let rows = Full::new(shown).iter().collect();
         Ok(ResultTable { columns, rows })
     }
 
@@ -140,8 +141,7 @@ impl Engine {
         if let (0, Some(reason)) = (frame.height(), &query.header.empty) {
             return Ok(not_assessable(query, &params, reason.clone()));
         }
-        let told = |error| self.told(query, None, &error);
-        let rows = cells::rows(&frame, &infos(query), self.zone).map_err(told)?;
+        let rows = Full::new(cells::Shown::new(frame.clone(), infos(query), self.zone));
         let findings = findings::conclude(self, query, &params, &frame, &rows)?;
         let result = result(query, &params, None, rows);
         Ok(Answer { result, findings })
@@ -347,7 +347,7 @@ fn guessed(name: &str, found: &DataType) -> ColumnInfo {
 
 fn not_assessable(query: &Query, params: &Params, reason: String) -> Answer {
     Answer {
-        result: result(query, params, Some(reason), Vec::new()),
+        result: result(query, params, Some(reason), Full::default()),
         findings: Vec::new(),
     }
 }
@@ -356,7 +356,7 @@ fn result(
     query: &Query,
     params: &Params,
     not_assessable: Option<String>,
-    full: Vec<Vec<Cell>>,
+    full: Full,
 ) -> QueryResult {
     QueryResult {
         name: query.name.clone(),
@@ -365,7 +365,7 @@ fn result(
         question: query.header.question.clone(),
         not_assessable,
         columns: infos(query),
-        rows: full.iter().take(query.header.rows).cloned().collect(),
+        rows: full.iter().take(query.header.rows).collect(),
         total: full.len(),
         csv: query.csv(),
         params: params.shown().to_vec(),

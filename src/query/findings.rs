@@ -20,7 +20,7 @@ use super::params::Params;
 use super::places::Places;
 use super::sentence::{Piece, fill};
 use super::stages::Plan;
-use crate::report::{Cell, Evidence, Finding};
+use crate::report::{Evidence, Finding, Full};
 use crate::tables::frame::each_batch;
 
 /// Lines named with a finding; the rest is counted.
@@ -35,7 +35,7 @@ pub fn conclude(
     query: &Query,
     params: &Params,
     frame: &DataFrame,
-    rows: &[Vec<Cell>],
+    rows: &Full,
 ) -> Result<Vec<Finding>, Error> {
     let run = Run {
         engine,
@@ -53,7 +53,7 @@ struct Run<'a> {
     query: &'a Query,
     params: &'a Params,
     frame: &'a DataFrame,
-    rows: &'a [Vec<Cell>],
+    rows: &'a Full,
 }
 
 impl Run<'_> {
@@ -101,8 +101,9 @@ impl Run<'_> {
         row: usize,
         lines: Lines,
     ) -> Result<Finding, Error> {
+        let cells = self.rows.row(row);
         let value = |piece: Piece<'_>| match piece {
-            Piece::Column(name) => self.cell(row, name),
+            Piece::Column(name) => self.column(name).map(|at| cells[at].text.as_str()),
             Piece::Param(name) => self.params.get(name).map(|param| param.value.as_str()),
             Piece::Text(_) => None,
         };
@@ -115,10 +116,9 @@ impl Run<'_> {
         Ok(self.stating(rule, sentence, lines))
     }
 
-    fn cell(&self, row: usize, name: &str) -> Option<&str> {
+    fn column(&self, name: &str) -> Option<usize> {
         let columns = &self.query.header.columns;
-        let index = columns.iter().position(|column| column.name == name)?;
-        Some(&self.rows[row][index].text)
+        columns.iter().position(|column| column.name == name)
     }
 
     /// The closing finding of a rule that matched more rows than it may show.

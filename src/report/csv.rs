@@ -7,17 +7,25 @@ use serde_json::Value;
 use super::{Cell, ColumnInfo, SourceRow};
 
 /// Writes a result. Times are RFC 3339, numbers plain, null is empty.
-pub fn write(out: impl Write, columns: &[ColumnInfo], rows: &[Vec<Cell>]) -> io::Result<()> {
+pub fn write<R: AsRef<[Cell]>>(
+    out: impl Write,
+    columns: &[ColumnInfo],
+    rows: impl IntoIterator<Item = R>,
+) -> io::Result<()> {
     let mut csv = writer(out);
     csv.write_record(columns.iter().map(|c| c.name.as_str()))?;
     for row in rows {
-        csv.write_record(row.iter().map(|cell| field(&cell.value)))?;
+        let cells = row.as_ref().iter();
+        csv.write_record(cells.map(|cell| field(&cell.value)))?;
     }
     csv.flush()
 }
 
 /// The same in memory.
-pub fn table(columns: &[ColumnInfo], rows: &[Vec<Cell>]) -> io::Result<Vec<u8>> {
+pub fn table<R: AsRef<[Cell]>>(
+    columns: &[ColumnInfo],
+    rows: impl IntoIterator<Item = R>,
+) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
     write(&mut out, columns, rows)?;
     Ok(out)

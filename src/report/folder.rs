@@ -139,7 +139,7 @@ fn render(
         check_name(&result.csv, &result.name)?;
     }
     let table = |result: &QueryResult| {
-        csv::table(&result.columns, &result.full).map_err(|e| internal(&result.csv, &e))
+        csv::table(&result.columns, result.full.iter()).map_err(|e| internal(&result.csv, &e))
     };
     let documents: [(&str, &Make<'_>); 5] = [
         ("report.html", &|| {

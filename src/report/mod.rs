@@ -10,6 +10,7 @@ mod error;
 pub mod escape;
 pub mod folder;
 pub mod format;
+mod full;
 pub mod html;
 pub mod json;
 pub mod manifest;
@@ -22,6 +23,7 @@ pub mod text;
 use serde::Serialize;
 
 pub use error::Error;
+pub use full::{Full, Rows};
 
 /// A whole report.
 #[derive(Clone, Debug, Serialize)]
@@ -189,7 +191,7 @@ pub struct QueryResult {
     pub chart: Option<Chart>,
     /// The whole result, for the CSV: not part of the report value.
     #[serde(skip)]
-    pub full: Vec<Vec<Cell>>,
+    pub full: Full,
 }
 
 /// A column of a result.

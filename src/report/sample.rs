@@ -82,7 +82,7 @@ pub fn result(name: &str, columns: &[(&str, ColumnKind)], rows: Vec<Vec<Cell>>) 
         limits: String::new(),
         controls: Vec::new(),
         chart: None,
-        full: rows.clone(),
+        full: Full::new(rows.clone()),
         rows: rows.into_iter().take(25).collect(),
     }
 }
@@ -96,6 +96,10 @@ fn title(name: &str) -> String {
         .unwrap_or_default()
 }
 
+fn all(result: &QueryResult) -> Vec<Vec<Cell>> {
+    result.full.iter().collect()
+}
+
 fn charted(mut result: QueryResult, kind: &str, x: &str, y: &[&str], label: &str) -> QueryResult {
     let spec = ChartSpec {
         kind: kind.into(),
@@ -106,7 +110,7 @@ fn charted(mut result: QueryResult, kind: &str, x: &str, y: &[&str], label: &str
         sorted: false,
         label: label.into(),
     };
-    result.chart = chart::draw(&spec, &result.columns, &result.full);
+    result.chart = chart::draw(&spec, &result.columns, &all(&result));
     result
 }
 

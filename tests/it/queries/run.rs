@@ -141,7 +141,7 @@ fn found(answer: &Answer, folder: &Path) -> Found {
     let text = result.not_assessable.as_ref();
     let names: Vec<&str> = result.columns.iter().map(|c| c.name.as_str()).collect();
     let mut csv = names.join(",") + "\n";
-    for row in &result.full {
+    for row in result.full.iter() {
         let cells: Vec<String> = row.iter().map(|cell| field(cell, &prefix)).collect();
         csv.push_str(&(cells.join(",") + "\n"));
     }
