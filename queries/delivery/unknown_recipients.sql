@@ -36,29 +36,40 @@
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient, '') AS recipient, source, line FROM deliveries WHERE outcome = 'bounced' AND reason = 'user-unknown'"
 -- keys       = ["recipient"]
-WITH ours AS (
-    SELECT COALESCE(recipient, '') AS recipient,
-           COUNT(*) AS times,
-           COUNT(DISTINCT day) AS days,
-           COUNT(DISTINCT sender) AS senders,
-           MIN(last_ts) AS first_ts,
-           MAX(last_ts) AS last_ts,
-           MIN(reply) AS example
+WITH our_pairs AS (
+    -- Once for each pair and day, so that no recipient has to keep a set of senders.
+    SELECT COALESCE(recipient, '') AS recipient, sender, day,
+           COUNT(*) AS times, MIN(last_ts) AS first_ts, MAX(last_ts) AS last_ts, MIN(reply) AS example
     FROM deliveries
     WHERE outcome = 'bounced' AND reason = 'user-unknown'
-    GROUP BY COALESCE(recipient, '')
+    GROUP BY COALESCE(recipient, ''), sender, day
+), ours AS (
+    SELECT recipient,
+           SUM(times) AS times,
+           COUNT(DISTINCT day) AS days,
+           COUNT(DISTINCT sender) AS senders,
+           MIN(first_ts) AS first_ts,
+           MAX(last_ts) AS last_ts,
+           MIN(example) AS example
+    FROM our_pairs
+    GROUP BY recipient
+), their_pairs AS (
+    SELECT COALESCE(recipient, '') AS recipient, sender, client_ip, day,
+           COUNT(*) AS times, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example
+    FROM rejections
+    WHERE reason = 'user-unknown' AND action IN ('reject', 'defer')
+    GROUP BY COALESCE(recipient, ''), sender, client_ip, day
 ), theirs AS (
-    SELECT COALESCE(recipient, '') AS recipient,
-           COUNT(*) AS times,
+    SELECT recipient,
+           SUM(times) AS times,
            COUNT(DISTINCT day) AS days,
            COUNT(DISTINCT sender) AS senders,
            COUNT(DISTINCT client_ip) AS clients,
-           MIN(ts) AS first_ts,
-           MAX(ts) AS last_ts,
-           MIN(reply) AS example
-    FROM rejections
-    WHERE reason = 'user-unknown' AND action IN ('reject', 'defer')
-    GROUP BY COALESCE(recipient, '')
+           MIN(first_ts) AS first_ts,
+           MAX(last_ts) AS last_ts,
+           MIN(example) AS example
+    FROM their_pairs
+    GROUP BY recipient
 ), counted AS (
     SELECT 'sent by us' AS kind, recipient, CAST(times AS BIGINT) AS times, CAST(days AS BIGINT) AS days,
            CAST(senders AS BIGINT) AS senders, CAST(NULL AS BIGINT) AS clients, first_ts, last_ts, example

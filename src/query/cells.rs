@@ -4,7 +4,10 @@
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone};
 use chrono_tz::Tz;
-use polars::prelude::{AnyValue, DataFrame, DataType, TimeUnit};
+use polars::prelude::{
+    AnyValue, Column, DataFrame, DataType, IntoColumn, NewChunkedArray, PolarsResult,
+    StringChunked, TimeUnit,
+};
 use serde_json::Value;
 
 use crate::report::format;
@@ -63,6 +66,22 @@ impl Rows for Shown {
         });
         cells.collect()
     }
+}
+
+/// The same rows with texts of their own. Texts from files are views into the pages that they were read in, which would
+/// stay in memory as long as the result does.
+///
+/// # Errors
+/// Those of polars.
+pub fn owned(frame: &DataFrame) -> PolarsResult<DataFrame> {
+    let own = |column: &Column| match column.str() {
+        Ok(texts) => {
+            let name = texts.name().clone();
+            StringChunked::from_iter_options(name, texts.iter()).into_column()
+        }
+        Err(_) => column.clone(),
+    };
+    DataFrame::new(frame.height(), frame.apply_columns(own))
 }
 
 /// Whether a column of `found` can be shown as `kind`. Null is what an expression without values gives.

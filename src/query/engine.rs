@@ -141,6 +141,11 @@ impl Engine {
         if let (0, Some(reason)) = (frame.height(), &query.header.empty) {
             return Ok(not_assessable(query, &params, reason.clone()));
         }
+        let frame = if self.on_disk() {
+            cells::owned(&frame).map_err(|error| self.told(query, None, &error))?
+        } else {
+            frame
+        };
         let rows = Full::new(cells::Shown::new(frame.clone(), infos(query), self.zone));
         let findings = findings::conclude(self, query, &params, &frame, &rows)?;
         let result = result(query, &params, None, rows);
