@@ -79,6 +79,15 @@ impl Frame {
         }
     }
 
+    /// The same in the order of places, which rows in memory have and files as a whole have not.
+    pub fn in_place_order(&self) -> LazyFrame {
+        if !self.is_on_disk() {
+            return self.lazy();
+        }
+        let stable = SortMultipleOptions::default().with_maintain_order(true);
+        self.lazy().sort(["source", "line"], stable)
+    }
+
     /// The rows in memory, read from files if they are not.
     ///
     /// # Errors
