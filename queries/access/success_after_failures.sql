@@ -107,10 +107,18 @@ WITH more AS (
     SELECT 'address' AS basis, client_ip AS who, auth_user, client_ip, ts, minute, success, host, service, source, line, n
     FROM tries
     WHERE client_ip <> ''
+), winners AS (
+    -- Whoever never got in needs no counting, which leaves out nearly all of an attack.
+    SELECT DISTINCT basis, who FROM keyed WHERE success
+), tried AS (
+    SELECT keyed.basis AS basis, keyed.who AS who, keyed.auth_user AS auth_user, keyed.client_ip AS client_ip, keyed.ts AS ts, keyed.minute AS minute,
+           keyed.success AS success, keyed.host AS host, keyed.service AS service, keyed.source AS source, keyed.line AS line, keyed.n AS n
+    FROM keyed
+    JOIN winners ON keyed.basis = winners.basis AND keyed.who = winners.who
 ), counted AS (
     SELECT basis, who, auth_user, client_ip, ts, minute, success, host, service, source, line, n,
            CAST(SUM(CASE WHEN success THEN 0 ELSE 1 END) OVER (PARTITION BY basis, who ORDER BY ts, source, line, n) AS BIGINT) AS failed
-    FROM keyed
+    FROM tried
 ), wins AS (
     SELECT basis, who, auth_user, client_ip, ts, minute, host, service, source, line, failed,
            failed - COALESCE(LAG(failed) OVER (PARTITION BY basis, who ORDER BY ts, source, line), 0) AS streak

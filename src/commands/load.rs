@@ -126,7 +126,11 @@ pub fn load(options: &Options) -> Result<Loaded> {
         } else {
             tables
         };
-        options.selection.apply(alike)
+        let selected = options.selection.apply(alike)?;
+        match &options.selection.about {
+            Some(_) => selected.in_memory_within(options.memory / 2),
+            None => Ok(selected),
+        }
     };
     loaded.tables = pool
         .install(|| select(loaded.tables))

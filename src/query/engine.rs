@@ -8,10 +8,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono_tz::Tz;
-use polars::prelude::{
-    AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsError, PolarsResult,
-    SortMultipleOptions,
-};
+use polars::prelude::{AnyValue, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult};
 use polars::sql::sql_expr;
 
 use super::cells;
@@ -111,7 +108,8 @@ impl Engine {
         }
         let mut inputs = Inputs::default();
         for (name, frame) in &self.tables {
-            inputs.add(name, frame, in_place_order(frame));
+            // A statement by hand may ask for no order of its own.
+            inputs.add(name, frame, frame.in_place_order());
         }
         let told = |error: &_| {
             let error = Error::from_polars(error);
@@ -256,15 +254,6 @@ impl Engine {
         };
         error.hint(hint).at(&query.file, line)
     }
-}
-
-/// The rows of a table in the order that those in memory have: a statement by hand may ask for none of its own.
-fn in_place_order(frame: &Frame) -> LazyFrame {
-    if !frame.is_on_disk() {
-        return frame.lazy();
-    }
-    let stable = SortMultipleOptions::default().with_maintain_order(true);
-    frame.lazy().sort(["source", "line"], stable)
 }
 
 /// Runs something of polars'. Where it panics (an overflow, a case it left out), that is an error like others: the

@@ -18,7 +18,7 @@ pub struct Frame(Place);
 #[derive(Clone)]
 enum Place {
     Memory(DataFrame),
-    Disk(Scan),
+    Disk(Box<Scan>),
 }
 
 /// What is to be read from files.
@@ -33,6 +33,12 @@ struct Scan {
 impl From<DataFrame> for Frame {
     fn from(rows: DataFrame) -> Self {
         Frame(Place::Memory(rows))
+    }
+}
+
+impl From<Scan> for Frame {
+    fn from(scan: Scan) -> Self {
+        Frame(Place::Disk(Box::new(scan)))
     }
 }
 
@@ -59,11 +65,11 @@ impl Frame {
         let columns: Vec<PlSmallStr> = columns.iter().map(|column| column.name.into()).collect();
         let paths: PolarsResult<_> = paths.into_iter().map(local).collect();
         let plan = LazyFrame::scan_parquet_files(paths?, plain_files())?;
-        Ok(Frame(Place::Disk(Scan {
+        Ok(Frame::from(Scan {
             plan: plan.select(columns.iter().cloned().map(col).collect::<Vec<_>>()),
             columns,
             rows: Some(rows),
-        })))
+        }))
     }
 
     /// Whether the rows are in files.
@@ -77,6 +83,15 @@ impl Frame {
             Place::Memory(rows) => rows.clone().lazy(),
             Place::Disk(scan) => scan.plan.clone(),
         }
+    }
+
+    /// The same in the order of places, which rows in memory have and files as a whole have not.
+    pub fn in_place_order(&self) -> LazyFrame {
+        if !self.is_on_disk() {
+            return self.lazy();
+        }
+        let stable = SortMultipleOptions::default().with_maintain_order(true);
+        self.lazy().sort(["source", "line"], stable)
     }
 
     /// The rows in memory, read from files if they are not.
@@ -152,11 +167,11 @@ impl Frame {
     pub fn filter(self, condition: Expr) -> PolarsResult<Frame> {
         match self.0 {
             Place::Memory(rows) => Ok(rows.lazy().filter(condition).collect()?.into()),
-            Place::Disk(scan) => Ok(Frame(Place::Disk(Scan {
+            Place::Disk(scan) => Ok(Frame::from(Scan {
                 plan: scan.plan.filter(condition),
                 rows: None,
-                ..scan
-            }))),
+                ..*scan
+            })),
         }
     }
 
@@ -167,10 +182,10 @@ impl Frame {
     pub fn replace(self, columns: Vec<Expr>) -> PolarsResult<Frame> {
         match self.0 {
             Place::Memory(rows) => Ok(rows.lazy().with_columns(columns).collect()?.into()),
-            Place::Disk(scan) => Ok(Frame(Place::Disk(Scan {
+            Place::Disk(scan) => Ok(Frame::from(Scan {
                 plan: scan.plan.with_columns(columns),
-                ..scan
-            }))),
+                ..*scan
+            })),
         }
     }
 
@@ -187,11 +202,11 @@ impl Frame {
             let chosen: Vec<Expr> = columns.iter().cloned().map(col).collect();
             frame.lazy().select(chosen)
         });
-        Ok(Frame(Place::Disk(Scan {
+        Ok(Frame::from(Scan {
             plan: concat(both, UnionArgs::default())?,
             columns,
             rows: rows.map(|(own, next)| own + next),
-        })))
+        }))
     }
 
     /// The number of rows, when it need not be counted.

@@ -78,4 +78,28 @@ impl Tables {
         let frames: PolarsResult<Vec<_>> = self.frames.into_iter().map(plain).collect();
         Ok(Tables { frames: frames? })
     }
+
+    /// The same in memory, when these many bytes hold it: where few rows are left of large files, looking for them once
+    /// is faster than whenever they are asked for.
+    ///
+    /// # Errors
+    /// Those of polars.
+    pub fn in_memory_within(self, bytes: u64) -> PolarsResult<Tables> {
+        let mut needed = 0;
+        for (_, frame) in self.frames.iter().filter(|(_, frame)| frame.is_on_disk()) {
+            needed += frame.rows()? * frame.columns().len() as u64 * CELL;
+            if needed > bytes {
+                return Ok(self);
+            }
+        }
+        let read = |(name, frame): (_, Frame)| {
+            let rows = frame::collect(frame.in_place_order(), frame.is_on_disk())?;
+            Ok((name, rows.into()))
+        };
+        let frames: PolarsResult<Vec<_>> = self.frames.into_iter().map(read).collect();
+        Ok(Tables { frames: frames? })
+    }
 }
+
+/// Bytes of a cell in memory, texts among them.
+const CELL: u64 = 32;

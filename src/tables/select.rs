@@ -222,9 +222,15 @@ fn by_entity(table: &str, entity: &Entity, touched: &Touched) -> Expr {
     let named = names(table, entity);
     match table {
         "messages" | "attempts" | "deliveries" | "verdicts" => {
-            named.or(is_in("message", &touched.messages))
+            let keyed = is_in("message", &touched.messages);
+            // Looking for a key is far cheaper than looking into texts, and rows that are named are nearly all keyed.
+            if touched.keyless.contains(&table) {
+                named.or(keyed)
+            } else {
+                keyed
+            }
         }
-        "sessions" => named.or(is_in("session", &touched.sessions)),
+        "sessions" => is_in("session", &touched.sessions),
         "logins" => named.or(is_in("session", &touched.brought)),
         "rejections" => named,
         "server_events" => mentions(entity),
@@ -254,45 +260,50 @@ fn is_in(key: &str, among: &Arc<Keys>) -> Expr {
 struct Touched {
     /// Messages that name it, or were tried to or from it, with all their parents and children.
     messages: Arc<Keys>,
+    /// Tables in which rows name it that are of no known message.
+    keyless: Vec<&'static str>,
     /// Connections that these messages came in by: their logins are those of the messages.
     brought: Arc<Keys>,
-    /// These, and those of refusals and logins that name it.
+    /// These, those that name it, and those of refusals and logins that name it.
     sessions: Arc<Keys>,
 }
 
 fn touched(tables: &Tables, entity: &Entity) -> PolarsResult<Touched> {
-    let messages = Arc::new(touched_messages(tables, entity)?);
+    let (mut messages, mut keyless) = (Keys::new(), Vec::new());
+    for table in ["messages", "attempts", "deliveries", "verdicts"] {
+        let named = keys(tables, table, names(table, entity), "message")?;
+        messages.extend(named.iter().flatten());
+        if named.contains(&None) {
+            keyless.push(table);
+        }
+    }
+    if let Some(all) = tables.get("messages") {
+        messages = spread(messages, all)?;
+    }
+    let messages = Arc::new(messages);
     let brought = keys(tables, "messages", is_in("message", &messages), "session")?;
+    let brought: Keys = brought.into_iter().flatten().collect();
     let mut sessions = brought.clone();
-    for table in ["rejections", "logins"] {
-        sessions.extend(keys(tables, table, names(table, entity), "session")?);
+    for table in ["sessions", "rejections", "logins"] {
+        let named = keys(tables, table, names(table, entity), "session")?;
+        sessions.extend(named.into_iter().flatten());
     }
     Ok(Touched {
         messages,
+        keyless,
         brought: Arc::new(brought),
         sessions: Arc::new(sessions),
     })
 }
 
-/// Keys that these rows of a table name.
-fn keys(tables: &Tables, table: &str, rows: Expr, key: &str) -> PolarsResult<Keys> {
+/// Keys that these rows of a table name; nothing for those that name none.
+fn keys(tables: &Tables, table: &str, rows: Expr, key: &str) -> PolarsResult<HashSet<Option<i64>>> {
     let Some(frame) = tables.get(table) else {
-        return Ok(Keys::new());
+        return Ok(HashSet::new());
     };
     let rows = frame.lazy().filter(rows).select([col(key)]);
     let rows = collect(rows, frame.is_on_disk())?;
-    Ok(rows.column(key)?.i64()?.iter().flatten().collect())
-}
-
-fn touched_messages(tables: &Tables, entity: &Entity) -> PolarsResult<Keys> {
-    let mut found = Keys::new();
-    for table in ["messages", "attempts", "deliveries", "verdicts"] {
-        found.extend(keys(tables, table, names(table, entity), "message")?);
-    }
-    match tables.get("messages") {
-        Some(messages) => spread(found, messages),
-        None => Ok(found),
-    }
+    Ok(rows.column(key)?.i64()?.iter().collect())
 }
 
 /// Adds parents and children until nothing is added: each round reaches one hop further, and hops are few.

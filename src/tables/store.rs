@@ -373,7 +373,7 @@ impl Store {
         }
     }
 
-    /// About the bytes that [`Store::tables`] takes in memory.
+    /// About the bytes of memory that [`Store::tables`] takes.
     pub fn bytes_in_memory(&self, wanted: &Wanted, days: Days) -> u64 {
         let table = |table: &schema::Table| {
             let width = wanted.width(table);
@@ -382,7 +382,8 @@ impl Store {
                 .map(|entry| entry.rows * width + entry.bytes * UNPACKED)
                 .sum::<u64>()
         };
-        TABLES.iter().map(table).sum()
+        // Half as much again is there while they are read: files, and columns that are being joined.
+        TABLES.iter().map(table).sum::<u64>() / 2 * 3
     }
 
     fn entries_of(&self, table: &schema::Table, days: Days) -> impl Iterator<Item = &Entry> {

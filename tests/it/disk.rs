@@ -160,6 +160,12 @@ fn what_touches_an_entity_is_the_same() {
             let engines = engines(&loaded).map(|engine| engine.narrowed(true));
             same_tables(&engines, key);
             same_answers(&engines, &library, key);
+            // Few rows are had once.
+            let [memory, disk] =
+                loaded.map(|loaded| loaded.tables.in_memory_within(1 << 30).unwrap());
+            assert!(!disk.on_disk());
+            let gathered = [memory, disk].map(|tables| Engine::new(tables.frames, chrono_tz::UTC));
+            same_tables(&gathered, key);
         }
     });
 }
