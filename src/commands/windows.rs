@@ -18,10 +18,11 @@ use super::progress::Progress;
 use super::sources::{Job, Known, describe};
 use super::spill::{Files, Spill};
 use crate::correlate::Part;
+use crate::correlate::coverage::{Counts, Tally};
 use crate::correlate::finish::{Local, finish};
 use crate::correlate::settle::{Growing, KEPT};
 use crate::source::{self, Block, Codec, Outcome, Problem};
-use crate::strings::Strings;
+use crate::strings::{Moved, Strings};
 use crate::tables::build::{self, SourceRow};
 
 /// Bytes of memory for a byte of log when logs are held whole: rows, texts, tables.
@@ -435,6 +436,8 @@ fn conclude(
     for (rank, (job, outcome)) in jobs.iter().zip(outcomes).enumerate() {
         let duplicate = twice[rank].as_ref().and_then(|(_, duplicate)| *duplicate);
         if duplicate.is_some() {
+            let seen = seen(job, rank as u32, &strings);
+            part.tally.sources.insert(rank as u32, seen);
             tell_duplicate(&mut part.tally, rank as u32, outcome.lines, &strings);
         }
         sources.push(job.row(outcome, duplicate));
@@ -455,6 +458,18 @@ fn conclude(
         parts: 0,
         kept,
     })
+}
+
+/// What the lines of a source say of it, whose rows are those of another one.
+fn seen(job: &Job, rank: u32, strings: &Strings) -> Counts {
+    let mut whole = Tally::default();
+    source::read(&job.source, BLOCK, &|_| (), &mut |block| {
+        let texts = Strings::default();
+        let mut tally = parse(&block, rank, &job.clock, &texts).tally;
+        tally.resolve(&mut Moved::new(&texts, strings));
+        whole.append(tally);
+    });
+    whole.sources.remove(&rank).unwrap_or_default()
 }
 
 /// Whether logs are to be read into files: they would not fit in memory, or the files are asked for.

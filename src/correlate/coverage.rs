@@ -65,7 +65,7 @@ pub struct Tally {
 
 impl Tally {
     /// Puts the symbols of another table of texts in the place of this one's.
-    pub(super) fn resolve(&mut self, texts: &mut impl Renumber) {
+    pub fn resolve(&mut self, texts: &mut impl Renumber) {
         for counts in self.sources.values_mut() {
             counts.hosts.iter_mut().for_each(|host| texts.put(host));
         }
