@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::tables::store::is_store;
+
 /// Beginning of the names of our folders in the system's folder for temporary files.
 const PREFIX: &str = "mtaudit-";
 
-/// A folder is ours only with this in it.
-const LOCK: &str = "mtaudit.lock";
+/// A folder is ours only with this in it. Folders of tables that are kept have a lock of another name.
+const LOCK: &str = "mtaudit-scratch.lock";
 
 /// The folder; it is removed when this is dropped.
 pub struct Scratch {
@@ -64,13 +66,14 @@ impl Drop for Scratch {
     }
 }
 
-/// The locked lock of a folder.
+/// The locked lock of a folder; a plain file, as a stranger's pipe of that name would be waited for.
 fn lock(dir: &Path, create: bool) -> std::io::Result<File> {
+    let path = dir.join(LOCK);
+    if !create && !fs::symlink_metadata(&path)?.is_file() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
     let mut options = OpenOptions::new();
-    let file = options
-        .write(true)
-        .create_new(create)
-        .open(dir.join(LOCK))?;
+    let file = options.write(true).create_new(create).open(path)?;
     file.try_lock().map_err(std::io::Error::from)?;
     Ok(file)
 }
@@ -83,6 +86,7 @@ fn sweep(parent: &Path) {
     for entry in entries.filter_map(Result::ok) {
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
         let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_dir = is_dir && !is_store(&entry.path());
         // Its lock is held until it is gone, so that two runs do not remove one folder.
         if ours
             && is_dir
@@ -96,9 +100,11 @@ fn sweep(parent: &Path) {
 /// Removes the folder when a signal asks the program to end, and ends it as the signal would.
 #[cfg(unix)]
 fn remove_on_signals(dir: &Path) -> Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])
-        .context("cannot watch for signals")?;
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    let asked = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+    let asked = asked.iter().filter(|signal| !is_ignored(**signal));
+    let mut signals =
+        signal_hook::iterator::Signals::new(asked).context("cannot watch for signals")?;
     let dir = dir.to_owned();
     let watch = move || {
         for signal in signals.forever() {
@@ -116,6 +122,15 @@ fn remove_on_signals(dir: &Path) -> Result<()> {
         .spawn(watch)
         .context("cannot start threads")?;
     Ok(())
+}
+
+/// Whoever began this program wants it to go on when that signal comes, as `nohup` does (Linux's proc(5)).
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
 }
 
 #[cfg(not(unix))]
@@ -139,6 +154,8 @@ mod tests {
         let held = make("mtaudit-held", true);
         drop(make("mtaudit-left", true));
         make("mtaudit-of-a-stranger", false);
+        drop(make("mtaudit-kept", true));
+        fs::write(parent.path().join("mtaudit-kept/mtaudit.json"), "{}").unwrap();
         drop(make("other", true));
         sweep(parent.path());
         let mut left: Vec<_> = fs::read_dir(parent.path())
@@ -146,7 +163,13 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         left.sort();
-        assert_eq!(left, ["mtaudit-held", "mtaudit-of-a-stranger", "other"]);
+        let kept = [
+            "mtaudit-held",
+            "mtaudit-kept",
+            "mtaudit-of-a-stranger",
+            "other",
+        ];
+        assert_eq!(left, kept);
         drop(held);
     }
 }

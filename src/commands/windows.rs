@@ -6,11 +6,12 @@
 //! ([`super::spill`]), and its texts are let go. The rows are those of [`super::load`], which has everything in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use rayon::ThreadPool;
 
 use super::load::{BLOCK, Loaded, Options, parse, tell_duplicate};
@@ -24,6 +25,7 @@ use crate::correlate::settle::{Growing, KEPT};
 use crate::source::{self, Block, Codec, Outcome, Problem};
 use crate::strings::{Moved, Strings};
 use crate::tables::build::{self, SourceRow};
+use crate::tables::zone::rfc3339;
 
 /// Bytes of memory for a byte of log when logs are held whole: rows, texts, tables.
 const WHOLE: f64 = 1.7;
@@ -311,35 +313,77 @@ impl Work<'_> {
 
     /// Hands out all blocks; what reading each source came to.
     fn run<'s>(&'s self, mut lanes: Vec<Lane>, scope: &rayon::Scope<'s>) -> Vec<Outcome> {
-        let mut outcomes = vec![Outcome::default(); self.jobs.len()];
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; self.jobs.len()];
         let mut number = 0;
         let mut window = Window::new(self.window);
+        // The latest time at which something was settled.
+        let mut settled = i64::MIN;
         let mut strings = self.lock().strings.clone();
         while let Some(piece) = earliest(&mut lanes) {
             let (rank, block, ts) = match piece {
                 Piece::End(rank, outcome) => {
-                    outcomes[rank as usize] = *outcome;
+                    outcomes[rank as usize] = Some(*outcome);
                     continue;
                 }
                 Piece::Block(rank, block, ts) => (rank, block, ts),
             };
+            if ts != i64::MIN && ts < settled.saturating_sub(KEPT) {
+                self.fail(self.goes_back(rank, ts, settled));
+            }
             if !self.wait() {
                 break;
             }
             let texts = strings.clone();
             let ends = window.ends_with(&block, ts).then(|| {
                 strings = Arc::default();
+                settled = settled.max(ts);
                 (ts, strings.clone())
             });
             scope.spawn(move |_| {
-                let clock = &self.jobs[rank as usize].clock;
-                let part = parse(&block, rank, clock, &texts);
-                drop((block, texts));
-                self.add(number, Parsed { part, ends });
+                let line = block.first_line;
+                let work = move || {
+                    let clock = &self.jobs[rank as usize].clock;
+                    let part = parse(&block, rank, clock, &texts);
+                    drop((block, texts));
+                    self.add(number, Parsed { part, ends });
+                };
+                // Whoever waits for this block would wait for ever.
+                if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                    self.fail(self.fault(rank, line));
+                }
             });
             number += 1;
         }
-        outcomes
+        if let Some(at) = outcomes.iter().position(Option::is_none) {
+            self.fail(anyhow!("{}: reading broke off", self.jobs[at].source.path));
+        }
+        outcomes.into_iter().flatten().collect()
+    }
+
+    /// Ends the reading with an error, unless there is one.
+    fn fail(&self, error: anyhow::Error) {
+        let mut state = self.lock();
+        state.failed.get_or_insert(error);
+        self.moved.notify_all();
+    }
+
+    /// What was settled might have been named by these lines: rather none than a wrong report.
+    fn goes_back(&self, rank: u32, ts: i64, settled: i64) -> anyhow::Error {
+        anyhow!(
+            "{}: goes back to {}, after lines of {}: such logs cannot be read piece by piece\n\
+             hint: raise --memory so that they are read at once, or give apart what overlaps in time",
+            self.jobs[rank as usize].source.path,
+            rfc3339(self.options.zone, ts),
+            rfc3339(self.options.zone, settled)
+        )
+    }
+
+    fn fault(&self, rank: u32, line: u64) -> anyhow::Error {
+        anyhow!(
+            "{}: this program fails at lines from {line} on, or at what came before\n\
+             hint: leave the file out, and report the fault with these lines",
+            self.jobs[rank as usize].source.path
+        )
     }
 
     /// Waits until another block may be handed out; says whether there is any use in it.

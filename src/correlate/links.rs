@@ -44,6 +44,8 @@ pub(super) struct Links {
     pub(super) of: Vec<Link>,
     /// Of each attempt: it handed its message on.
     pub(super) handed: Vec<bool>,
+    /// Messages that were handed on, and what they became, though that may have another parent.
+    pub(super) pairs: Vec<(u32, u32)>,
 }
 
 /// The parent of each message.
@@ -51,6 +53,7 @@ pub(super) fn links(part: &Part, attempts: &Chunks<Attempt>, strings: &Strings) 
     let mut links = Links {
         of: vec![Link::None; part.messages.len()],
         handed: vec![false; attempts.len()],
+        pairs: Vec::new(),
     };
     by_notification(part, &mut links.of);
     by_orig_queue_id(part, &mut links.of);
@@ -128,6 +131,7 @@ fn by_next_queue_id(part: &Part, attempts: &Chunks<Attempt>, links: &mut Links) 
             && child != attempt.message
         {
             links.handed[number] = true;
+            links.pairs.push((attempt.message, child));
             hand_on(attempt, &mut links.of[child as usize]);
         } else if hosts.len() > 1 {
             relay(part, &mut links.of, attempt, host, &hosts);

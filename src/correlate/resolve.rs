@@ -24,7 +24,7 @@ texts! {
         auth_method orig_queue_id
     }
         place first_ts last_ts head received_ts removed_ts size nrcpt client_port queued expired_ts
-        deleted requeued held discarded session leading previous taken;
+        deleted requeued held discarded session leading previous taken over;
     Attempt {
         transport recipient recipient_domain orig_recipient relay_name relay_ip dsn reply
         next_queue_id tls_version
@@ -40,7 +40,7 @@ texts! {
         protocol end_stage
     }
         place pid connect_ts disconnect_ts first_ts last_ts client_port tls_failed logins_ok logins_failed
-        commands messages rejections end end_place closed passed screen stretch leading;
+        commands messages rejections end end_place closed passed screen stretch leading over;
     Login {
         host service auth_user auth_method client_name client_ip failure
     }

@@ -90,6 +90,8 @@ pub struct Message {
     pub previous: u32,
     /// It turned out to be a part of that stretch.
     pub taken: bool,
+    /// A later one of its queue ID has been put away already.
+    pub over: bool,
 }
 
 /// How our own delivery agent's words say that it handed a message on.
@@ -212,6 +214,8 @@ pub struct Session {
     /// Of a finished row: the stretch that it was.
     pub stretch: u32,
     pub leading: bool,
+    /// A later one of its process has been put away already.
+    pub over: bool,
 }
 
 /// One authentication.

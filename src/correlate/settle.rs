@@ -88,6 +88,8 @@ impl Growing {
 struct Leaving {
     messages: Vec<bool>,
     sessions: Vec<bool>,
+    /// Of messages, then sessions: none of its queue ID or process came later.
+    latest: Vec<bool>,
 }
 
 impl Leaving {
@@ -95,44 +97,54 @@ impl Leaving {
         let first_session = part.messages.len();
         let mut groups = Groups::new(first_session + part.sessions.len());
         together(part, strings, &mut groups);
-        for (at, message) in part.messages.iter().enumerate() {
-            let latest = part.by_queue_id.get(&(message.host, message.queue_id));
-            if !message.settled(now, latest == Some(&(at as u32))) {
-                groups.keep(at);
-            }
+        let mut latest = Vec::with_capacity(first_session + part.sessions.len());
+        for (at, message) in (0..).zip(part.messages.iter()) {
+            let last = part.by_queue_id.get(&(message.host, message.queue_id));
+            latest.push(last == Some(&at) && !message.over);
         }
-        for (at, session) in part.sessions.iter().enumerate() {
-            let latest = part.by_process.get(&session.key());
-            if !session.settled(now, latest == Some(&(at as u32))) {
-                groups.keep(first_session + at);
-            }
+        for (at, session) in (0..).zip(part.sessions.iter()) {
+            let last = part.by_process.get(&session.key());
+            latest.push(last == Some(&at) && !session.over);
+        }
+        let messages = part.messages.iter().zip(&latest);
+        let settled = messages.map(|(message, latest)| message.settled(now, *latest));
+        let sessions = part.sessions.iter().zip(&latest[first_session..]);
+        let settled =
+            settled.chain(sessions.map(|(session, latest)| session.settled(now, *latest)));
+        for (at, _) in settled.enumerate().filter(|(_, settled)| !settled) {
+            groups.keep(at);
         }
         let mut leaves = |at: usize| !groups.kept(at);
         let messages = (0..first_session).map(&mut leaves).collect();
         let sessions = (0..part.sessions.len())
             .map(|at| leaves(first_session + at))
             .collect();
-        Leaving { messages, sessions }
+        Leaving {
+            messages,
+            sessions,
+            latest,
+        }
     }
 
     /// What leaves, and what stays. Rows follow their message, or else their connection; those of neither leave.
     fn split(&self, part: Part) -> (Part, Part) {
         let (mut out, mut rest) = (Part::default(), Part::default());
         let session_at = place(&self.sessions);
-        for (session, leaves) in part.sessions.into_iter().zip(&self.sessions) {
+        let first_session = self.messages.len();
+        for ((at, mut session), leaves) in (0..).zip(part.sessions).zip(&self.sessions) {
+            session.over |= !self.latest[first_session + at];
             side(&mut out, &mut rest, *leaves).sessions.push(session);
         }
         let message_at = place(&self.messages);
-        for (mut message, leaves) in part.messages.into_iter().zip(&self.messages) {
-            // Its connection is on its own side; the stretch before may be on the other, and is of no use then.
+        let previous: Vec<u32> = part.messages.iter().map(|m| m.previous).collect();
+        for ((at, mut message), leaves) in (0..).zip(part.messages).zip(&self.messages) {
+            // Its connection is on its own side; the stretch before may be on the other, but the one before that not.
             follow(&mut message.session, &session_at);
-            let stays =
-                message.previous != NONE && self.messages[message.previous as usize] == *leaves;
-            message.previous = if stays {
-                message_at[message.previous as usize]
-            } else {
-                NONE
-            };
+            while message.previous != NONE && self.messages[message.previous as usize] != *leaves {
+                message.previous = previous[message.previous as usize];
+            }
+            follow(&mut message.previous, &message_at);
+            message.over |= !self.latest[at];
             side(&mut out, &mut rest, *leaves).messages.push(message);
         }
         let message_leaves = |at: u32| self.messages[at as usize];
@@ -206,6 +218,9 @@ fn together(part: &Part, strings: &Strings, groups: &mut Groups) {
         if message.previous != NONE && near(&part.messages, message) {
             groups.join(at, message.previous as usize);
         }
+    }
+    for (parent, child) in &links.pairs {
+        groups.join(*parent as usize, *child as usize);
     }
     for row in part
         .rejections

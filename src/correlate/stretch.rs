@@ -18,7 +18,7 @@ pub(super) const QUIET_SESSION: i64 = 86_400_000_000;
 impl Message {
     /// A line of this time belongs to it, when it is the latest of its queue ID.
     pub(super) fn takes(&self, ts: i64) -> bool {
-        !self.closed() && ts.saturating_sub(self.last_ts) <= QUIET_MESSAGE
+        !self.closed() && !self.over && ts.saturating_sub(self.last_ts) <= QUIET_MESSAGE
     }
 
     pub(super) fn new(place: Place, host: Sym, queue_id: Sym, ts: i64) -> Self {
@@ -54,6 +54,7 @@ impl Message {
             leading: false,
             previous: NONE,
             taken: false,
+            over: false,
         }
     }
 
@@ -96,7 +97,7 @@ impl Message {
 impl Session {
     /// A line of this time belongs to it, when it is the latest of its process.
     pub(super) fn takes(&self, ts: i64) -> bool {
-        !self.closed && ts.saturating_sub(self.last_ts) <= QUIET_SESSION
+        !self.closed && !self.over && ts.saturating_sub(self.last_ts) <= QUIET_SESSION
     }
 
     pub(super) fn new(place: Place, host: Sym, service: Sym, ts: i64) -> Self {
@@ -132,6 +133,7 @@ impl Session {
             screen: false,
             stretch: NONE,
             leading: false,
+            over: false,
         }
     }
 

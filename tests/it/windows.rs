@@ -149,6 +149,27 @@ fn what_is_kept_does_not_grow_with_what_was_read() {
     );
 }
 
+/// A host whose lines lie in two files of the same time cannot be read piece by piece, and is not read wrongly.
+#[test]
+fn what_goes_back_in_time_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = grown(dir.path(), "postfix/mx1/mail.log", 2 << 20);
+    let (qmgr, rest): (Vec<String>, Vec<String>) = fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .map(|line| format!("{line}\n"))
+        .partition(|line| line.contains("/qmgr["));
+    fs::write(&log, rest.concat()).unwrap();
+    fs::write(dir.path().join("qmgr.log"), qmgr.concat()).unwrap();
+    let mut options = Options::new(vec![dir.path().to_path_buf()], chrono_tz::UTC);
+    options.memory = 1;
+    let told = format!("{:#}", load(&options).err().unwrap());
+    assert!(told.contains("goes back to 2026-11-2"), "{told}");
+    assert!(told.contains("hint: raise --memory"), "{told}");
+    options.memory = u64::MAX;
+    assert!(load(&options).is_ok());
+}
+
 /// The same log twice, and once compressed, counts once.
 #[test]
 fn the_same_content_counts_once_in_windows_too() {
