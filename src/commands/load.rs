@@ -4,7 +4,7 @@
 //! otherwise parses them itself, so that memory is bounded and no thread ever waits for another. A block
 //! becomes a [`Part`]; the parts of a source are joined in order as they arrive, the sources at the end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use chrono_tz::Tz;
 use rayon::ThreadPool;
 
 use super::progress::Progress;
-use super::sources::{Job, Known, describe, jobs, words};
+use super::sources::{Job, Known, Seen, describe, jobs, words};
 use super::spill::{Files, Kept, Spill};
 use super::timings::Timings;
 use super::{stores, windows};
@@ -236,12 +236,9 @@ fn join(
 ) -> (Part, Vec<SourceRow>) {
     let mut whole = Part::default();
     let mut rows = Vec::with_capacity(jobs.len());
-    let mut seen: HashMap<String, i64> = known.decoded().clone();
+    let mut seen = Seen::new(known);
     for (rank, (job, (mut part, outcome))) in jobs.iter().zip(read).enumerate() {
-        let own = rank as i64;
-        let first = (outcome.decoded_bytes > 0)
-            .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(own));
-        let duplicate = first.filter(|first| *first != own);
+        let duplicate = seen.before(rank as i64, &outcome);
         if duplicate.is_some() {
             // Its format, hosts and times are told all the same.
             let known = part.tally.sources.remove_entry(&(rank as u32));
@@ -299,17 +296,8 @@ impl<'a> Reader<'a> {
     }
 
     fn run(self, progress: &Progress) -> (Part, Outcome) {
-        if matches!(
-            self.job.source.problem,
-            Some(Problem::Unreadable(_) | Problem::Unsupported(_))
-        ) {
-            return (
-                Part::default(),
-                Outcome {
-                    problem: self.job.source.problem.clone(),
-                    ..Outcome::default()
-                },
-            );
+        if let Some(outcome) = self.job.refused() {
+            return (Part::default(), outcome);
         }
         let limit = 2 * rayon::current_num_threads();
         let mut outcome = None;

@@ -6,7 +6,9 @@
 mod convert;
 mod coverage;
 mod inspect;
+mod lanes;
 pub mod load;
+mod machine;
 mod options;
 mod print;
 mod progress;

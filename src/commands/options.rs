@@ -7,10 +7,10 @@ use anyhow::Result;
 use chrono::{DateTime, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
-use super::Usage;
 use super::load::Options;
 use super::spill::Files;
 use super::timings::Timings;
+use super::{Usage, machine};
 use crate::cli::{InputArgs, LibraryArgs, ReadArgs};
 use crate::query::{Library, Overrides};
 use crate::tables::select::{Entity, Selection};
@@ -75,29 +75,13 @@ pub fn read(args: &ReadArgs, paths: &[PathBuf]) -> Result<Options> {
 /// A quarter of the machine's memory, or of what this process may have of it, at most [`MOST`]; where the system does
 /// not tell, a quarter of that.
 fn default_memory() -> u64 {
-    let known = [machine_memory(), group_memory()];
+    let known = [machine::memory(), machine::group_memory()];
     let least = known.into_iter().flatten().min();
     least.map_or(MOST / 4, |bytes| (bytes / 4).clamp(MOST / 64, MOST))
 }
 
 /// Memory taken without being asked, bytes.
 const MOST: u64 = 4 << 30;
-
-/// `MemTotal` of Linux's proc(5), bytes.
-fn machine_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    kib.checked_mul(1024)
-}
-
-/// `memory.max` of the control group (Linux's cgroups(7), version 2) that a container sees as the root, bytes.
-fn group_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok()?;
-    text.trim().parse().ok()
-}
 
 /// In lower case, sorted, each once.
 fn domains(given: &[String]) -> Vec<String> {

@@ -75,6 +75,25 @@ impl Known {
     }
 }
 
+/// Contents that were met, those of known sources among them, each with the number of its first source.
+pub struct Seen(HashMap<String, i64>);
+
+impl Seen {
+    /// Those known.
+    pub fn new(known: &Known) -> Seen {
+        Seen(known.decoded.clone())
+    }
+
+    /// The source before this one, in reading order, that has the same content.
+    pub fn before(&mut self, own: i64, outcome: &Outcome) -> Option<i64> {
+        if outcome.decoded_bytes == 0 {
+            return None;
+        }
+        let first = self.0.entry(outcome.decoded_sha256.clone());
+        Some(*first.or_insert(own)).filter(|first| *first != own)
+    }
+}
+
 /// The sources in the order of their first lines; those without one last, by path.
 pub fn jobs(found: Vec<Source>, zone: Tz, year: Option<i32>) -> Vec<Job> {
     let mut jobs: Vec<Job> = found
@@ -133,6 +152,17 @@ impl Job {
     /// It can be read, as far as is known.
     pub fn readable(&self) -> bool {
         self.source.problem.is_none()
+    }
+
+    /// What reading comes to where discovery has found that there is no use in it.
+    pub fn refused(&self) -> Option<Outcome> {
+        let problem = self.source.problem.clone();
+        let problem =
+            problem.filter(|p| matches!(p, Problem::Unreadable(_) | Problem::Unsupported(_)))?;
+        Some(Outcome {
+            problem: Some(problem),
+            ..Outcome::default()
+        })
     }
 
     /// The time of the first line of these that has one, µs.

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::machine;
+
 /// A stage with its wall time and, where the system tells, the CPU time that the process spent meanwhile.
 #[derive(Clone, Debug)]
 struct Stage {
@@ -67,7 +69,7 @@ impl Timings {
         self.lines()
             .iter()
             .try_for_each(|line| writeln!(out, "{line}"))?;
-        match peak_memory().filter(|_| self.0.is_some()) {
+        match machine::peak_memory().filter(|_| self.0.is_some()) {
             Some(bytes) => writeln!(out, "{:9.0} MB of memory at most", bytes as f64 / 1e6),
             None => Ok(()),
         }
@@ -100,16 +102,6 @@ impl Timings {
         };
         stages.iter().map(line).collect()
     }
-}
-
-/// The most memory that the process has had so far, bytes, from `/proc/self/status` (Linux).
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 /// CPU time of the process so far, from `/proc/self/stat` (Linux), in ticks of 10 ms.

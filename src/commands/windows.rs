@@ -1,28 +1,27 @@
 //! From paths to tables on disk: the pipeline for logs that do not fit in memory.
 //!
-//! Sources of one host follow one another, hosts run side by side by the times of their blocks, so that what belongs
+//! Sources of one host follow one another, hosts run side by side ([`super::lanes`]), so that what belongs
 //! together is read together. Blocks are parsed in parallel and joined in the order in which they were handed out.
 //! After each window of log, what is settled ([`crate::correlate::settle`]) becomes tables in files
 //! ([`super::spill`]), and its texts are let go. The rows are those of [`super::load`], which has everything in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
 use rayon::ThreadPool;
 
+use super::lanes::{Lane, Piece, earliest, lanes};
 use super::load::{BLOCK, Loaded, Options, parse, tell_duplicate};
 use super::progress::Progress;
-use super::sources::{Job, Known, describe};
+use super::sources::{Job, Known, Seen, describe};
 use super::spill::{Files, Spill};
 use crate::correlate::Part;
 use crate::correlate::coverage::{Counts, Tally};
 use crate::correlate::finish::{Local, finish};
 use crate::correlate::settle::{Growing, KEPT};
-use crate::source::{self, Block, Codec, Outcome, Problem};
+use crate::source::{self, Block, Codec, Outcome};
 use crate::strings::{Moved, Strings};
 use crate::tables::build::{self, SourceRow};
 use crate::tables::zone::rfc3339;
@@ -42,9 +41,6 @@ const LEAST: u64 = 16 * 1024;
 
 /// A window has at most so many times the bytes that it has at least.
 const MANY: u64 = 8;
-
-/// Blocks of a host that are decoded ahead.
-const AHEAD: usize = 1;
 
 /// Reads everything into files; `pool` parses.
 ///
@@ -87,7 +83,7 @@ pub fn read_all(
 }
 
 /// What is known of a source before it is read: that it has the content of another, and how it was read to tell.
-type Twice = Option<(Outcome, Option<i64>)>;
+pub(super) type Twice = Option<(Outcome, Option<i64>)>;
 
 /// Sources that begin alike are read once for their hashes, so that the same content counts once. Where there are
 /// tables already, every source is.
@@ -103,125 +99,13 @@ fn twice(jobs: &[Job], known: &Known) -> Vec<Twice> {
         needed.then(|| source::read(&job.source, BLOCK, &|_| (), &mut |_| ()))
     };
     let outcomes: Vec<Option<Outcome>> = jobs.par_iter().map(hash).collect();
-    let mut seen: HashMap<String, i64> = known.decoded().clone();
+    let mut seen = Seen::new(known);
     let told = (0..).zip(outcomes).map(|(own, outcome)| {
         let outcome = outcome?;
-        let first = (outcome.decoded_bytes > 0)
-            .then(|| *seen.entry(outcome.decoded_sha256.clone()).or_insert(own));
-        let duplicate = first.filter(|first| *first != own);
+        let duplicate = seen.before(own, &outcome);
         Some((outcome, duplicate))
     });
     told.collect()
-}
-
-/// The sources of one host, one after the other.
-struct Lane {
-    /// What was decoded and not asked for.
-    next: Option<Piece>,
-    pieces: Receiver<Piece>,
-}
-
-/// What a lane gives.
-enum Piece {
-    /// Lines of the source of this rank, and the time of the first.
-    Block(u32, Block, i64),
-    /// The end of a source.
-    End(u32, Box<Outcome>),
-}
-
-impl Piece {
-    /// Pieces of all lanes are taken in this order. Ends cost nothing and come at once.
-    fn order(&self) -> (i64, u32) {
-        match self {
-            Piece::Block(rank, _, ts) => (*ts, *rank),
-            Piece::End(rank, _) => (i64::MIN, *rank),
-        }
-    }
-}
-
-/// One lane for each host that sources begin with, each read by a thread of its own.
-fn lanes(
-    jobs: &Arc<Vec<Job>>,
-    twice: &[Twice],
-    progress: &Arc<Progress>,
-    window: u64,
-) -> Result<Vec<Lane>> {
-    let mut by_host: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
-    for (rank, job) in (0..).zip(jobs.iter()) {
-        by_host.entry(&job.host).or_default().push(rank);
-    }
-    // Where there are many hosts, what is decoded ahead for each of them counts.
-    let block = (BLOCK * 8 / by_host.len().max(8)).max(BLOCK / 16);
-    let block = block.min(window as usize);
-    let mut lanes = Vec::with_capacity(by_host.len());
-    for ranks in by_host.into_values() {
-        let (sender, pieces) = sync_channel(AHEAD);
-        let ranks: Vec<(u32, Option<Outcome>)> = ranks
-            .into_iter()
-            .map(|rank| (rank, twice[rank as usize].as_ref()))
-            .map(|(rank, told)| {
-                let duplicate = told.filter(|(_, duplicate)| duplicate.is_some());
-                (rank, duplicate.map(|(outcome, _)| outcome.clone()))
-            })
-            .collect();
-        let (jobs, progress) = (jobs.clone(), progress.clone());
-        let read = move || {
-            for (rank, told) in ranks {
-                let job = &jobs[rank as usize];
-                let outcome = told.unwrap_or_else(|| read(job, rank, block, &progress, &sender));
-                // Nobody listens any more after a failure.
-                let _ = sender.send(Piece::End(rank, Box::new(outcome)));
-            }
-        };
-        thread::Builder::new()
-            .name("lane".into())
-            .spawn(read)
-            .context("cannot start threads")?;
-        lanes.push(Lane { next: None, pieces });
-    }
-    Ok(lanes)
-}
-
-fn read(
-    job: &Job,
-    rank: u32,
-    block: usize,
-    progress: &Progress,
-    sender: &SyncSender<Piece>,
-) -> Outcome {
-    if let Some(Problem::Unreadable(_) | Problem::Unsupported(_)) = &job.source.problem {
-        return Outcome {
-            problem: job.source.problem.clone(),
-            ..Outcome::default()
-        };
-    }
-    let mut last = i64::MIN;
-    source::read(
-        &job.source,
-        block,
-        &|bytes| progress.add(bytes),
-        &mut |block| {
-            last = job.first_time(&block.bytes).unwrap_or(last);
-            let _ = sender.send(Piece::Block(rank, block, last));
-        },
-    )
-}
-
-impl Lane {
-    fn peek(&mut self) -> Option<&Piece> {
-        if self.next.is_none() {
-            self.next = self.pieces.recv().ok();
-        }
-        self.next.as_ref()
-    }
-}
-
-/// The earliest piece of all lanes.
-fn earliest(lanes: &mut [Lane]) -> Option<Piece> {
-    let orders = lanes.iter_mut().enumerate();
-    let orders = orders.filter_map(|(at, lane)| Some((lane.peek()?.order(), at)));
-    let (_, at) = orders.min()?;
-    lanes[at].next.take()
 }
 
 /// Where a window ends, by the blocks alone: the same logs are cut at the same places.

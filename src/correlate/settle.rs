@@ -10,7 +10,7 @@ use super::links::{self, HOUR, Handshakes};
 use super::pages::Pages;
 use super::rows::{Attempt, Message, NONE, Session, TlsTo};
 use super::stretch::{QUIET_MESSAGE, QUIET_SESSION};
-use super::{Part, sessions};
+use super::{Part, place, sessions};
 use crate::strings::{Moved, Strings};
 
 /// How long what has ended is kept, µs: lines that name it, or that it names, come within this time.
@@ -129,21 +129,21 @@ impl Leaving {
     /// What leaves, and what stays. Rows follow their message, or else their connection; those of neither leave.
     fn split(&self, part: Part) -> (Part, Part) {
         let (mut out, mut rest) = (Part::default(), Part::default());
-        let session_at = place(&self.sessions);
+        let session_at = numbers(&self.sessions);
         let first_session = self.messages.len();
         for ((at, mut session), leaves) in (0..).zip(part.sessions).zip(&self.sessions) {
             session.over |= !self.latest[first_session + at];
             side(&mut out, &mut rest, *leaves).sessions.push(session);
         }
-        let message_at = place(&self.messages);
+        let message_at = numbers(&self.messages);
         let previous: Vec<u32> = part.messages.iter().map(|m| m.previous).collect();
         for ((at, mut message), leaves) in (0..).zip(part.messages).zip(&self.messages) {
             // Its connection is on its own side; the stretch before may be on the other, but the one before that not.
-            follow(&mut message.session, &session_at);
+            place(&mut message.session, &session_at);
             while message.previous != NONE && self.messages[message.previous as usize] != *leaves {
                 message.previous = previous[message.previous as usize];
             }
-            follow(&mut message.previous, &message_at);
+            place(&mut message.previous, &message_at);
             message.over |= !self.latest[at];
             side(&mut out, &mut rest, *leaves).messages.push(message);
         }
@@ -151,7 +151,7 @@ impl Leaving {
         let session_leaves = |at: u32| self.sessions[at as usize];
         for mut row in part.attempts {
             let leaves = message_leaves(row.message);
-            follow(&mut row.message, &message_at);
+            place(&mut row.message, &message_at);
             side(&mut out, &mut rest, leaves).attempts.push(row);
         }
         for mut row in part.rejections {
@@ -160,23 +160,23 @@ impl Leaving {
                 (NONE, session) => session_leaves(session),
                 (message, _) => message_leaves(message),
             };
-            follow(&mut row.message, &message_at);
-            follow(&mut row.session, &session_at);
+            place(&mut row.message, &message_at);
+            place(&mut row.session, &session_at);
             side(&mut out, &mut rest, leaves).rejections.push(row);
         }
         for mut row in part.logins {
             let leaves = row.session == NONE || session_leaves(row.session);
-            follow(&mut row.session, &session_at);
+            place(&mut row.session, &session_at);
             side(&mut out, &mut rest, leaves).logins.push(row);
         }
         for mut row in part.verdicts {
             let leaves = row.message == NONE || message_leaves(row.message);
-            follow(&mut row.message, &message_at);
+            place(&mut row.message, &message_at);
             side(&mut out, &mut rest, leaves).verdicts.push(row);
         }
         for mut row in part.notifications {
             let leaves = message_leaves(row.message);
-            follow(&mut row.message, &message_at);
+            place(&mut row.message, &message_at);
             side(&mut out, &mut rest, leaves).notifications.push(row);
         }
         out.server_events = part.server_events;
@@ -189,7 +189,7 @@ fn side<'a>(out: &'a mut Part, rest: &'a mut Part, leaves: bool) -> &'a mut Part
 }
 
 /// The number of each row among those of its side.
-fn place(leaves: &[bool]) -> Vec<u32> {
+fn numbers(leaves: &[bool]) -> Vec<u32> {
     let mut next = [0, 0];
     let number = |leaves: &bool| {
         let next = &mut next[usize::from(*leaves)];
@@ -197,10 +197,6 @@ fn place(leaves: &[bool]) -> Vec<u32> {
         *next - 1
     };
     leaves.iter().map(number).collect()
-}
-
-fn follow(row: &mut u32, at: &[u32]) {
-    super::place(row, at);
 }
 
 /// Puts into one group what finishing looks at together.

@@ -1,0 +1,125 @@
+//! Sources of one host one after the other, hosts side by side: each host's are decoded by a thread of its own, and what
+//! comes out is taken in the order of its times.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+
+use super::load::BLOCK;
+use super::progress::Progress;
+use super::sources::Job;
+use super::windows::Twice;
+use crate::source::{self, Block, Outcome};
+
+/// Blocks of a host that are decoded ahead.
+const AHEAD: usize = 1;
+
+/// The sources of one host, one after the other.
+pub(super) struct Lane {
+    /// What was decoded and not asked for.
+    next: Option<Piece>,
+    pieces: Receiver<Piece>,
+}
+
+/// What a lane gives.
+pub(super) enum Piece {
+    /// Lines of the source of this rank, and the time of the first.
+    Block(u32, Block, i64),
+    /// The end of a source.
+    End(u32, Box<Outcome>),
+}
+
+impl Piece {
+    /// Pieces of all lanes are taken in this order. Ends cost nothing and come at once.
+    fn order(&self) -> (i64, u32) {
+        match self {
+            Piece::Block(rank, _, ts) => (*ts, *rank),
+            Piece::End(rank, _) => (i64::MIN, *rank),
+        }
+    }
+}
+
+/// One lane for each host that sources begin with, each read by a thread of its own.
+pub(super) fn lanes(
+    jobs: &Arc<Vec<Job>>,
+    twice: &[Twice],
+    progress: &Arc<Progress>,
+    window: u64,
+) -> Result<Vec<Lane>> {
+    let mut by_host: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
+    for (rank, job) in (0..).zip(jobs.iter()) {
+        by_host.entry(&job.host).or_default().push(rank);
+    }
+    // Where there are many hosts, what is decoded ahead for each of them counts.
+    let block = (BLOCK * 8 / by_host.len().max(8)).max(BLOCK / 16);
+    let block = block.min(window as usize);
+    let mut lanes = Vec::with_capacity(by_host.len());
+    for ranks in by_host.into_values() {
+        let (sender, pieces) = sync_channel(AHEAD);
+        let ranks: Vec<(u32, Option<Outcome>)> = ranks
+            .into_iter()
+            .map(|rank| (rank, twice[rank as usize].as_ref()))
+            .map(|(rank, told)| {
+                let duplicate = told.filter(|(_, duplicate)| duplicate.is_some());
+                (rank, duplicate.map(|(outcome, _)| outcome.clone()))
+            })
+            .collect();
+        let (jobs, progress) = (jobs.clone(), progress.clone());
+        let read = move || {
+            for (rank, told) in ranks {
+                let job = &jobs[rank as usize];
+                let outcome = told.unwrap_or_else(|| read(job, rank, block, &progress, &sender));
+                // Nobody listens any more after a failure.
+                let _ = sender.send(Piece::End(rank, Box::new(outcome)));
+            }
+        };
+        thread::Builder::new()
+            .name("lane".into())
+            .spawn(read)
+            .context("cannot start threads")?;
+        lanes.push(Lane { next: None, pieces });
+    }
+    Ok(lanes)
+}
+
+fn read(
+    job: &Job,
+    rank: u32,
+    block: usize,
+    progress: &Progress,
+    sender: &SyncSender<Piece>,
+) -> Outcome {
+    if let Some(outcome) = job.refused() {
+        return outcome;
+    }
+    let mut last = i64::MIN;
+    source::read(
+        &job.source,
+        block,
+        &|bytes| progress.add(bytes),
+        &mut |block| {
+            last = job.first_time(&block.bytes).unwrap_or(last);
+            let _ = sender.send(Piece::Block(rank, block, last));
+        },
+    )
+}
+
+impl Lane {
+    fn peek(&mut self) -> Option<&Piece> {
+        if self.next.is_none() {
+            self.next = self.pieces.recv().ok();
+        }
+        self.next.as_ref()
+    }
+}
+
+/// The earliest piece of all lanes.
+pub(super) fn earliest(lanes: &mut [Lane]) -> Option<Piece> {
+    let orders = lanes.iter_mut().enumerate();
+    let orders = orders.filter_map(|(at, lane)| Some((lane.peek()?.order(), at)));
+    let (_, at) = orders.min()?;
+    lanes[at].next.take()
+}
