@@ -16,8 +16,9 @@ pub const REFUSED: &str =
 /// Adds the missing rows.
 pub(super) fn complete(messages: &Pages<Message>, clients: &mut Clients, strings: &Strings) {
     for message in messages.iter() {
-        if message.head == Head::Smtp && !message.auth_user.is_null() && message.session != NONE {
-            from_message(clients, message);
+        if message.session != NONE {
+            let session = &mut clients.sessions[message.session as usize];
+            clients.logins.extend(from_message(session, message));
         }
     }
     let refused = strings.intern(REFUSED.as_bytes());
@@ -39,13 +40,13 @@ pub(super) fn complete(messages: &Pages<Message>, clients: &mut Clients, strings
 }
 
 /// The first message of an authenticated session shows the login.
-fn from_message(clients: &mut Clients, message: &Message) {
-    let session = &mut clients.sessions[message.session as usize];
-    if session.logins_ok > 0 {
-        return;
+pub(super) fn from_message(session: &mut Session, message: &Message) -> Option<Login> {
+    let shown = message.head == Head::Smtp && !message.auth_user.is_null();
+    if !shown || session.logins_ok > 0 || session.trace {
+        return None;
     }
     session.logins_ok = 1;
-    clients.logins.push(Login {
+    Some(Login {
         place: message.place,
         host: message.host,
         service: message.service,
@@ -60,7 +61,7 @@ fn from_message(clients: &mut Clients, message: &Message) {
         credentials: false,
         attempts: 1,
         session: message.session,
-    });
+    })
 }
 
 fn from_counters(clients: &mut Clients, index: u32, session: &Session, refused: Sym) {

@@ -105,7 +105,10 @@ impl Part {
             self.by_queue_id
                 .insert((message.host, message.queue_id), at);
         }
-        for (at, session) in (0..).zip(self.sessions.iter()) {
+        for (at, session) in (0..)
+            .zip(self.sessions.iter())
+            .filter(|(_, session)| !session.trace)
+        {
             self.by_process.insert(session.key(), at);
         }
     }

@@ -40,7 +40,7 @@ texts! {
         protocol end_stage
     }
         place pid connect_ts disconnect_ts first_ts last_ts client_port tls_failed logins_ok logins_failed
-        commands messages rejections end end_place closed passed screen stretch leading over;
+        commands messages rejections end end_place closed passed screen stretch leading over trace;
     Login {
         host service auth_user auth_method client_name client_ip failure
     }

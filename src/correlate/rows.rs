@@ -216,6 +216,8 @@ pub struct Session {
     pub leading: bool,
     /// A later one of its process has been put away already.
     pub over: bool,
+    /// Its row has been made already: this is what its messages still need of it.
+    pub trace: bool,
 }
 
 /// One authentication.

@@ -33,12 +33,19 @@ pub(super) fn complete(sessions: &Pages<Session>, strings: &Strings) -> Complete
             row.join(&sessions[*screen as usize]);
         }
         let alone = handed_over[index as usize] == NONE && session.is_one();
-        if !session.screen || alone {
+        if (!session.screen && !session.trace) || alone {
             rows.push(row);
         }
     }
     rows.sort_by_key(|s| s.place);
-    let mut keys = vec![0; sessions.len()];
+    let key = |session: &Session| {
+        if session.trace {
+            session.place.key()
+        } else {
+            0
+        }
+    };
+    let mut keys: Vec<i64> = sessions.iter().map(key).collect();
     for row in &rows {
         keys[row.stretch as usize] = row.place.key();
     }
@@ -60,7 +67,10 @@ pub(super) fn handed_over(sessions: &Pages<Session>, strings: &Strings) -> Vec<u
         return to;
     }
     let smtpd = strings.intern(b"smtpd");
-    for (index, session) in (0..).zip(sessions.iter()).filter(|(_, s)| !s.screen) {
+    for (index, session) in (0..)
+        .zip(sessions.iter())
+        .filter(|(_, s)| !s.screen && !s.trace)
+    {
         if (session.service == smtpd || session.service.is_null())
             && let Some(screen) = take(&mut waiting, sessions, session)
         {

@@ -1,16 +1,18 @@
 //! A whole that grows, and gives up what no later line can change: memory is what is open, not what was read.
 //!
-//! Messages, the connections they came in by and the messages they became belong together, so they leave together:
-//! what leaves is a [`Part`] of its own, and [`super::finish`] makes of it the same rows as of the whole. That holds
+//! Messages and the messages they became belong together, so they leave together: what leaves is a [`Part`] of its own,
+//! and [`super::finish`] makes of it the same rows as of the whole. A message waits for the connection that it came in
+//! by, but not the other way round: one connection may bring the mail of days, and some of that is always deferred. What
+//! a connection gives to its messages stays with them as a trace of it (`Session::trace`). All this holds
 //! while the lines of a host are in the order of their times, give or take [`SLACK`]: nothing is looked for further back
 //! than an hour ([`links::HOUR`]), so what has been silent for longer, and has ended, is settled.
 
 use super::finish::SLACK;
 use super::links::{self, HOUR, Handshakes};
 use super::pages::Pages;
-use super::rows::{Attempt, Message, NONE, Session, TlsTo};
+use super::rows::{Attempt, Message, NONE, Place, Session, TlsTo};
 use super::stretch::{QUIET_MESSAGE, QUIET_SESSION};
-use super::{Part, place, sessions};
+use super::{Part, logins, place, sessions};
 use crate::strings::{Moved, Strings};
 
 /// How long what has ended is kept, µs: lines that name it, or that it names, come within this time.
@@ -90,13 +92,17 @@ struct Leaving {
     sessions: Vec<bool>,
     /// Of messages, then sessions: none of its queue ID or process came later.
     latest: Vec<bool>,
+    /// Where each of postscreen's stretches went on.
+    smtpd: Vec<u32>,
 }
 
 impl Leaving {
     fn of(part: &Part, now: i64, strings: &Strings) -> Self {
         let first_session = part.messages.len();
+        let tied = tied(part);
+        let smtpd = sessions::handed_over(&part.sessions, strings);
         let mut groups = Groups::new(first_session + part.sessions.len());
-        together(part, strings, &mut groups);
+        together(part, &tied, &smtpd, strings, &mut groups);
         let mut latest = Vec::with_capacity(first_session + part.sessions.len());
         for (at, message) in (0..).zip(part.messages.iter()) {
             let last = part.by_queue_id.get(&(message.host, message.queue_id));
@@ -114,6 +120,7 @@ impl Leaving {
         for (at, _) in settled.enumerate().filter(|(_, settled)| !settled) {
             groups.keep(at);
         }
+        wait_for_sessions(part, &mut groups);
         let mut leaves = |at: usize| !groups.kept(at);
         let messages = (0..first_session).map(&mut leaves).collect();
         let sessions = (0..part.sessions.len())
@@ -123,23 +130,24 @@ impl Leaving {
             messages,
             sessions,
             latest,
+            smtpd,
         }
     }
 
-    /// What leaves, and what stays. Rows follow their message, or else their connection; those of neither leave.
-    fn split(&self, part: Part) -> (Part, Part) {
+    /// What leaves, and what stays. Refusals and logins follow their connection, else their message; other rows their
+    /// message; those of neither leave.
+    fn split(&self, mut part: Part) -> (Part, Part) {
+        self.log_in(&mut part);
         let (mut out, mut rest) = (Part::default(), Part::default());
-        let session_at = numbers(&self.sessions);
-        let first_session = self.messages.len();
-        for ((at, mut session), leaves) in (0..).zip(part.sessions).zip(&self.sessions) {
-            session.over |= !self.latest[first_session + at];
-            side(&mut out, &mut rest, *leaves).sessions.push(session);
-        }
+        let sessions = std::mem::take(&mut part.sessions);
+        let (session_out, session_rest) =
+            self.split_sessions(sessions, &part.messages, &mut out, &mut rest);
         let message_at = numbers(&self.messages);
         let previous: Vec<u32> = part.messages.iter().map(|m| m.previous).collect();
         for ((at, mut message), leaves) in (0..).zip(part.messages).zip(&self.messages) {
-            // Its connection is on its own side; the stretch before may be on the other, but the one before that not.
-            place(&mut message.session, &session_at);
+            let session_at = if *leaves { &session_out } else { &session_rest };
+            place(&mut message.session, session_at);
+            // The stretch before may be on the other side, but the one before that not.
             while message.previous != NONE && self.messages[message.previous as usize] != *leaves {
                 message.previous = previous[message.previous as usize];
             }
@@ -157,16 +165,22 @@ impl Leaving {
         for mut row in part.rejections {
             let leaves = match (row.message, row.session) {
                 (NONE, NONE) => true,
-                (NONE, session) => session_leaves(session),
-                (message, _) => message_leaves(message),
+                (message, NONE) => message_leaves(message),
+                (_, session) => session_leaves(session),
             };
+            if row.message != NONE && message_leaves(row.message) != leaves {
+                // It has its connection, and needs its message for nothing else.
+                row.message = NONE;
+            }
             place(&mut row.message, &message_at);
-            place(&mut row.session, &session_at);
+            let session_at = if leaves { &session_out } else { &session_rest };
+            place(&mut row.session, session_at);
             side(&mut out, &mut rest, leaves).rejections.push(row);
         }
         for mut row in part.logins {
             let leaves = row.session == NONE || session_leaves(row.session);
-            place(&mut row.session, &session_at);
+            let session_at = if leaves { &session_out } else { &session_rest };
+            place(&mut row.session, session_at);
             side(&mut out, &mut rest, leaves).logins.push(row);
         }
         for mut row in part.verdicts {
@@ -181,6 +195,74 @@ impl Leaving {
         }
         out.server_events = part.server_events;
         (out, rest)
+    }
+
+    /// The connection leaves, and this message of it stays.
+    fn parted(&self, at: usize, message: &Message) -> bool {
+        message.session != NONE && !self.messages[at] && self.sessions[message.session as usize]
+    }
+
+    /// Gives connections that leave the logins that only their messages tell, as those may not all leave with them.
+    fn log_in(&self, part: &mut Part) {
+        let mut parted = vec![false; part.sessions.len()];
+        for (at, message) in part.messages.iter().enumerate() {
+            if self.parted(at, message) {
+                parted[message.session as usize] = true;
+            }
+        }
+        let named = |message: &&Message| message.session != NONE;
+        for message in part.messages.iter().filter(named) {
+            if parted[message.session as usize] {
+                let session = &mut part.sessions[message.session as usize];
+                if let Some(login) = logins::from_message(session, message) {
+                    part.logins.push(login);
+                }
+            }
+        }
+    }
+
+    /// Where each connection, or the trace of it that is needed there, went to on both sides.
+    fn split_sessions(
+        &self,
+        sessions: Pages<Session>,
+        messages: &Pages<Message>,
+        out: &mut Part,
+        rest: &mut Part,
+    ) -> (Vec<u32>, Vec<u32>) {
+        let mut needed = [vec![false; sessions.len()], vec![false; sessions.len()]];
+        for (message, leaves) in messages.iter().zip(&self.messages) {
+            if message.session != NONE {
+                needed[usize::from(!leaves)][message.session as usize] = true;
+            }
+        }
+        let begins = self.begins(&sessions);
+        let mut at = [vec![NONE; sessions.len()], vec![NONE; sessions.len()]];
+        for (index, mut session) in sessions.into_iter().enumerate() {
+            session.over |= !self.latest[self.messages.len() + index];
+            for (side, part) in [&mut *out, &mut *rest].into_iter().enumerate() {
+                let itself = !session.trace && self.sessions[index] == (side == 0);
+                if itself || needed[side][index] {
+                    at[side][index] = part.sessions.len() as u32;
+                    part.sessions.push(if itself {
+                        session
+                    } else {
+                        session.trace(begins[index])
+                    });
+                }
+            }
+        }
+        at.into()
+    }
+
+    /// Where the row of each connection begins: with postscreen's part, where that handed it over.
+    fn begins(&self, sessions: &Pages<Session>) -> Vec<Place> {
+        let mut begins: Vec<Place> = sessions.iter().map(|session| session.place).collect();
+        for (screen, smtpd) in self.smtpd.iter().enumerate() {
+            if *smtpd != NONE {
+                begins[*smtpd as usize] = sessions[screen].place;
+            }
+        }
+        begins
     }
 }
 
@@ -199,13 +281,31 @@ fn numbers(leaves: &[bool]) -> Vec<u32> {
     leaves.iter().map(number).collect()
 }
 
+/// Messages whose connection must leave with them: a stretch that may be one with another, or has a refusal that names
+/// no connection, decides something of it.
+fn tied(part: &Part) -> Vec<bool> {
+    let mut tied = vec![false; part.messages.len()];
+    for row in part.rejections.iter() {
+        if row.message != NONE && row.session == NONE {
+            tied[row.message as usize] = true;
+        }
+    }
+    for (at, message) in part.messages.iter().enumerate() {
+        if message.previous != NONE && near(&part.messages, message) {
+            tied[at] = true;
+            tied[message.previous as usize] = true;
+        }
+    }
+    tied
+}
+
 /// Puts into one group what finishing looks at together.
-fn together(part: &Part, strings: &Strings, groups: &mut Groups) {
+fn together(part: &Part, tied: &[bool], smtpd: &[u32], strings: &Strings, groups: &mut Groups) {
     let first_session = part.messages.len();
     let session = |at: u32| first_session + at as usize;
     let links = links::links(part, &part.attempts, strings);
     for (at, message) in part.messages.iter().enumerate() {
-        if message.session != NONE {
+        if message.session != NONE && tied[at] {
             groups.join(at, session(message.session));
         }
         if let Some(parent) = links.of[at].parent() {
@@ -218,16 +318,25 @@ fn together(part: &Part, strings: &Strings, groups: &mut Groups) {
     for (parent, child) in &links.pairs {
         groups.join(*parent as usize, *child as usize);
     }
-    for row in part
-        .rejections
-        .iter()
-        .filter(|row| row.message != NONE && row.session != NONE)
-    {
-        groups.join(row.message as usize, session(row.session));
+    for (screen, smtpd) in (0..).zip(smtpd).filter(|(_, smtpd)| **smtpd != NONE) {
+        groups.join(session(screen), session(*smtpd));
     }
-    let smtpd = sessions::handed_over(&part.sessions, strings);
-    for (screen, smtpd) in (0..).zip(smtpd).filter(|(_, smtpd)| *smtpd != NONE) {
-        groups.join(session(screen), session(smtpd));
+}
+
+/// Keeps the messages of connections that are kept, until that keeps no further one.
+fn wait_for_sessions(part: &Part, groups: &mut Groups) {
+    let first_session = part.messages.len();
+    let mut more = true;
+    while std::mem::take(&mut more) {
+        for (at, message) in part.messages.iter().enumerate() {
+            if message.session != NONE
+                && !groups.kept(at)
+                && groups.kept(first_session + message.session as usize)
+            {
+                groups.keep(at);
+                more = true;
+            }
+        }
     }
 }
 
@@ -252,7 +361,22 @@ impl Session {
     fn settled(&self, now: i64, latest: bool) -> bool {
         let quiet = now.saturating_sub(self.last_ts);
         let over = self.closed || self.passed || !latest;
-        quiet > KEPT && (over || quiet > QUIET_SESSION)
+        self.trace || (quiet > KEPT && (over || quiet > QUIET_SESSION))
+    }
+
+    /// What is left of it with its messages when it leaves before them: its key and what they take from it.
+    fn trace(&self, begins: Place) -> Session {
+        Session {
+            pid: self.pid,
+            tls_version: self.tls_version,
+            tls_cipher: self.tls_cipher,
+            auth_user: self.auth_user,
+            helo: self.helo,
+            protocol: self.protocol,
+            closed: true,
+            trace: true,
+            ..Session::new(begins, self.host, self.service, self.first_ts)
+        }
     }
 }
 

@@ -134,6 +134,7 @@ impl Session {
             stretch: NONE,
             leading: false,
             over: false,
+            trace: false,
         }
     }
 

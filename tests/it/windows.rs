@@ -101,52 +101,184 @@ fn grown(dir: &Path, sample: &str, bytes: u64) -> PathBuf {
     path
 }
 
+/// Most rows that were kept after a window of 500 lines each. All times of the log are an hour ahead of UTC.
+fn most_kept(log: &[u8]) -> usize {
+    let year = YearRule::From {
+        year: 2026,
+        month: 1,
+        day: 1,
+    };
+    let clock = Clock::new(chrono_tz::UTC, year);
+    let (mut growing, mut strings) = (Growing::default(), Strings::default());
+    let (mut first_line, mut most) = (1, 0);
+    let lines: Vec<&[u8]> = log.split_inclusive(|byte| *byte == b'\n').collect();
+    for lines in lines.chunks(500) {
+        let block = Block {
+            bytes: lines.concat(),
+            first_line,
+            cut: false,
+        };
+        first_line += lines.len() as u64;
+        growing.append(parse(&block, 0, &clock, &strings));
+        let date = std::str::from_utf8(&lines[0][..19]).unwrap();
+        let date = chrono::NaiveDateTime::parse_from_str(date, "%Y-%m-%dT%H:%M:%S").unwrap();
+        let now = (date.and_utc().timestamp() - 3600) * 1_000_000;
+        growing.settle(now, &strings);
+        most = most.max(growing.rows());
+        let next = Strings::default();
+        growing.move_texts(&strings, &next);
+        strings = next;
+    }
+    most
+}
+
 /// What is kept after each window is what is open then, however much was read before.
 #[test]
 fn what_is_kept_does_not_grow_with_what_was_read() {
     let base = fs::read(repo("sample-logs/postfix/mx1/mail.log")).unwrap();
-    let clock = Clock::new(
-        chrono_tz::UTC,
-        YearRule::From {
-            year: 2026,
-            month: 1,
-            day: 1,
-        },
-    );
     let kept = |bytes: u64| {
         let mut log = Vec::new();
         amplify::amplify(&base, bytes, &mut log).unwrap();
-        let (mut growing, mut strings) = (Growing::default(), Strings::default());
-        let (mut first_line, mut most) = (1, 0);
-        for lines in log
-            .split_inclusive(|byte| *byte == b'\n')
-            .collect::<Vec<_>>()
-            .chunks(500)
-        {
-            let block = Block {
-                bytes: lines.concat(),
-                first_line,
-                cut: false,
-            };
-            first_line += lines.len() as u64;
-            growing.append(parse(&block, 0, &clock, &strings));
-            let date = std::str::from_utf8(&lines[0][..19]).unwrap();
-            let date = chrono::NaiveDateTime::parse_from_str(date, "%Y-%m-%dT%H:%M:%S").unwrap();
-            // The lines are an hour ahead of UTC.
-            let now = (date.and_utc().timestamp() - 3600) * 1_000_000;
-            growing.settle(now, &strings);
-            most = most.max(growing.rows());
-            let next = Strings::default();
-            growing.move_texts(&strings, &next);
-            strings = next;
-        }
-        most
+        most_kept(&log)
     };
     let (few, many) = (kept(2_000_000), kept(16_000_000));
     assert!(
         few > 100 && many <= few + few / 10,
         "{few} rows, then {many}"
     );
+}
+
+/// Mail of users, a minute apart, through a content filter that brings 50 messages a connection and always keeps one
+/// open; one in a hundred stays deferred.
+fn filtered(messages: usize) -> String {
+    let mut log = String::new();
+    for n in 0..messages {
+        let (minute, batch) = (60 * n as i64, n / 50);
+        let mut line = |second: i64, program: &str, text: String| {
+            let time =
+                chrono::DateTime::from_timestamp(1_767_225_600 + minute + second, 0).unwrap();
+            let time = time.format("%Y-%m-%dT%H:%M:%S+01:00");
+            log += &format!("{time} mx1 postfix/{program}: {text}\n");
+        };
+        // The connection for the next batch is there before the one for this batch goes.
+        if n % 50 == 40 || n == 0 {
+            let pid = 9000 + if n == 0 { 0 } else { batch + 1 };
+            line(
+                0,
+                &format!("smtpd[{pid}]"),
+                "connect from localhost[127.0.0.1]".into(),
+            );
+        }
+        let (user, first, second) = (100 + n % 7, format!("4A{n:08X}"), format!("4B{n:08X}"));
+        let smtpd = format!("smtpd[{}]", 1000 + n);
+        let client = format!("pc{user}.example.org[192.0.2.{user}]");
+        line(1, &smtpd, format!("connect from {client}"));
+        line(
+            1,
+            &smtpd,
+            format!(
+                "Anonymous TLS connection established from {client}: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)"
+            ),
+        );
+        line(
+            1,
+            &smtpd,
+            format!("{first}: client={client}, sasl_method=PLAIN, sasl_username=u{user}"),
+        );
+        line(
+            1,
+            "cleanup[7]",
+            format!("{first}: message-id=<{n}@example.org>"),
+        );
+        line(
+            1,
+            "qmgr[8]",
+            format!("{first}: from=<u{user}@example.org>, size=900, nrcpt=1 (queue active)"),
+        );
+        line(
+            2,
+            &smtpd,
+            format!(
+                "disconnect from {client} ehlo=2 starttls=1 auth=1 mail=1 rcpt=1 data=1 quit=1 commands=8"
+            ),
+        );
+        let filter = format!("smtpd[{}]", 9000 + batch);
+        line(
+            3,
+            &filter,
+            format!(
+                "{second}: client=localhost[127.0.0.1], orig_queue_id={first}, orig_client={client}"
+            ),
+        );
+        line(
+            3,
+            "cleanup[7]",
+            format!("{second}: message-id=<{n}@example.org>"),
+        );
+        line(
+            3,
+            "qmgr[8]",
+            format!("{second}: from=<u{user}@example.org>, size=950, nrcpt=1 (queue active)"),
+        );
+        let to = format!("to=<r{n}@example.net>");
+        line(
+            3,
+            "smtp[6]",
+            format!(
+                "{first}: {to}, relay=127.0.0.1[127.0.0.1]:10024, delay=2, delays=0.1/0/0/1.9, dsn=2.0.0, status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as {second})"
+            ),
+        );
+        line(3, "qmgr[8]", format!("{first}: removed"));
+        let relay = "relay=mx.example.net[198.51.100.5]:25, delay=1, delays=0.1/0/0.4/0.5";
+        if n % 100 == 17 {
+            line(
+                4,
+                "smtp[5]",
+                format!(
+                    "{second}: {to}, {relay}, dsn=4.2.0, status=deferred (host mx.example.net[198.51.100.5] said: 450 4.2.0 try later (in reply to RCPT TO command))"
+                ),
+            );
+        } else {
+            line(
+                4,
+                "smtp[5]",
+                format!("{second}: {to}, {relay}, dsn=2.0.0, status=sent (250 2.0.0 OK)"),
+            );
+            line(4, "qmgr[8]", format!("{second}: removed"));
+        }
+        if n % 50 == 49 {
+            line(
+                9,
+                &filter,
+                "disconnect from localhost[127.0.0.1] ehlo=1 mail=50 rcpt=50 data=50 quit=1 commands=152".into(),
+            );
+        }
+    }
+    log
+}
+
+/// A connection that has ended does not wait for the mail that it brought, nor does other mail of it.
+#[test]
+fn deferred_mail_does_not_keep_what_came_by_its_connection() {
+    let (few, many) = (filtered(2_000), filtered(8_000));
+    // One message in a hundred stays, its first life, two traces and its attempts with it.
+    let (less, more) = (most_kept(few.as_bytes()), most_kept(many.as_bytes()));
+    assert!(
+        more < less + 6 * 60 + 200,
+        "{less} rows of {} bytes, then {more} of {}",
+        few.len(),
+        many.len()
+    );
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("mail.log"), few).unwrap();
+    let (whole, windows) = (
+        read(&[dir.path()], u64::MAX, |_| ()),
+        read(&[dir.path()], 1, |_| ()),
+    );
+    same(&whole, &windows);
+    let rows = rows(&windows);
+    assert_eq!(rows["messages"].len(), 4_000);
+    assert_eq!(rows["logins"].len(), 2_000);
 }
 
 /// A host whose lines lie in two files of the same time cannot be read piece by piece, and is not read wrongly.
