@@ -6,12 +6,14 @@
 //! line and the clock, so blocks can be parsed on any number of threads.
 
 mod clock;
+mod follow;
 mod stamp;
 
 use memchr::{memchr, memrchr};
 
 use crate::event::Header;
-pub use clock::{Cache, Clock, YearRule};
+pub use clock::{Cache, Clock, YearRule, nearest_year};
+pub use follow::Follower;
 use stamp::Minute;
 
 /// How a line writes its header.

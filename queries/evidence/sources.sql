@@ -20,6 +20,9 @@
 --   { name = "undecodable", kind = "count", about = "lines that are no text, or too long" },
 --   { name = "understood", kind = "share", about = "(events + ignored) / lines" },
 --   { name = "year_method", kind = "text", about = "how the year was found" },
+--   { name = "year_confidence", kind = "text", about = "certain: in the lines or proven by their IDs; declared: --year; likely: a date in the path, or other sources of the host; assumed: gzip header or mtime; none" },
+--   { name = "contradictions", kind = "text", about = "what speaks against its times, or leaves them in doubt" },
+--   { name = "repeated", kind = "count", about = "lines that another source has as well: counted once" },
 --   { name = "sha256", kind = "text", about = "SHA-256 of the file as found" },
 --   { name = "duplicate_of", kind = "count", about = "number of the source with the same content" },
 --   { name = "problem", kind = "text", about = "what is wrong with it" },
@@ -74,6 +77,30 @@
 -- keys       = ["number"]
 --
 -- [[findings]]
+-- severity   = "medium"
+-- when       = "contradictions <> ''"
+-- sentence   = "The times of {path} are in doubt: {contradictions}."
+-- limit      = 10
+-- evidence   = "SELECT source AS number, source, line FROM sources"
+-- keys       = ["number"]
+--
+-- [[findings]]
+-- severity   = "low"
+-- when       = "format <> '' AND year_confidence IN ('assumed', 'none')"
+-- sentence   = "The lines of {path} name no year and hold no proof of one: it is {year_confidence}, by {year_method}."
+-- limit      = 5
+-- evidence   = "SELECT source AS number, source, line FROM sources"
+-- keys       = ["number"]
+--
+-- [[findings]]
+-- severity   = "info"
+-- when       = "repeated > 0"
+-- sentence   = "{repeated} of the {lines} lines of {path} are in another source of the same host as well, and were counted once."
+-- limit      = 5
+-- evidence   = "SELECT source AS number, source, line FROM sources"
+-- keys       = ["number"]
+--
+-- [[findings]]
 -- severity   = "info"
 -- when       = "duplicate_of IS NOT NULL"
 -- sentence   = "{path} has the same content as source number {duplicate_of}."
@@ -103,6 +130,9 @@ SELECT source AS number,
        undecodable,
        CASE WHEN lines > 0 THEN ROUND(CAST(events + ignored AS DOUBLE) / lines, 4) END AS understood,
        year_method,
+       year_confidence,
+       contradictions,
+       repeated,
        sha256,
        duplicate_of,
        problem

@@ -77,6 +77,9 @@ fn shown(row: &SourceRow, zone: Tz) -> Shown {
         last: row.last_ts.map(|ts| rfc3339(zone, ts)),
         year: row.year,
         year_method: row.year_method.clone().unwrap_or_default(),
+        year_confidence: row.year_confidence.clone().unwrap_or_default(),
+        contradictions: row.contradictions.clone(),
+        repeated: row.repeated,
         problem: row.problem.clone(),
     }
 }
@@ -86,6 +89,15 @@ fn problems(rows: &[SourceRow]) -> Vec<String> {
     for row in rows {
         if let Some(problem) = &row.problem {
             all.push(format!("{}: {problem}.", row.path));
+        }
+        if let Some(contradictions) = &row.contradictions {
+            all.push(format!("{}: times in doubt: {contradictions}.", row.path));
+        }
+        if row.repeated > 0 {
+            all.push(format!(
+                "{}: {} of {} lines are in another source as well, and were counted once.",
+                row.path, row.repeated, row.lines
+            ));
         }
         if row.undecodable > 0 && row.format.is_some() {
             all.push(format!(
@@ -104,25 +116,45 @@ fn problems(rows: &[SourceRow]) -> Vec<String> {
 
 /// Law 6: where each year comes from, when it is not in the line.
 fn years(rows: &[SourceRow]) -> Vec<String> {
+    const SAID: &[(&str, &str)] = &[
+        (
+            "queue-id",
+            "it is proven by the time in the queue IDs of their own lines",
+        ),
+        (
+            "message-id",
+            "it is proven by the time in Message-IDs that their server made",
+        ),
+        ("option", "it was given with --year"),
+        ("file-name", "it was taken from a date in the path"),
+        (
+            "neighbours",
+            "it was concluded from other sources of the same host",
+        ),
+        (
+            "gzip",
+            "it was taken from the time in the gzip header: give --year where that is not right",
+        ),
+        (
+            "mtime",
+            "it was taken from the time each file was last changed. A copy that did not keep that time makes it wrong: \
+             give --year then",
+        ),
+    ];
     let of = |method: &str| {
         rows.iter()
             .filter(|row| row.year_method.as_deref() == Some(method))
             .count()
     };
-    let mut said = Vec::new();
-    if of("option") > 0 {
-        said.push(format!(
-            "{} sources have no year in their lines; it was given with --year.",
-            of("option")
-        ));
-    }
-    if of("mtime") > 0 {
-        said.push(format!(
-            "{} sources have no year in their lines; it was taken from the time each file was last changed. A copy that \
-             did not keep that time makes it wrong: give --year then.",
-            of("mtime")
-        ));
-    }
+    let mut said: Vec<String> = SAID
+        .iter()
+        .map(|(method, how)| (of(method), how))
+        .filter(|(sources, _)| *sources > 0)
+        .map(|(sources, how)| match sources {
+            1 => format!("1 source has no year in its lines; {how}."),
+            _ => format!("{sources} sources have no year in their lines; {how}."),
+        })
+        .collect();
     if of("unknown") > 0 {
         said.push(format!(
             "{} sources give no year at all; 1970 stands in its place.",

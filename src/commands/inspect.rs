@@ -12,7 +12,7 @@ use crate::query::{Engine, Overrides, ResultTable};
 use crate::report::format::count;
 
 /// Columns that a reader wants first; `mtaudit sql 'SELECT * FROM sources'` has all.
-const SOURCES: &str = "SELECT path, codec, format, hosts, first_ts, last_ts, year_method, bytes, decoded_bytes, lines, \
+const SOURCES: &str = "SELECT path, codec, format, hosts, first_ts, last_ts, year_method, year_confidence, bytes, decoded_bytes, lines, \
                        events, ignored, unrecognised, undecodable, problem FROM sources ORDER BY source";
 
 /// Sources, formats, periods and coverage.

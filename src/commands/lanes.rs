@@ -13,6 +13,7 @@ use super::progress::Progress;
 use super::sources::Job;
 use super::windows::Twice;
 use crate::source::{self, Block, Outcome};
+use crate::syslog::{Cache, Follower};
 
 /// Blocks of a host that are decoded ahead.
 const AHEAD: usize = 1;
@@ -26,8 +27,8 @@ pub(super) struct Lane {
 
 /// What a lane gives.
 pub(super) enum Piece {
-    /// Lines of the source of this rank, and the time of the first.
-    Block(u32, Block, i64),
+    /// Lines of the source of this rank, how their times begin, and the time of the first.
+    Block(u32, Block, Box<Cache>, i64),
     /// The end of a source.
     End(u32, Box<Outcome>),
 }
@@ -36,7 +37,7 @@ impl Piece {
     /// Pieces of all lanes are taken in this order. Ends cost nothing and come at once.
     fn order(&self) -> (i64, u32) {
         match self {
-            Piece::Block(rank, _, ts) => (*ts, *rank),
+            Piece::Block(rank, _, _, ts) => (*ts, *rank),
             Piece::End(rank, _) => (i64::MIN, *rank),
         }
     }
@@ -96,13 +97,16 @@ fn read(
         return outcome;
     }
     let mut last = i64::MIN;
+    let mut follower = Follower::new(&job.clock);
     source::read(
         &job.source,
         block,
         &|bytes| progress.add(bytes),
         &mut |block| {
-            last = job.first_time(&block.bytes).unwrap_or(last);
-            let _ = sender.send(Piece::Block(rank, block, last));
+            let start = follower.start(&block.bytes);
+            let first = job.first_time(&block.bytes, start.clone());
+            last = first.unwrap_or(last);
+            let _ = sender.send(Piece::Block(rank, block, Box::new(start), last));
         },
     )
 }

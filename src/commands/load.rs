@@ -4,7 +4,7 @@
 //! otherwise parses them itself, so that memory is bounded and no thread ever waits for another. A block
 //! becomes a [`Part`]; the parts of a source are joined in order as they arrive, the sources at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,15 +17,18 @@ use super::progress::Progress;
 use super::sources::{Job, Known, Seen, describe, jobs, words};
 use super::spill::{Files, Kept, Spill};
 use super::timings::Timings;
-use super::{stores, windows};
+use super::{overlap, sources, stores, windows};
 use crate::correlate::coverage::{Counter, Counts, Tally};
 use crate::correlate::finish::{Local, finish};
 use crate::correlate::{Context, Part};
 use crate::event::Parsed;
-use crate::formats;
+use crate::formats::{
+    self,
+    instants::{From, instant},
+};
 use crate::source::{self, Block, Outcome, Problem};
 use crate::strings::Strings;
-use crate::syslog::{self, Cache, Clock};
+use crate::syslog::{self, Cache, Clock, Follower};
 use crate::tables::build::{self, SourceRow, Wanted};
 use crate::tables::select::Selection;
 use crate::tables::{Tables, store};
@@ -158,7 +161,7 @@ fn read_logs(
     let mut loaded = if windows::needed(&jobs, options) {
         windows::read_all(jobs, options, known, Spill::begin(options)?, pool)?
     } else {
-        pool.install(|| read_all(&jobs, options, known))?
+        pool.install(|| read_all(jobs, options, known))?
     };
     loaded.left_out = left_out.into_iter().map(|source| source.path).collect();
     loaded.unreadable = refused
@@ -171,28 +174,77 @@ fn read_logs(
     Ok(loaded)
 }
 
-fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
+/// Reads the sources, and those again whose lines turn out to be of another year, or to be held by another source.
+fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Loaded> {
     let strings = Strings::default();
     let progress = Progress::new(jobs.iter().map(|job| job.source.bytes).sum(), options.quiet);
+    let mut read = read_once(&jobs, options, &strings, &progress);
+    if let Some(again) = sources::in_their_years(&jobs, &counts(&read)) {
+        jobs = again;
+        read = read_once(&jobs, options, &strings, &progress);
+    }
+    let skips = options
+        .timings
+        .of("overlaps", || overlap::skips(&jobs, &once(&read)));
+    for (rank, skip) in skips.iter().enumerate() {
+        if let Some(skip) = skip {
+            let waiting = AtomicUsize::new(0);
+            read[rank] = Reader::new(rank, &jobs[rank], skip, &strings, &waiting).run(&progress);
+        }
+    }
+    progress.finish();
+    finish_all(&jobs, read, options, known, strings)
+}
+
+/// What is known of each source after reading, in their order.
+fn counts(read: &[(Part, Outcome)]) -> Vec<Option<&Counts>> {
+    let counts = read.iter().enumerate();
+    counts
+        .map(|(rank, (part, _))| part.tally.sources.get(&(rank as u32)))
+        .collect()
+}
+
+/// The same without those that have the content of another one.
+fn once(read: &[(Part, Outcome)]) -> Vec<Option<&Counts>> {
+    let mut seen = HashSet::new();
+    let mut first = |outcome: &Outcome| seen.insert(outcome.decoded_sha256.clone());
+    let counts = counts(read).into_iter().zip(read);
+    counts
+        .map(|(counts, (_, outcome))| counts.filter(|_| first(outcome)))
+        .collect()
+}
+
+fn decoded(read: &[(Part, Outcome)]) -> u64 {
+    read.iter().map(|(_, outcome)| outcome.decoded_bytes).sum()
+}
+
+fn read_once(
+    jobs: &[Job],
+    options: &Options,
+    strings: &Strings,
+    progress: &Progress,
+) -> Vec<(Part, Outcome)> {
+    use rayon::prelude::*;
     let waiting = AtomicUsize::new(0);
-    let decoded = |read: &Vec<(Part, Outcome)>| {
-        read.iter()
-            .map(|(_, outcome)| outcome.decoded_bytes)
-            .sum::<u64>()
-    };
-    let read = || {
-        use rayon::prelude::*;
-        let read = |rank: usize| Reader::new(rank, &jobs[rank], &strings, &waiting).run(&progress);
+    let read = |rank: usize| Reader::new(rank, &jobs[rank], &[], strings, &waiting).run(progress);
+    let all = || {
         (0..jobs.len())
             .into_par_iter()
             .with_max_len(1)
             .map(read)
             .collect::<Vec<(Part, Outcome)>>()
     };
-    let read = options
-        .timings
-        .with_bytes("read and fold", read, |read| Some(decoded(read)));
-    progress.finish();
+    let timings = &options.timings;
+    timings.with_bytes("read and fold", all, |read| Some(decoded(read)))
+}
+
+fn finish_all(
+    jobs: &[Job],
+    read: Vec<(Part, Outcome)>,
+    options: &Options,
+    known: &Known,
+    strings: Strings,
+) -> Result<Loaded> {
     let bytes = Some(decoded(&read));
     let (whole, mut sources) = options
         .timings
@@ -270,6 +322,8 @@ pub(super) fn tell_duplicate(tally: &mut Tally, source: u32, lines: u64, strings
 struct Reader<'a> {
     rank: usize,
     job: &'a Job,
+    /// Lines that are left out.
+    skip: &'a [u64],
     strings: &'a Strings,
     /// Blocks handed to the pool and not parsed yet, of all sources.
     waiting: &'a AtomicUsize,
@@ -285,10 +339,17 @@ struct Joined {
 }
 
 impl<'a> Reader<'a> {
-    fn new(rank: usize, job: &'a Job, strings: &'a Strings, waiting: &'a AtomicUsize) -> Self {
+    fn new(
+        rank: usize,
+        job: &'a Job,
+        skip: &'a [u64],
+        strings: &'a Strings,
+        waiting: &'a AtomicUsize,
+    ) -> Self {
         Reader {
             rank,
             job,
+            skip,
             strings,
             waiting,
             joined: Mutex::default(),
@@ -303,17 +364,19 @@ impl<'a> Reader<'a> {
         let mut outcome = None;
         rayon::in_place_scope(|scope| {
             let mut blocks = 0;
+            let mut follower = Follower::new(&self.job.clock);
             let mut take = |block: Block| {
                 let number = blocks;
                 blocks += 1;
+                let start = follower.start(&block.bytes);
                 if self.waiting.load(Ordering::Relaxed) >= limit {
-                    self.add(number, self.parse(&block));
+                    self.add(number, self.parse(&block, start));
                     return;
                 }
                 self.waiting.fetch_add(1, Ordering::Relaxed);
                 let reader = &self;
                 scope.spawn(move |_| {
-                    reader.add(number, reader.parse(&block));
+                    reader.add(number, reader.parse(&block, start));
                     reader.waiting.fetch_sub(1, Ordering::Relaxed);
                 });
             };
@@ -345,62 +408,95 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn parse(&self, block: &Block) -> Part {
-        parse(block, self.rank as u32, &self.job.clock, self.strings)
+    fn parse(&self, block: &Block, start: Cache) -> Part {
+        let reading = Reading {
+            source: self.rank as u32,
+            clock: &self.job.clock,
+            skip: self.skip,
+        };
+        parse_but(block, &reading, start, self.strings)
     }
 }
 
-/// One block, parsed and folded.
-pub fn parse(block: &Block, source: u32, clock: &Clock, strings: &Strings) -> Part {
-    let mut ctx = Context::new(strings, source);
-    let mut part = Part::default();
-    let mut counter = Counter::new(strings, source);
-    let mut cache = Cache::default();
+/// How the lines of a source are read.
+struct Reading<'a> {
+    source: u32,
+    clock: &'a Clock,
+    skip: &'a [u64],
+}
+
+/// One block, parsed and folded. `start` is what [`Follower`] says of its times.
+pub fn parse(block: &Block, source: u32, clock: &Clock, start: Cache, strings: &Strings) -> Part {
+    let reading = Reading {
+        source,
+        clock,
+        skip: &[],
+    };
+    parse_but(block, &reading, start, strings)
+}
+
+/// The same without the lines that are to be left out.
+fn parse_but(block: &Block, reading: &Reading<'_>, start: Cache, strings: &Strings) -> Part {
+    let mut lines = Lines {
+        part: Part::default(),
+        counter: Counter::new(strings, reading.source),
+        clock: reading.clock,
+        cache: start,
+    };
+    let mut ctx = Context::new(strings, reading.source);
     if block.cut {
-        counter.undecodable();
+        lines.counter.undecodable();
     } else {
+        let from = reading
+            .skip
+            .partition_point(|line| *line < block.first_line);
+        let mut skip = reading.skip[from..].iter().copied().peekable();
         let mut rest = &block.bytes[..];
         let mut number = block.first_line;
         while !rest.is_empty() {
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            line(
-                &mut part,
-                &mut counter,
-                &mut ctx,
-                number,
-                &rest[..end],
-                clock,
-                &mut cache,
-            );
+            let left_out = skip.next_if_eq(&number).is_some();
+            lines.line(&mut ctx, number, &rest[..end], left_out);
             rest = rest.get(end + 1..).unwrap_or_default();
             number += 1;
         }
     }
-    part.finish(ctx, counter.finish())
+    lines.part.finish(ctx, lines.counter.finish())
 }
 
-fn line<'b>(
-    part: &mut Part,
-    counter: &mut Counter<'_>,
-    ctx: &mut Context<'b>,
-    number: u64,
-    bytes: &'b [u8],
-    clock: &Clock,
-    cache: &mut Cache,
-) {
-    let Some(header) = syslog::header(bytes, clock, cache) else {
-        if bytes.trim_ascii().is_empty() {
-            counter.blank(number);
-        } else if source::looks_binary(bytes) {
-            counter.undecodable();
-        } else {
-            counter.headless(number);
+/// What the lines of a block come to.
+struct Lines<'a> {
+    part: Part,
+    counter: Counter<'a>,
+    clock: &'a Clock,
+    cache: Cache,
+}
+
+impl Lines<'_> {
+    fn line<'b>(&mut self, ctx: &mut Context<'b>, number: u64, bytes: &'b [u8], left_out: bool) {
+        let Some(header) = syslog::header(bytes, self.clock, &mut self.cache) else {
+            if bytes.trim_ascii().is_empty() {
+                self.counter.blank(number);
+            } else if source::looks_binary(bytes) {
+                self.counter.undecodable();
+            } else {
+                self.counter.headless(number);
+            }
+            return;
+        };
+        let (format, parsed) = formats::parse(&header);
+        let format = format.map(|format| format.name());
+        if left_out {
+            self.counter.repeated(number, &header, format);
+            return;
         }
-        return;
-    };
-    let (format, parsed) = formats::parse(&header);
-    if let Parsed::Event(event) = &parsed {
-        part.fold(ctx, number, &header, event);
+        if let Some((seconds, from)) = instant(&header) {
+            let surely = from == From::QueueId;
+            self.counter.dated(number, header.ts, seconds, surely);
+        }
+        if let Parsed::Event(event) = &parsed {
+            self.part.fold(ctx, number, &header, event);
+        }
+        self.counter.parsed(number, &header, format, &parsed);
     }
-    counter.parsed(number, &header, format.map(|format| format.name()), &parsed);
 }

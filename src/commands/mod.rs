@@ -10,6 +10,7 @@ mod lanes;
 pub mod load;
 mod machine;
 mod options;
+mod overlap;
 mod print;
 mod progress;
 mod provenance;
@@ -22,6 +23,7 @@ pub mod spill;
 mod stores;
 pub mod timings;
 mod windows;
+pub mod year;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -2,15 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
+use super::year::{self, Method, Proof};
 use crate::correlate::coverage::Counts;
 use crate::correlate::finish::Rows;
 use crate::correlate::rows::NO_TIME;
 use crate::source::{self, Codec, Outcome, Problem, Source};
 use crate::strings::Strings;
-use crate::syslog::{self, Cache, Clock, YearRule};
+use crate::syslog::{self, Cache, Clock};
 use crate::tables::build::SourceRow;
 use crate::tables::zone;
 
@@ -20,8 +20,8 @@ pub struct Job {
     pub source: Source,
     /// How to read its times.
     pub clock: Clock,
-    /// Where the year comes from: `line`, `option`, `mtime`, `unknown`.
-    pub year_method: Option<&'static str>,
+    /// Where its year comes from, and what speaks against it.
+    pub proof: Proof,
     /// The host that its first line names.
     pub host: Vec<u8>,
     zone: Tz,
@@ -96,10 +96,15 @@ impl Seen {
 
 /// The sources in the order of their first lines; those without one last, by path.
 pub fn jobs(found: Vec<Source>, zone: Tz, year: Option<i32>) -> Vec<Job> {
-    let mut jobs: Vec<Job> = found
-        .into_iter()
-        .map(|source| Job::new(source, zone, year))
+    let proofs = year::prove(&found, zone, year);
+    let pairs = found.into_iter().zip(proofs);
+    let jobs: Vec<Job> = pairs
+        .map(|(source, proof)| Job::new(source, proof, zone))
         .collect();
+    in_order(jobs)
+}
+
+fn in_order(mut jobs: Vec<Job>) -> Vec<Job> {
     jobs.sort_by(|a, b| {
         let key = |job: &Job| (job.first_ts.is_none(), job.first_ts);
         key(a)
@@ -110,17 +115,8 @@ pub fn jobs(found: Vec<Source>, zone: Tz, year: Option<i32>) -> Vec<Job> {
 }
 
 impl Job {
-    fn new(source: Source, zone: Tz, year: Option<i32>) -> Self {
-        let day = source
-            .head
-            .split(|b| *b == b'\n')
-            .find_map(syslog::first_calendar_day);
-        let (rule, year_method) = match day {
-            None => (unknown(), None),
-            Some((Some(_), ..)) => (unknown(), Some("line")),
-            Some((None, month, day)) => year_rule(&source, zone, year, month, day),
-        };
-        let clock = Clock::new(zone, rule);
+    fn new(source: Source, proof: Proof, zone: Tz) -> Self {
+        let clock = Clock::new(zone, proof.rule);
         let mut cache = Cache::default();
         let first = source.head.split(|b| *b == b'\n').find_map(|line| {
             let header = syslog::header(line, &clock, &mut cache)?;
@@ -141,7 +137,7 @@ impl Job {
         Job {
             source,
             clock,
-            year_method,
+            proof,
             host,
             zone,
             first_ts,
@@ -166,8 +162,7 @@ impl Job {
     }
 
     /// The time of the first line of these that has one, µs.
-    pub fn first_time(&self, lines: &[u8]) -> Option<i64> {
-        let mut cache = Cache::default();
+    pub fn first_time(&self, lines: &[u8], mut cache: Cache) -> Option<i64> {
         let mut lines = lines.split(|byte| *byte == b'\n');
         lines.find_map(|line| Some(syslog::header(line, &self.clock, &mut cache)?.ts))
     }
@@ -188,7 +183,12 @@ impl Job {
                 .mtime
                 .map(|seconds| seconds.saturating_mul(1_000_000)),
             lines: outcome.lines,
-            year_method: self.year_method.map(str::to_owned),
+            year_method: self.proof.method.map(|method| method.name().to_owned()),
+            year_confidence: self
+                .proof
+                .method
+                .map(|method| method.confidence().to_owned()),
+            contradictions: said(&self.proof.contradictions),
             utc_offset: self.first_ts.map(|_| {
                 if self.own_offset {
                     "in the lines".into()
@@ -204,39 +204,8 @@ impl Job {
     }
 }
 
-/// Any year: every line has its own.
-fn unknown() -> YearRule {
-    YearRule::From {
-        year: 1970,
-        month: 1,
-        day: 1,
-    }
-}
-
-fn year_rule(
-    source: &Source,
-    zone: Tz,
-    year: Option<i32>,
-    month: u32,
-    day: u32,
-) -> (YearRule, Option<&'static str>) {
-    if let Some(year) = year {
-        return (YearRule::From { year, month, day }, Some("option"));
-    }
-    let written = source
-        .mtime
-        .and_then(|seconds| DateTime::<Utc>::from_timestamp(seconds, 0));
-    match written.map(|utc| utc.with_timezone(&zone)) {
-        Some(at) => (
-            YearRule::Until {
-                year: at.year(),
-                month: at.month(),
-                day: at.day(),
-            },
-            Some("mtime"),
-        ),
-        None => (unknown(), Some("unknown")),
-    }
+fn said(contradictions: &[String]) -> Option<String> {
+    Some(contradictions.join("; ")).filter(|text| !text.is_empty())
 }
 
 fn codec(codec: Codec) -> &'static str {
@@ -272,6 +241,35 @@ pub fn words(problem: &Problem) -> String {
     }
 }
 
+/// The sources again, where the IDs on most lines of one say that it is of another year, and nothing better said so
+/// before; in their new order.
+pub fn in_their_years(jobs: &[Job], counts: &[Option<&Counts>]) -> Option<Vec<Job>> {
+    let wrong = |job: &Job, counts: Option<&Counts>| {
+        let proven = job
+            .proof
+            .method
+            .is_none_or(|method| method <= Method::MessageId);
+        counts
+            .and_then(|counts| counts.dated.years())
+            .filter(|_| !proven)
+    };
+    let late: Vec<Option<i64>> = jobs
+        .iter()
+        .zip(counts)
+        .map(|(job, counts)| wrong(job, *counts))
+        .collect();
+    late.iter().any(Option::is_some).then(|| {
+        let again = jobs.iter().zip(late).map(|(job, late)| {
+            let proof = match late {
+                Some(years) => job.proof.earlier(years),
+                None => job.proof.clone(),
+            };
+            Job::new(job.source.clone(), proof, job.zone)
+        });
+        in_order(again.collect())
+    })
+}
+
 /// Fills in what counting brought. A source without a single line of a known program is named as such, and its
 /// lines are ignored rather than unrecognised.
 pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &mut Rows, strings: &Strings) {
@@ -296,6 +294,18 @@ pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &mut Rows, string
         row.last_ts = Some(counts.last_ts).filter(|ts| *ts != NO_TIME);
         row.year = row.first_ts.map(|ts| i64::from(zone::year(job.zone, ts)));
         row.hosts = hosts(counts, strings);
+        row.repeated = counts.repeated;
+        row.contradictions = said(&doubts(job, counts));
+        let method = job
+            .proof
+            .method
+            .map(|method| match counts.dated.confirms() {
+                Some(true) if method > Method::QueueId => Method::QueueId,
+                Some(false) if method > Method::MessageId => Method::MessageId,
+                _ => method,
+            });
+        row.year_method = method.map(|method| method.name().to_owned());
+        row.year_confidence = method.map(|method| method.confidence().to_owned());
         row.format = formats(counts);
         if row.problem.is_none() && row.duplicate_of.is_some() {
             row.problem = Some("same content as a source before it: not counted again".into());
@@ -313,6 +323,37 @@ pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &mut Rows, string
         let why = "line of a source without any of a known mail server";
         rows.tally.ignore_all(rank, why, lines, strings);
     }
+}
+
+/// What speaks against the times of a source, or leaves them in doubt.
+fn doubts(job: &Job, counts: &Counts) -> Vec<String> {
+    let mut doubts = job.proof.contradictions.clone();
+    doubts.extend(counts.dated.contradictions());
+    if counts.last_ts == NO_TIME {
+        return doubts;
+    }
+    for (written, what) in [
+        (job.source.packed_at, "the time in its gzip header"),
+        (job.source.mtime, "its mtime"),
+    ] {
+        const DAY: i64 = 86_400;
+        let first = counts.first_ts.div_euclid(1_000_000);
+        let last = counts.last_ts.div_euclid(1_000_000);
+        // A first line that is later is told by the proof of the year.
+        if let Some(written) = written.filter(|at| first <= *at + DAY && last > *at + DAY) {
+            let time = |seconds: i64| zone::rfc3339(job.zone, seconds * 1_000_000);
+            let (last, written) = (time(last), time(written));
+            doubts.push(format!("its last line is of {last}, and {what} {written}"));
+        }
+    }
+    if !job.own_offset {
+        let twice = zone::put_back(job.zone, counts.first_ts, counts.last_ts);
+        doubts.extend(twice.into_iter().map(|ts| {
+            let at = zone::rfc3339(job.zone, ts);
+            format!("the clock was put back at {at}: the hour that came twice is told by the order of lines")
+        }));
+    }
+    doubts
 }
 
 fn hosts(counts: &Counts, strings: &Strings) -> Option<String> {

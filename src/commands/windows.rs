@@ -23,6 +23,7 @@ use crate::correlate::finish::{Local, finish};
 use crate::correlate::settle::{Growing, KEPT};
 use crate::source::{self, Block, Codec, Outcome};
 use crate::strings::{Moved, Strings};
+use crate::syslog::Follower;
 use crate::tables::build::{self, SourceRow};
 use crate::tables::zone::rfc3339;
 
@@ -204,12 +205,12 @@ impl Work<'_> {
         let mut settled = i64::MIN;
         let mut strings = self.lock().strings.clone();
         while let Some(piece) = earliest(&mut lanes) {
-            let (rank, block, ts) = match piece {
+            let (rank, block, start, ts) = match piece {
                 Piece::End(rank, outcome) => {
                     outcomes[rank as usize] = Some(*outcome);
                     continue;
                 }
-                Piece::Block(rank, block, ts) => (rank, block, ts),
+                Piece::Block(rank, block, start, ts) => (rank, block, *start, ts),
             };
             if ts != i64::MIN && ts < settled.saturating_sub(KEPT) {
                 self.fail(self.goes_back(rank, ts, settled));
@@ -227,7 +228,7 @@ impl Work<'_> {
                 let line = block.first_line;
                 let work = move || {
                     let clock = &self.jobs[rank as usize].clock;
-                    let part = parse(&block, rank, clock, &texts);
+                    let part = parse(&block, rank, clock, start, &texts);
                     drop((block, texts));
                     self.add(number, Parsed { part, ends });
                 };
@@ -391,9 +392,11 @@ fn conclude(
 /// What the lines of a source say of it, whose rows are those of another one.
 fn seen(job: &Job, rank: u32, strings: &Strings) -> Counts {
     let mut whole = Tally::default();
+    let mut follower = Follower::new(&job.clock);
     source::read(&job.source, BLOCK, &|_| (), &mut |block| {
         let texts = Strings::default();
-        let mut tally = parse(&block, rank, &job.clock, &texts).tally;
+        let start = follower.start(&block.bytes);
+        let mut tally = parse(&block, rank, &job.clock, start, &texts).tally;
         tally.resolve(&mut Moved::new(&texts, strings));
         whole.append(tally);
     });

@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 
 use super::Map;
+use super::dated::Dated;
 use super::rows::NO_TIME;
 use crate::event::{Header, Parsed};
 use crate::strings::{Renumber, Strings, Sym};
@@ -22,6 +23,10 @@ pub struct Counts {
     pub formats: Vec<(&'static str, u64)>,
     /// Host names, in the order met.
     pub hosts: Vec<Sym>,
+    /// Lines whose IDs hold a time.
+    pub dated: Dated,
+    /// Lines that another source has as well.
+    pub repeated: u64,
 }
 
 impl Default for Counts {
@@ -36,6 +41,8 @@ impl Default for Counts {
             last_ts: NO_TIME,
             formats: Vec::new(),
             hosts: Vec::new(),
+            dated: Dated::default(),
+            repeated: 0,
         }
     }
 }
@@ -135,6 +142,19 @@ impl<'a> Counter<'a> {
     pub fn headless(&mut self, line: u64) {
         self.counts.lines += 1;
         self.unrecognise("", Sym::NULL, NO_HEADER.as_bytes(), line);
+    }
+
+    /// A line whose ID holds this time, seconds since 1970.
+    pub fn dated(&mut self, line: u64, ts: i64, id: i64, surely: bool) {
+        self.counts.dated.count(line, ts, id, surely);
+    }
+
+    /// A line that another source has as well, and its header.
+    pub fn repeated(&mut self, line: u64, header: &Header<'_>, format: Option<&'static str>) {
+        self.counts.lines += 1;
+        self.counts.repeated += 1;
+        self.seen(header, format);
+        self.ignore("", Sym::NULL, "line that another source has as well", line);
     }
 
     /// A line with a header, and what it says.
@@ -266,6 +286,8 @@ impl Counts {
             self.first_ts = next.first_ts;
         }
         self.last_ts = self.last_ts.max(next.last_ts);
+        self.dated.append(next.dated);
+        self.repeated += next.repeated;
         for (format, lines) in next.formats {
             add_format(&mut self.formats, format, lines);
         }

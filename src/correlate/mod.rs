@@ -8,6 +8,7 @@
 //! whole: links between messages, outcomes, directions.
 
 pub mod coverage;
+pub mod dated;
 mod entries;
 pub mod finish;
 mod fold;

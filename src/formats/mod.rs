@@ -5,6 +5,7 @@
 //! [`FORMATS`], and put a capture under `sample-logs/` (a test goes red for what is missing).
 
 pub mod dovecot;
+pub mod instants;
 pub mod postfix;
 
 use crate::event::{Header, Parsed};

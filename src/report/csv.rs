@@ -44,7 +44,7 @@ pub fn sources(rows: &[SourceRow]) -> io::Result<Vec<u8>> {
     Ok(out)
 }
 
-const SOURCE_COLUMNS: [&str; 19] = [
+const SOURCE_COLUMNS: [&str; 22] = [
     "path",
     "member",
     "codec",
@@ -63,10 +63,13 @@ const SOURCE_COLUMNS: [&str; 19] = [
     "last_ts",
     "year",
     "year_method",
+    "year_confidence",
+    "contradictions",
+    "repeated",
     "problem",
 ];
 
-fn source_fields(row: &SourceRow) -> [String; 19] {
+fn source_fields(row: &SourceRow) -> [String; 22] {
     let text = |t: &str| guard(t);
     let option = |t: &Option<String>| guard(t.as_deref().unwrap_or_default());
     [
@@ -88,6 +91,9 @@ fn source_fields(row: &SourceRow) -> [String; 19] {
         option(&row.last),
         row.year.map(|y| y.to_string()).unwrap_or_default(),
         text(&row.year_method),
+        text(&row.year_confidence),
+        option(&row.contradictions),
+        row.repeated.to_string(),
         option(&row.problem),
     ]
 }

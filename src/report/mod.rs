@@ -338,5 +338,11 @@ pub struct SourceRow {
     pub last: Option<String>,
     pub year: Option<i64>,
     pub year_method: String,
+    /// `certain`, `declared`, `likely`, `assumed`, `none`.
+    pub year_confidence: String,
+    /// What speaks against its times, or leaves them in doubt.
+    pub contradictions: Option<String>,
+    /// Lines that another source has as well, not counted again.
+    pub repeated: u64,
     pub problem: Option<String>,
 }

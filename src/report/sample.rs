@@ -455,6 +455,9 @@ fn coverage(sources: usize) -> Coverage {
         last: Some("2026-10-01T23:59:58+02:00".into()),
         year: Some(2026),
         year_method: "mtime".into(),
+        year_confidence: "assumed".into(),
+        contradictions: (i == 1).then(|| "the year 2026 is by the file's mtime".into()),
+        repeated: 0,
         problem: (i == 2).then(|| "gzip data end at byte 801,220: the rest is lost".into()),
     };
     Coverage {

@@ -137,6 +137,7 @@ fn probe(found: Found) -> Source {
         codec: None,
         bytes: 0,
         mtime: None,
+        packed_at: None,
         head: Vec::new(),
         problem,
     };
@@ -159,6 +160,7 @@ fn open(source: &mut Source) -> io::Result<Option<Problem>> {
         .read_to_end(&mut start)?;
     let (codec, problem) = magic::recognise(&start);
     source.codec = Some(codec);
+    source.packed_at = magic::gzip_time(&start);
     if problem.is_some() {
         return Ok(problem);
     }

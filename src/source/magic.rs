@@ -50,6 +50,13 @@ pub(super) fn is_gzip(start: &[u8]) -> bool {
     start.starts_with(b"\x1f\x8b")
 }
 
+/// MTIME of a gzip header (RFC 1952), seconds since 1970; 0 says that there is none.
+pub(super) fn gzip_time(start: &[u8]) -> Option<i64> {
+    let time = start.get(4..8).filter(|_| is_gzip(start))?;
+    let seconds = u32::from_le_bytes(time.try_into().ok()?);
+    (seconds != 0).then_some(i64::from(seconds))
+}
+
 /// A tar header whose sum is right: the word alone could be in a log, where a stranger put it.
 pub(super) fn is_tar(start: &[u8]) -> bool {
     let Some(block) = start.get(..TAR_BLOCK) else {

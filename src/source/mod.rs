@@ -55,6 +55,8 @@ pub struct Source {
     pub bytes: u64,
     /// Modification time, seconds since 1970.
     pub mtime: Option<i64>,
+    /// The time in the gzip header, seconds since 1970: of the file that was packed, or of packing it.
+    pub packed_at: Option<i64>,
     /// First bytes after decoding, whole lines where possible (up to 64 KiB): for format, year and order.
     pub head: Vec<u8>,
     /// Why it could not be opened.

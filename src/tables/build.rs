@@ -44,8 +44,14 @@ pub struct SourceRow {
     pub last_ts: Option<i64>,
     pub year: Option<i64>,
     pub year_method: Option<String>,
+    /// How far the year can be relied on: `certain`, `declared`, `likely`, `assumed`, `none`.
+    pub year_confidence: Option<String>,
+    /// What speaks against the times as they were read.
+    pub contradictions: Option<String>,
     pub utc_offset: Option<String>,
     pub duplicate_of: Option<i64>,
+    /// Lines that another source has as well: not counted again.
+    pub repeated: u64,
     pub problem: Option<String>,
     /// The problem leaves the evidence incomplete.
     pub incomplete: bool,
@@ -443,8 +449,11 @@ fn sources_table(
         .time("last_ts", |s| time(s.1.last_ts))
         .int("year", |s| s.1.year)
         .text("year_method", |s| s.1.year_method.clone())
+        .text("year_confidence", |s| s.1.year_confidence.clone())
+        .text("contradictions", |s| s.1.contradictions.clone())
         .text("utc_offset", |s| s.1.utc_offset.clone())
         .int("duplicate_of", |s| s.1.duplicate_of)
+        .number("repeated", |s| s.1.repeated as i64)
         .text("problem", |s| s.1.problem.clone())
         .place(|s| Place {
             source: s.0,

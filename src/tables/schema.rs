@@ -121,9 +121,12 @@ pub const TABLES: &[Table] = &[
         first_ts Time "earliest line",
         last_ts Time "latest line",
         year Int "year of the first line",
-        year_method Text "line, option, mtime",
+        year_method Text "line, queue-id, message-id, option, file-name, neighbours, gzip, mtime, unknown",
+        year_confidence Text "certain, declared, likely, assumed, none",
+        contradictions Text "what speaks against its times, or leaves them in doubt",
         utc_offset Text "offset or zone of its times",
         duplicate_of Int "source with the same decoded content",
+        repeated Int "lines that another source has as well, not counted again",
         problem Text "what is wrong with it",
     ),
     table!(

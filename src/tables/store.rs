@@ -43,7 +43,7 @@ use crate::source::{sha256, sha256_of};
 pub const INDEX: &str = crate::source::TABLES[0];
 
 /// Version of the layout, to be raised when an older reader would misread a newer folder.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// The day of rows without one, as Hive writes it.
 const NO_DAY: &str = "__HIVE_DEFAULT_PARTITION__";

@@ -8,6 +8,25 @@ const QUARTER: i64 = 900 * SECOND;
 const HOUR: i64 = 3600 * SECOND;
 const DAY: i64 = 86_400 * SECOND;
 
+/// Times, µs since 1970 UTC, at which the zone's clock was put back between two others.
+pub fn put_back(zone: Tz, first: i64, last: i64) -> Vec<i64> {
+    const STEP: i64 = 6 * HOUR;
+    let mut found = Vec::new();
+    let mut at = first.div_euclid(QUARTER) * QUARTER;
+    while at <= last {
+        let next = at.saturating_add(STEP);
+        if offset(zone, next) < offset(zone, at) {
+            let quarters = (at..=next).step_by(QUARTER as usize);
+            let change = quarters
+                .skip(1)
+                .find(|ts| offset(zone, *ts) < offset(zone, ts - QUARTER));
+            found.extend(change.filter(|ts| (first..=last).contains(ts)));
+        }
+        at = next;
+    }
+    found
+}
+
 /// Cuts times in one zone, looking its offset up once a quarter of an hour (no zone shifts within one).
 pub struct Cutter {
     zone: Tz,

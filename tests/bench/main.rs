@@ -162,13 +162,13 @@ fn stages(log: &Path) {
         let strings = Strings::default();
         blocks
             .iter()
-            .for_each(|block| drop(load::parse(block, 0, &clock, &strings)));
+            .for_each(|block| drop(load::parse(block, 0, &clock, Cache::default(), &strings)));
     });
     told("parse and fold", seconds, bytes);
     let fold = |strings: &Strings| -> Vec<Part> {
         blocks
             .iter()
-            .map(|block| load::parse(block, 0, &clock, strings))
+            .map(|block| load::parse(block, 0, &clock, Cache::default(), strings))
             .collect()
     };
     let join = |parts: Vec<Part>| {

@@ -16,3 +16,4 @@ mod store;
 mod support;
 mod truth;
 mod windows;
+mod years;

@@ -10,7 +10,7 @@ use mtaudit::correlate::Part;
 use mtaudit::correlate::finish::{Local, finish};
 use mtaudit::source::Block;
 use mtaudit::strings::Strings;
-use mtaudit::syslog::{Clock, YearRule};
+use mtaudit::syslog::{Cache, Clock, YearRule};
 use mtaudit::tables::{Tables, build};
 use proptest::prelude::*;
 
@@ -116,7 +116,7 @@ fn parts(lines: &[Vec<u8>], cuts: &[usize], strings: &Strings) -> Vec<Part> {
             first_line: at as u64 + 1,
             cut: false,
         };
-        parts.push(parse(&block, 0, &clock, strings));
+        parts.push(parse(&block, 0, &clock, Cache::default(), strings));
         at = end;
         if at == lines.len() {
             return parts;

@@ -43,7 +43,7 @@ fn two_hosts_and_sixteen_days_are_read_without_remainder() {
         assert_eq!(number(row, "year"), 2026, "{row:?}");
         let (host, method) = (text(row, "hosts"), text(row, "year_method"));
         assert!(
-            matches!((host, method), ("mx1", "line") | ("mx2", "option")),
+            matches!((host, method), ("mx1", "line") | ("mx2", "queue-id")),
             "{row:?}"
         );
     }

@@ -13,7 +13,7 @@ use mtaudit::commands::load::{Loaded, Options, load, parse};
 use mtaudit::correlate::settle::Growing;
 use mtaudit::source::Block;
 use mtaudit::strings::Strings;
-use mtaudit::syslog::{Clock, YearRule};
+use mtaudit::syslog::{Cache, Clock, YearRule};
 
 use crate::support::{code, files, mtaudit, repo, said};
 
@@ -119,7 +119,7 @@ fn most_kept(log: &[u8]) -> usize {
             cut: false,
         };
         first_line += lines.len() as u64;
-        growing.append(parse(&block, 0, &clock, &strings));
+        growing.append(parse(&block, 0, &clock, Cache::default(), &strings));
         let date = std::str::from_utf8(&lines[0][..19]).unwrap();
         let date = chrono::NaiveDateTime::parse_from_str(date, "%Y-%m-%dT%H:%M:%S").unwrap();
         let now = (date.and_utc().timestamp() - 3600) * 1_000_000;

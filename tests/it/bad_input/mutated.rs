@@ -7,7 +7,7 @@ use mtaudit::correlate::Part;
 use mtaudit::correlate::finish::{Local, finish};
 use mtaudit::source::Block;
 use mtaudit::strings::Strings;
-use mtaudit::syslog::{Clock, YearRule};
+use mtaudit::syslog::{Cache, Clock, YearRule};
 use mtaudit::tables::build;
 use proptest::prelude::*;
 
@@ -106,7 +106,7 @@ fn through(bytes: Vec<u8>) {
         cut: false,
     };
     let mut whole = Part::default();
-    whole.append(parse(&block, 0, &clock, &strings));
+    whole.append(parse(&block, 0, &clock, Cache::default(), &strings));
     let rows = finish(whole, &strings, &Local::default());
     let counts = &rows.tally.sources[&0];
     assert_eq!(counts.lines, lines);
