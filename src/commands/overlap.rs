@@ -107,8 +107,8 @@ fn leave_out(job: &Job, seeds: &(RandomState, RandomState), held: &mut HashMap<u
     let mut own: HashMap<u128, u32> = HashMap::new();
     let mut skip = Vec::new();
     source::read(&job.source, BLOCK, &|_| (), &mut |block| {
-        let mut number = block.first_line;
-        for line in block.bytes.split_inclusive(|byte| *byte == b'\n') {
+        let lines = block.bytes.split_inclusive(|byte| *byte == b'\n');
+        for (number, line) in (block.first_line..).zip(lines) {
             let line = line.trim_ascii_end();
             // Its number is one of a hostile log's as well: the seeds are not known outside.
             let hash = |seed: &RandomState| u128::from(seed.hash_one(line));
@@ -120,7 +120,6 @@ fn leave_out(job: &Job, seeds: &(RandomState, RandomState), held: &mut HashMap<u
                     skip.push(number);
                 }
             }
-            number += 1;
         }
     });
     for (hash, times) in own {
