@@ -2,10 +2,12 @@
 //!
 //! Sources are read side by side. Each reader hands its blocks to the thread pool while few are waiting, and
 //! otherwise parses them itself, so that memory is bounded and no thread ever waits for another. A block
-//! becomes a [`Part`]; the parts of a source are joined in order as they arrive, the sources at the end.
+//! becomes a [`Part`]; the parts of a source are joined in order as they arrive, the sources at the end. The members of
+//! an archive are read in one pass, in the archive's order.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -23,7 +25,7 @@ use crate::correlate::finish::{Local, finish};
 use crate::correlate::{Context, Part};
 use crate::event::Parsed;
 use crate::formats;
-use crate::source::{self, Block, Outcome, Problem};
+use crate::source::{self, Block, Limits, MemberLines, Outcome, Problem};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
 use crate::tables::build::{self, SourceRow, Wanted};
@@ -46,6 +48,8 @@ pub struct Options {
     pub selection: Selection,
     pub wanted: Wanted,
     pub timings: Timings,
+    /// How much files may decode to.
+    pub limits: Limits,
     /// Sources that are not to be read again.
     pub known: Known,
     /// What cannot be read is told apart rather than listed as a source.
@@ -69,6 +73,7 @@ impl Options {
             selection: Selection::default(),
             wanted: Wanted::default(),
             timings: Timings::default(),
+            limits: Limits::default(),
             known: Known::default(),
             readable_only: false,
             memory: u64::MAX,
@@ -144,13 +149,12 @@ fn read_logs(
     known: &Known,
     pool: &ThreadPool,
 ) -> Result<Loaded> {
-    let find = || pool.install(|| source::discover(paths));
+    let find = || pool.install(|| source::discover_within(paths, options.limits));
     let found = options.timings.of("discover", find);
     if found.is_empty() {
         bail!("no files under the given paths\nhint: name log files or folders that hold some");
     }
-    let (left_out, found): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|source| known.has(source));
+    let (left_out, found) = known.take_out(found);
     let (found, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(|source| {
         !options.readable_only || !matches!(source.problem, Some(Problem::Unreadable(_)))
     });
@@ -160,12 +164,15 @@ fn read_logs(
     } else {
         pool.install(|| read_all(&jobs, options, known))?
     };
-    loaded.left_out = left_out.into_iter().map(|source| source.path).collect();
+    let left_out = left_out
+        .into_iter()
+        .filter(|source| source.member.is_none());
+    loaded.left_out = left_out.map(|source| source.path).collect();
     loaded.unreadable = refused
         .iter()
         .map(|source| match &source.problem {
-            Some(problem) => format!("{}: {}", source.path, words(problem)),
-            None => source.path.clone(),
+            Some(problem) => format!("{}: {}", source.name(), words(problem)),
+            None => source.name(),
         })
         .collect();
     Ok(loaded)
@@ -182,12 +189,18 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
     };
     let read = || {
         use rayon::prelude::*;
-        let read = |rank: usize| Reader::new(rank, &jobs[rank], &strings, &waiting).run(&progress);
-        (0..jobs.len())
+        let readers = Readers {
+            jobs,
+            strings: &strings,
+            waiting: &waiting,
+            progress: &progress,
+        };
+        let read: Vec<Ranked> = files(jobs)
             .into_par_iter()
             .with_max_len(1)
-            .map(read)
-            .collect::<Vec<(Part, Outcome)>>()
+            .flat_map_iter(|ranks| readers.read(&ranks))
+            .collect();
+        in_order(read, jobs.len())
     };
     let read = options
         .timings
@@ -225,6 +238,100 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
         parts: 0,
         kept: None,
     })
+}
+
+/// What reading the source of a rank came to.
+type Ranked = (usize, (Part, Outcome));
+
+/// The ranks of what lies in one file: it alone, or an archive and its members.
+fn files(jobs: &[Job]) -> Vec<Vec<usize>> {
+    let mut archives: HashMap<&Path, Vec<usize>> = HashMap::new();
+    let mut files = Vec::new();
+    for (rank, job) in jobs.iter().enumerate() {
+        let source = &job.source;
+        if source.member.is_some() || source.archive.is_some() {
+            archives.entry(&source.file).or_default().push(rank);
+        } else {
+            files.push(vec![rank]);
+        }
+    }
+    files.extend(archives.into_values());
+    // Those that begin first are needed first.
+    files.sort_unstable();
+    files
+}
+
+fn in_order(read: Vec<Ranked>, jobs: usize) -> Vec<(Part, Outcome)> {
+    let mut ranked: Vec<(Part, Outcome)> = Vec::new();
+    ranked.resize_with(jobs, Default::default);
+    for (rank, outcome) in read {
+        ranked[rank] = outcome;
+    }
+    ranked
+}
+
+/// What all readers share.
+struct Readers<'a> {
+    jobs: &'a [Job],
+    strings: &'a Strings,
+    waiting: &'a AtomicUsize,
+    progress: &'a Progress,
+}
+
+impl<'a> Readers<'a> {
+    fn reader(&self, rank: usize) -> Reader<'a> {
+        Reader::new(rank, &self.jobs[rank], self.strings, self.waiting)
+    }
+
+    /// Reads what lies in one file, in one pass.
+    fn read(&self, ranks: &[usize]) -> Vec<Ranked> {
+        let outer = |rank: &&usize| self.jobs[**rank].source.member.is_none();
+        match ranks.iter().find(outer) {
+            Some(outer) if self.jobs[*outer].source.archive.is_some() => {
+                self.read_archive(*outer, ranks)
+            }
+            _ => {
+                let read = |rank: &usize| (*rank, self.reader(*rank).run(self.progress));
+                ranks.iter().map(read).collect()
+            }
+        }
+    }
+
+    fn read_archive(&self, outer: usize, ranks: &[usize]) -> Vec<Ranked> {
+        let source = |rank: usize| &self.jobs[rank].source;
+        let numbered = |rank: &usize| Some((source(*rank).number()?, *rank));
+        let by_number: HashMap<usize, usize> = ranks.iter().filter_map(numbered).collect();
+        let members = RefCell::new(HashMap::new());
+        let whole = source::read_archive(
+            source(outer),
+            &|bytes| self.progress.add(bytes),
+            &mut |member: MemberLines<'_>| {
+                let rank = by_number.get(&member.number);
+                // Another name in its place: the file is not the one that was found, which is told.
+                let same = |rank: &&usize| source(**rank).member.as_ref() == Some(&member.name);
+                if let Some(rank) = rank.filter(same) {
+                    let progress = |bytes| self.progress.add(bytes);
+                    let read = self
+                        .reader(*rank)
+                        .run_with(|take| member.read(BLOCK, &progress, take));
+                    members.borrow_mut().insert(*rank, read);
+                }
+            },
+            &mut |number, outcome| {
+                if let Some(rank) = by_number.get(&number) {
+                    let read = (Part::default(), outcome);
+                    members.borrow_mut().insert(*rank, read);
+                }
+            },
+        );
+        let mut members = members.into_inner();
+        members.insert(outer, (Part::default(), whole));
+        let read = ranks.iter().map(|rank| {
+            let missing = || self.reader(*rank).missing();
+            (*rank, members.remove(rank).unwrap_or_else(missing))
+        });
+        read.collect()
+    }
 }
 
 /// Joins the sources in reading order. A source whose decoded content came before is not counted again.
@@ -299,6 +406,22 @@ impl<'a> Reader<'a> {
         if let Some(outcome) = self.job.refused() {
             return (Part::default(), outcome);
         }
+        let source = &self.job.source;
+        self.run_with(|take| source::read(source, BLOCK, &|bytes| progress.add(bytes), take))
+    }
+
+    /// What is to be said of a member that did not come by.
+    fn missing(self) -> (Part, Outcome) {
+        let lost = || Problem::Unreadable("not in the archive any more".into());
+        let outcome = self.job.refused().unwrap_or_else(|| Outcome {
+            problem: Some(lost()),
+            ..Outcome::default()
+        });
+        (Part::default(), outcome)
+    }
+
+    /// Joins the parts of what a source gives.
+    fn run_with(self, read: impl FnOnce(&mut dyn FnMut(Block)) -> Outcome) -> (Part, Outcome) {
         let limit = 2 * rayon::current_num_threads();
         let mut outcome = None;
         rayon::in_place_scope(|scope| {
@@ -317,12 +440,7 @@ impl<'a> Reader<'a> {
                     reader.waiting.fetch_sub(1, Ordering::Relaxed);
                 });
             };
-            outcome = Some(source::read(
-                &self.job.source,
-                BLOCK,
-                &|bytes| progress.add(bytes),
-                &mut take,
-            ));
+            outcome = Some(read(&mut take));
         });
         let joined = self
             .joined
