@@ -57,11 +57,11 @@ pub(super) enum Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Of a tape that is `base` bytes into the archive.
-    pub(super) fn new(kind: Archive, tape: Tape<'a>, base: u64) -> Reader<'a> {
+    /// From where the tape is, which is before a header.
+    pub(super) fn new(kind: Archive, tape: Tape<'a>) -> Reader<'a> {
         match kind {
-            Archive::Tar => Reader::Tar(Tar::new(tape, base)),
-            Archive::Zip => Reader::Zip(Zip::new(tape, base)),
+            Archive::Tar => Reader::Tar(Tar::new(tape)),
+            Archive::Zip => Reader::Zip(Zip::new(tape)),
         }
     }
 
@@ -272,7 +272,7 @@ impl Walk<'_> {
         };
         let first = self.number;
         let tape = Tape::new(Box::new(&mut decoder), false);
-        let mut reader = Reader::new(kind, tape, 0);
+        let mut reader = Reader::new(kind, tape);
         self.members(&mut reader, inner)?;
         let fault = reader.fault();
         let members = (self.number - first) as u64;

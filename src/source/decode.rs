@@ -43,12 +43,19 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// The same, of the codec that the first bytes tell; and why there is no use in decoding, if so.
+    /// The same, of the codec that the first bytes tell; and why there is no use in decoding, if so. Damage of what it
+    /// lies in is told when it is read.
     pub(super) fn recognise(
         mut tape: Tape<'a>,
         limit: u64,
     ) -> io::Result<(Decoder<'a>, Option<Problem>)> {
-        let (codec, problem) = magic::recognise(tape.peek(magic::MAGIC)?);
+        if let Err(error) = tape.peek(magic::MAGIC) {
+            let damaged = error.get_ref().is_some_and(|inner| inner.is::<Damage>());
+            if !damaged && tape.buffered().is_empty() {
+                return Err(error);
+            }
+        }
+        let (codec, problem) = magic::recognise(tape.buffered());
         Ok((Decoder::new(tape, codec, limit)?, problem))
     }
 

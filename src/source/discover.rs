@@ -258,7 +258,7 @@ fn members(outer: &mut Source, kind: Archive, decoder: &mut Decoder<'_>) -> Vec<
         visit: &mut visit,
     };
     let tape = Tape::new(Box::new(&mut *decoder), false);
-    let (_, fault) = walk.run(Reader::new(kind, tape, 0));
+    let (_, fault) = walk.run(Reader::new(kind, tape));
     // A plain archive is read to its end when it is hashed.
     let whole = decoder.codec != Codec::Plain;
     outer.problem = match whole {

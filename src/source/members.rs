@@ -65,7 +65,7 @@ pub fn read_archive(
         visit: &mut visit,
     };
     let tape = Tape::new(Box::new(&mut decoder), false);
-    let (_, fault) = walk.run(Reader::new(kind, tape, 0));
+    let (_, fault) = walk.run(Reader::new(kind, tape));
     let outcome = finish(&mut decoder, fault, members as u64);
     progress(outcome.bytes);
     changed(outer, outcome)
@@ -145,7 +145,7 @@ pub(super) fn with_member(source: &Source, place: Place, using: &mut dyn FnMut(F
         let mut tape = Tape::new(Box::new(decoder), false);
         tape.skip(at)?;
         // Whether it broke off, `found` says; what is wrong with the archive is its own row's to say.
-        let _ = walk.run(Reader::new(place.archive, tape, at));
+        let _ = walk.run(Reader::new(place.archive, tape));
         Ok(())
     });
     if found {

@@ -14,9 +14,7 @@ const EXTRA: u64 = 1 << 20;
 /// A tar that is being read.
 pub(super) struct Tar<'a> {
     tape: Tape<'a>,
-    /// Where the tape was begun.
-    base: u64,
-    /// Where the next header is, from there.
+    /// Where the next header is.
     next: u64,
     /// What is left of the current file.
     plan: Plan,
@@ -36,11 +34,10 @@ struct Extras {
 }
 
 impl<'a> Tar<'a> {
-    /// Of a tape that is `base` bytes into the archive.
-    pub(super) fn new(tape: Tape<'a>, base: u64) -> Tar<'a> {
+    /// From where the tape is, which is before a header.
+    pub(super) fn new(tape: Tape<'a>) -> Tar<'a> {
         Tar {
             tape,
-            base,
             next: 0,
             plan: Plan::default(),
             ended: false,
@@ -51,7 +48,7 @@ impl<'a> Tar<'a> {
     /// The next file, folder or link.
     pub(super) fn next(&mut self) -> Option<Entry> {
         self.try_next().unwrap_or_else(|error| {
-            self.fail(Damage::met(self.base + self.tape.at(), &error));
+            self.fail(Damage::met(self.tape.at(), &error));
             None
         })
     }
@@ -67,7 +64,7 @@ impl<'a> Tar<'a> {
             let Some(header) = self.header()? else {
                 return Ok(None);
             };
-            let at = *first.get_or_insert(self.base + self.tape.at() - TAR_BLOCK as u64);
+            let at = *first.get_or_insert(self.tape.at() - TAR_BLOCK as u64);
             let size = extras.size.unwrap_or_else(|| number(&header[124..136]));
             match header[156] {
                 b'L' => extras.name = Some(until_nul(&self.extra(size)?).to_vec()),
@@ -88,7 +85,7 @@ impl<'a> Tar<'a> {
     }
 
     fn complain(&mut self, what: &str) {
-        self.fail(Damage::new(self.base + self.tape.at(), what));
+        self.fail(Damage::new(self.tape.at(), what));
     }
 
     /// Passes over what is left of the file before.
@@ -216,7 +213,7 @@ impl Read for Tar<'_> {
             taken
         };
         if taken == 0 && wanted > 0 {
-            let at = self.base + self.tape.at();
+            let at = self.tape.at();
             return Err(Damage::new(at, "the archive ends early").into_error());
         }
         self.plan.took(taken as u64);

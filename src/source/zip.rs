@@ -22,7 +22,8 @@ const STEP: usize = 64 * 1024;
 /// A zip that is being read.
 pub(super) struct Zip<'a> {
     tape: Tape<'a>,
-    base: u64,
+    /// It is read from its beginning.
+    whole: bool,
     current: Option<Current>,
     members: u64,
     pub(super) fault: Option<Damage>,
@@ -44,6 +45,8 @@ struct Current {
     ready: Vec<u8>,
     given: usize,
     ended: bool,
+    /// What is wrong with it, told whenever it is asked for more.
+    failed: Option<Damage>,
 }
 
 enum Method {
@@ -54,11 +57,11 @@ enum Method {
 }
 
 impl<'a> Zip<'a> {
-    /// Of a tape that is `base` bytes into the archive.
-    pub(super) fn new(tape: Tape<'a>, base: u64) -> Zip<'a> {
+    /// From where the tape is, which is before a header.
+    pub(super) fn new(tape: Tape<'a>) -> Zip<'a> {
         Zip {
+            whole: tape.at() == 0,
             tape,
-            base,
             current: None,
             members: 0,
             fault: None,
@@ -68,7 +71,7 @@ impl<'a> Zip<'a> {
     /// The next file or folder.
     pub(super) fn next(&mut self) -> Option<Entry> {
         self.try_next().unwrap_or_else(|error| {
-            self.fail(Damage::met(self.base + self.tape.at(), &error));
+            self.fail(Damage::met(self.tape.at(), &error));
             None
         })
     }
@@ -78,11 +81,11 @@ impl<'a> Zip<'a> {
     }
 
     fn complain(&mut self, what: impl Into<String>) {
-        self.fail(Damage::new(self.base + self.tape.at(), what));
+        self.fail(Damage::new(self.tape.at(), what));
     }
 
     fn early(&self) -> io::Error {
-        Damage::new(self.base + self.tape.at(), "the archive ends early").into_error()
+        Damage::new(self.tape.at(), "the archive ends early").into_error()
     }
 
     fn try_next(&mut self) -> io::Result<Option<Entry>> {
@@ -161,7 +164,7 @@ impl<'a> Zip<'a> {
     }
 
     fn enter(&mut self) -> io::Result<Entry> {
-        let at = self.base + self.tape.at();
+        let at = self.tape.at();
         let header = self.tape.peek(HEADER)?;
         let (flags, method) = (short(header, 6), short(header, 8));
         let stamp = (short(header, 10), short(header, 12));
@@ -196,6 +199,7 @@ impl<'a> Zip<'a> {
             ready: Vec::new(),
             given: 0,
             ended: false,
+            failed: None,
         });
         Ok(Entry {
             name,
@@ -254,7 +258,7 @@ impl<'a> Zip<'a> {
         current.crc.update(&current.ready);
         match step {
             Step::Failed(what) => {
-                let at = self.base + self.tape.at();
+                let at = self.tape.at();
                 Err(Damage::new(at, what).into_error())
             }
             Step::MemberEnd if current.left.is_none_or(|left| left == 0) => self.end(current),
@@ -264,13 +268,13 @@ impl<'a> Zip<'a> {
                 if engine.enter(next)? {
                     return Ok(());
                 }
-                let at = self.base + self.tape.at();
+                let at = self.tape.at();
                 Err(Damage::new(at, "other data after the compressed data").into_error())
             }
             Step::More if ended && current.ready.is_empty() => Err(if there {
                 self.early()
             } else {
-                let at = self.base + self.tape.at();
+                let at = self.tape.at();
                 Damage::new(at, "the compressed data end early").into_error()
             }),
             Step::More => Ok(()),
@@ -318,7 +322,7 @@ impl<'a> Zip<'a> {
         if fits {
             return Ok(());
         }
-        let at = self.base + self.tape.at();
+        let at = self.tape.at();
         Err(Damage::new(at, "checksum or size is not that of the archive").into_error())
     }
 
@@ -338,7 +342,7 @@ impl<'a> Zip<'a> {
         let whole = end.starts_with(b"PK\x05\x06") || end.starts_with(b"PK\x06\x06");
         if !whole {
             self.complain("the directory of the archive ends early");
-        } else if listed != self.members && self.base == 0 {
+        } else if listed != self.members && self.whole {
             let members = self.members;
             self.complain(format!(
                 "its directory lists {listed} members, {members} were found"
@@ -353,18 +357,21 @@ impl Read for Zip<'_> {
         let Some(mut current) = self.current.take() else {
             return Ok(0);
         };
-        let mut result = Ok(());
-        while current.given == current.ready.len() && !current.ended && result.is_ok() {
-            result = self.advance(&mut current);
+        while current.given == current.ready.len() && !current.ended && current.failed.is_none() {
+            if let Err(error) = self.advance(&mut current) {
+                let at = self.tape.at();
+                let own = error.get_ref().and_then(|inner| inner.downcast_ref());
+                current.failed = own.cloned().or_else(|| Some(Damage::met(at, &error)));
+            }
         }
         let ready = &current.ready[current.given..];
         let taken = ready.len().min(buffer.len());
         buffer[..taken].copy_from_slice(&ready[..taken]);
         current.given += taken;
-        // What came before damage is given first; a codec that failed fails again.
-        let failed = result.err().filter(|_| taken == 0);
+        // What came before damage is given first.
+        let failed = current.failed.clone().filter(|_| taken == 0);
         self.current = Some(current);
-        failed.map_or(Ok(taken), Err)
+        failed.map_or(Ok(taken), |damage| Err(damage.into_error()))
     }
 }
 
