@@ -19,6 +19,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::archive::{Content, Member, Reader, Walk, finish};
 use super::decode::Decoder;
+use super::journal::Journal;
 use super::tape::{Tape, plain_words};
 use super::{Archive, Codec, Limits, Place, Problem, Source, State, magic};
 
@@ -298,6 +299,11 @@ fn head(decoder: &mut Decoder<'_>, most: usize) -> Vec<u8> {
     if head.len() >= most {
         head.truncate(most);
         head.truncate(memrchr(b'\n', &head).map_or(most, |at| at + 1));
+    }
+    if let Some(mut journal) = Journal::of(&head) {
+        let mut lines = Vec::new();
+        journal.feed(&head, &mut lines);
+        return lines;
     }
     head.shrink_to_fit();
     head

@@ -10,6 +10,7 @@ mod codecs;
 mod decode;
 mod digest;
 mod discover;
+mod journal;
 mod limits;
 mod lines;
 mod lz4;

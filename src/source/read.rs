@@ -10,6 +10,7 @@ use std::thread::Builder;
 
 use super::decode::Decoder;
 use super::digest::Digest;
+use super::journal::{Journal, LOOK};
 use super::lines::{Piece, Splitter};
 use super::members::{Found, open, with_member};
 use super::tape::{Damage, plain_words};
@@ -162,13 +163,19 @@ struct Tally {
     sha256: String,
     lines: u64,
     damage: Option<Damage>,
+    /// Of what was decoded, where the lines were made from it.
+    decoded: Option<Digest>,
 }
 
 fn decode(mut decoder: Decoder<'_>, block_size: usize, out: &mut dyn FnMut(Piece)) -> Tally {
     let mut splitter = Splitter::new(block_size);
+    let mut journal = Journal::of(decoder.look(LOOK)).map(|journal| (journal, Digest::default()));
     let damage = loop {
         let (buffer, room) = splitter.room();
-        let filled = decoder.fill(buffer, room);
+        let filled = match &mut journal {
+            None => decoder.fill(buffer, room),
+            Some((journal, digest)) => convert(&mut decoder, journal, digest, buffer),
+        };
         out(Piece::Read(decoder.tape.fresh()));
         splitter.split(out);
         match filled {
@@ -189,7 +196,25 @@ fn decode(mut decoder: Decoder<'_>, block_size: usize, out: &mut dyn FnMut(Piece
         sha256: decoder.tape.sha256(),
         lines,
         damage,
+        decoded: journal.map(|(_, digest)| digest),
     }
+}
+
+/// Some more of a journal, as lines.
+fn convert(
+    decoder: &mut Decoder<'_>,
+    journal: &mut Journal,
+    digest: &mut Digest,
+    out: &mut Vec<u8>,
+) -> Result<bool, Damage> {
+    let mut raw = Vec::new();
+    let filled = decoder.fill(&mut raw, 1 << 18);
+    digest.update(&raw);
+    journal.feed(&raw, out);
+    if filled != Ok(true) {
+        journal.finish(out);
+    }
+    filled
 }
 
 /// Reads what no codec wants, for the digest. Returns the words of an error that ended it. Damage of what the source
@@ -284,8 +309,9 @@ impl<'a> Lines<'a> {
     }
 
     fn outcome(self, tally: Tally, codec: Codec) -> Outcome {
-        let decoded_bytes = self.digest.bytes;
-        let decoded_sha256 = self.digest.hex();
+        let digest = tally.decoded.unwrap_or(self.digest);
+        let decoded_bytes = digest.bytes;
+        let decoded_sha256 = digest.hex();
         let plain = codec == Codec::Plain;
         Outcome {
             bytes: tally.bytes,

@@ -7,7 +7,7 @@
 use chrono::{DateTime, Duration, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
-use super::stamp::{Minute, SECOND, Tail};
+use super::stamp::{self, Minute, SECOND, Tail};
 
 /// Which year a line means that names none. Lines of one source span less than a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +98,13 @@ impl Clock {
             self.fill(bytes, cache)?;
         }
         let tail = Tail::read(bytes.get(cache.len..)?)?;
-        let minute = match tail.offset {
+        let rest = bytes.get(cache.len + tail.len..)?;
+        let (zone, utc) = stamp::zone_name(cache.prefix.get(..cache.len)?, rest);
+        let minute = match tail.offset.or(utc.then_some(0)) {
             Some(offset) => cache.local - i64::from(offset) * SECOND,
             None => cache.utc,
         };
-        Some((minute + tail.micros, cache.len + tail.len))
+        Some((minute + tail.micros, cache.len + tail.len + zone))
     }
 
     #[cold]
