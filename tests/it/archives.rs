@@ -100,9 +100,14 @@ fn packed_in_every_way_the_tables_are_those_of_the_plain_files() {
         if !run(&work, command) {
             continue;
         }
-        for memory in [&[][..], &["--memory", "32M"]] {
-            let paths: Vec<&str> = [&["x"], memory].concat();
-            assert!(tables(dir.path(), &paths) == plain, "{name} {memory:?}");
+        assert!(tables(dir.path(), &["x"]) == plain, "{name}");
+        // Each member alone, in the order of its times.
+        if matches!(
+            name,
+            "tar" | "tar.xz" | "zip, streamed" | "zip in a tar in a zip"
+        ) {
+            let paths = ["x", "--memory", "32M"];
+            assert!(tables(dir.path(), &paths) == plain, "{name} in windows");
         }
         let (rows, exit) = sources(dir.path(), &["x"]);
         assert_eq!(exit, 0, "{name}");
@@ -161,7 +166,8 @@ fn each_codec_gives_the_tables_of_the_plain_file() {
         if run(dir.path(), &format!("{command} < plain > packed")) {
             assert!(tables(dir.path(), &["packed"]) == plain, "{command}");
             let (rows, _) = sources(dir.path(), &["plain", "packed"]);
-            assert_eq!(text(&rows[1], "decoded_sha256"), text(&rows[0], "sha256"));
+            let hash = text(&rows[0], "decoded_sha256");
+            assert!(rows.iter().all(|row| text(row, "decoded_sha256") == hash));
             assert!(!rows[1]["duplicate_of"].is_null(), "{command}");
         }
     }
@@ -291,9 +297,9 @@ fn a_bomb_is_stopped_and_told() {
     let log = fs::read(repo("sample-logs/postfix/mx1/mail.log.1")).unwrap();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(&log).unwrap();
-    let zeros = vec![0; 1 << 20];
+    let blank = [&[b' '; 1023][..], b"\n"].concat().repeat(1024);
     for _ in 0..80 {
-        encoder.write_all(&zeros).unwrap();
+        encoder.write_all(&blank).unwrap();
     }
     fs::write(dir.path().join("bomb.gz"), encoder.finish().unwrap()).unwrap();
     let (rows, exit) = sources(dir.path(), &["bomb.gz"]);
@@ -314,7 +320,7 @@ fn two_thousand_members_and_an_archive_without_logs() {
     fs::create_dir(&many).unwrap();
     for number in 0..2000 {
         let line = format!(
-            "2026-11-{:02}T10:00:00+00:00 mx1 postfix/qmgr[1]: 4dGx{number:04}: removed\n",
+            "2026-11-{:02}T10:00:00+00:00 mx1 postfix/qmgr[1]: {number:010X}: removed\n",
             number % 28 + 1
         );
         fs::write(many.join(format!("mail.{number}")), line).unwrap();
