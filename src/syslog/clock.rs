@@ -48,8 +48,8 @@ pub struct Cache {
     utc: i64,
 }
 
-/// `2026 Nov 23 18:36`, the longest time up to its minute.
-const PREFIX: usize = 17;
+/// `Mon 2026-11-23 18:36`, the longest time up to its minute.
+const PREFIX: usize = 20;
 
 impl Clock {
     /// A clock for lines of `zone` (those that give no offset) and `year` (those that give no year).
