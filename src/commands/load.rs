@@ -5,9 +5,8 @@
 //! becomes a [`Part`]; the parts of a source are joined in order as they arrive, the sources at the end. The members of
 //! an archive are read in one pass, in the archive's order.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +15,7 @@ use chrono_tz::Tz;
 use rayon::ThreadPool;
 
 use super::progress::Progress;
+use super::readers::{Ranked, Readers, files, in_order};
 use super::sources::{Job, Known, Seen, describe, jobs, words};
 use super::spill::{Files, Kept, Spill};
 use super::timings::Timings;
@@ -25,7 +25,7 @@ use crate::correlate::finish::{Local, finish};
 use crate::correlate::{Context, Part};
 use crate::event::Parsed;
 use crate::formats;
-use crate::source::{self, Block, Limits, MemberLines, Outcome, Problem};
+use crate::source::{self, Block, Limits, Outcome, Problem};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
 use crate::tables::build::{self, SourceRow, Wanted};
@@ -240,100 +240,6 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
     })
 }
 
-/// What reading the source of a rank came to.
-type Ranked = (usize, (Part, Outcome));
-
-/// The ranks of what lies in one file: it alone, or an archive and its members.
-fn files(jobs: &[Job]) -> Vec<Vec<usize>> {
-    let mut archives: HashMap<&Path, Vec<usize>> = HashMap::new();
-    let mut files = Vec::new();
-    for (rank, job) in jobs.iter().enumerate() {
-        let source = &job.source;
-        if source.member.is_some() || source.archive.is_some() {
-            archives.entry(&source.file).or_default().push(rank);
-        } else {
-            files.push(vec![rank]);
-        }
-    }
-    files.extend(archives.into_values());
-    // Those that begin first are needed first.
-    files.sort_unstable();
-    files
-}
-
-fn in_order(read: Vec<Ranked>, jobs: usize) -> Vec<(Part, Outcome)> {
-    let mut ranked: Vec<(Part, Outcome)> = Vec::new();
-    ranked.resize_with(jobs, Default::default);
-    for (rank, outcome) in read {
-        ranked[rank] = outcome;
-    }
-    ranked
-}
-
-/// What all readers share.
-struct Readers<'a> {
-    jobs: &'a [Job],
-    strings: &'a Strings,
-    waiting: &'a AtomicUsize,
-    progress: &'a Progress,
-}
-
-impl<'a> Readers<'a> {
-    fn reader(&self, rank: usize) -> Reader<'a> {
-        Reader::new(rank, &self.jobs[rank], self.strings, self.waiting)
-    }
-
-    /// Reads what lies in one file, in one pass.
-    fn read(&self, ranks: &[usize]) -> Vec<Ranked> {
-        let outer = |rank: &&usize| self.jobs[**rank].source.member.is_none();
-        match ranks.iter().find(outer) {
-            Some(outer) if self.jobs[*outer].source.archive.is_some() => {
-                self.read_archive(*outer, ranks)
-            }
-            _ => {
-                let read = |rank: &usize| (*rank, self.reader(*rank).run(self.progress));
-                ranks.iter().map(read).collect()
-            }
-        }
-    }
-
-    fn read_archive(&self, outer: usize, ranks: &[usize]) -> Vec<Ranked> {
-        let source = |rank: usize| &self.jobs[rank].source;
-        let numbered = |rank: &usize| Some((source(*rank).number()?, *rank));
-        let by_number: HashMap<usize, usize> = ranks.iter().filter_map(numbered).collect();
-        let members = RefCell::new(HashMap::new());
-        let whole = source::read_archive(
-            source(outer),
-            &|bytes| self.progress.add(bytes),
-            &mut |member: MemberLines<'_>| {
-                let rank = by_number.get(&member.number);
-                // Another name in its place: the file is not the one that was found, which is told.
-                let same = |rank: &&usize| source(**rank).member.as_ref() == Some(&member.name);
-                if let Some(rank) = rank.filter(same) {
-                    let progress = |bytes| self.progress.add(bytes);
-                    let read = self
-                        .reader(*rank)
-                        .run_with(|take| member.read(BLOCK, &progress, take));
-                    members.borrow_mut().insert(*rank, read);
-                }
-            },
-            &mut |number, outcome| {
-                if let Some(rank) = by_number.get(&number) {
-                    let read = (Part::default(), outcome);
-                    members.borrow_mut().insert(*rank, read);
-                }
-            },
-        );
-        let mut members = members.into_inner();
-        members.insert(outer, (Part::default(), whole));
-        let read = ranks.iter().map(|rank| {
-            let missing = || self.reader(*rank).missing();
-            (*rank, members.remove(rank).unwrap_or_else(missing))
-        });
-        read.collect()
-    }
-}
-
 /// Joins the sources in reading order. A source whose decoded content came before is not counted again.
 fn join(
     jobs: &[Job],
@@ -374,7 +280,7 @@ pub(super) fn tell_duplicate(tally: &mut Tally, source: u32, lines: u64, strings
 }
 
 /// Reads one source and joins its parts.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     rank: usize,
     job: &'a Job,
     strings: &'a Strings,
@@ -392,7 +298,12 @@ struct Joined {
 }
 
 impl<'a> Reader<'a> {
-    fn new(rank: usize, job: &'a Job, strings: &'a Strings, waiting: &'a AtomicUsize) -> Self {
+    pub(super) fn new(
+        rank: usize,
+        job: &'a Job,
+        strings: &'a Strings,
+        waiting: &'a AtomicUsize,
+    ) -> Self {
         Reader {
             rank,
             job,
@@ -402,7 +313,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn run(self, progress: &Progress) -> (Part, Outcome) {
+    pub(super) fn run(self, progress: &Progress) -> (Part, Outcome) {
         if let Some(outcome) = self.job.refused() {
             return (Part::default(), outcome);
         }
@@ -411,7 +322,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What is to be said of a member that did not come by.
-    fn missing(self) -> (Part, Outcome) {
+    pub(super) fn missing(self) -> (Part, Outcome) {
         let lost = || Problem::Unreadable("not in the archive any more".into());
         let outcome = self.job.refused().unwrap_or_else(|| Outcome {
             problem: Some(lost()),
@@ -421,7 +332,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Joins the parts of what a source gives.
-    fn run_with(self, read: impl FnOnce(&mut dyn FnMut(Block)) -> Outcome) -> (Part, Outcome) {
+    pub(super) fn run_with(
+        self,
+        read: impl FnOnce(&mut dyn FnMut(Block)) -> Outcome,
+    ) -> (Part, Outcome) {
         let limit = 2 * rayon::current_num_threads();
         let mut outcome = None;
         rayon::in_place_scope(|scope| {

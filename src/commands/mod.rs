@@ -15,6 +15,7 @@ mod progress;
 mod provenance;
 mod queries;
 mod query;
+mod readers;
 mod report;
 mod scratch;
 mod sources;

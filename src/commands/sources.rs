@@ -201,7 +201,9 @@ impl Job {
             },
             decoded_bytes: outcome.decoded_bytes,
             sha256: Some(outcome.sha256.clone()).filter(|_| read),
-            decoded_sha256: Some(outcome.decoded_sha256.clone()).filter(|_| read),
+            // An archive has no lines, and no digest of any.
+            decoded_sha256: Some(outcome.decoded_sha256.clone())
+                .filter(|digest| read && !digest.is_empty()),
             mtime: self
                 .source
                 .mtime

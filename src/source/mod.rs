@@ -21,6 +21,7 @@ mod sparse;
 mod tape;
 mod tar;
 mod zip;
+mod zip_fields;
 
 pub use discover::{TABLES, discover, discover_within};
 pub use limits::Limits;
