@@ -51,6 +51,8 @@ pub(super) enum Kind {
 }
 
 /// An archive that is being read; as a reader, the content of its current member.
+// One at a time is there, on the stack of who reads it.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Reader<'a> {
     Tar(Tar<'a>),
     Zip(Zip<'a>),
@@ -133,6 +135,8 @@ pub(super) struct Member {
 }
 
 /// What a member holds.
+// One at a time is there, on the stack of who reads it.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Content<'d> {
     /// Bytes to be read, perhaps lines.
     File(Decoder<'d>),

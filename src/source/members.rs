@@ -100,6 +100,8 @@ pub(super) fn open(source: &Source, hashed: bool) -> io::Result<Decoder<'static>
 }
 
 /// What a member turned out to be.
+// One at a time is there, on the stack of who reads it.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Found<'a> {
     Lines(MemberLines<'a>),
     Other(Outcome),

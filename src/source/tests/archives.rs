@@ -406,7 +406,7 @@ fn names_in_an_archive_are_words_and_links_are_not_followed() {
 
 #[test]
 fn holes_are_zeros() {
-    let content = [&LOG[..], &[0; 5000], OTHER].concat();
+    let content = [LOG, &[0; 5000], OTHER].concat();
     let stored = filled(&[LOG, OTHER].concat());
     let pieces = [(0, LOG.len()), (LOG.len() + 5000, OTHER.len())];
     let real = content.len();
