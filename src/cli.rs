@@ -199,6 +199,9 @@ pub struct ReadArgs {
     /// (default: a quarter of the machine's memory, at most 4G)
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
+    /// Bytes that one file, or one member of an archive, may decode to (default: 250 times its size, at least 64M)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_decoded: Option<u64>,
     /// Print how long each stage took
     #[arg(long)]
     pub timings: bool,

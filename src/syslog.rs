@@ -25,6 +25,8 @@ pub enum Layout {
     Rfc3164Year,
     /// `2026-11-23T18:36:52.681636+01:00 host tag[pid]: text`
     Iso8601,
+    /// `Mon 2026-11-23 18:36:52 CET host …`, as `journalctl -o short-full` writes it
+    ShortFull,
     /// `<22>1 2026-11-23T18:36:52.681636+01:00 host app pid msgid - text`
     Rfc5424,
 }

@@ -81,8 +81,8 @@ fn grown(store: &Store, read: &[SourceRow]) -> Result<()> {
             return Err(anyhow!(
                 "{}: begins with all of {}, which is in the tables: its lines would count twice\n\
                  hint: convert the logs again into a new folder, each when nothing is added to it any more",
-                new.path,
-                old.path
+                source::shown(&new.path, new.member.as_deref()),
+                source::shown(&old.path, old.member.as_deref())
             ));
         }
     }
@@ -96,6 +96,7 @@ fn continues(new: &SourceRow, old: &SourceRow) -> bool {
     let found = source::discover(&[PathBuf::from(&new.path)]);
     found
         .iter()
+        .filter(|source| source.member == new.member)
         .any(|source| source::begins_with(source, old.decoded_bytes, sha256))
 }
 

@@ -5,6 +5,7 @@ use polars::prelude::{DataType, PolarsResult, col, lit};
 
 use super::load::Loaded;
 use crate::report::{Coverage, Period, SourceRow as Shown};
+use crate::source;
 use crate::tables::Tables;
 use crate::tables::build::SourceRow;
 use crate::tables::frame::collect;
@@ -87,8 +88,9 @@ fn shown(row: &SourceRow, zone: Tz) -> Shown {
 fn problems(rows: &[SourceRow]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for row in rows {
+        let name = source::shown(&row.path, row.member.as_deref());
         if let Some(problem) = &row.problem {
-            all.push(format!("{}: {problem}.", row.path));
+            all.push(format!("{name}: {problem}."));
         }
         if let Some(contradictions) = &row.contradictions {
             all.push(format!("{}: times in doubt: {contradictions}.", row.path));
@@ -101,8 +103,8 @@ fn problems(rows: &[SourceRow]) -> Vec<String> {
         }
         if row.undecodable > 0 && row.format.is_some() {
             all.push(format!(
-                "{}: {} of {} lines are not text or too long.",
-                row.path, row.undecodable, row.lines
+                "{name}: {} of {} lines are not text or too long.",
+                row.undecodable, row.lines
             ));
         }
     }

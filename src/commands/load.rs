@@ -2,7 +2,8 @@
 //!
 //! Sources are read side by side. Each reader hands its blocks to the thread pool while few are waiting, and
 //! otherwise parses them itself, so that memory is bounded and no thread ever waits for another. A block
-//! becomes a [`Part`]; the parts of a source are joined in order as they arrive, the sources at the end.
+//! becomes a [`Part`]; the parts of a source are joined in order as they arrive, the sources at the end. The members of
+//! an archive are read in one pass, in the archive's order.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use chrono_tz::Tz;
 use rayon::ThreadPool;
 
 use super::progress::Progress;
+use super::readers::{Ranked, Readers, files, in_order};
 use super::sources::{Job, Known, Seen, describe, jobs, words};
 use super::spill::{Files, Kept, Spill};
 use super::timings::Timings;
@@ -26,7 +28,7 @@ use crate::formats::{
     self,
     instants::{From, instant},
 };
-use crate::source::{self, Block, Outcome, Problem};
+use crate::source::{self, Block, Limits, Outcome, Problem};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock, Follower};
 use crate::tables::build::{self, SourceRow, Wanted};
@@ -49,6 +51,8 @@ pub struct Options {
     pub selection: Selection,
     pub wanted: Wanted,
     pub timings: Timings,
+    /// How much files may decode to.
+    pub limits: Limits,
     /// Sources that are not to be read again.
     pub known: Known,
     /// What cannot be read is told apart rather than listed as a source.
@@ -72,6 +76,7 @@ impl Options {
             selection: Selection::default(),
             wanted: Wanted::default(),
             timings: Timings::default(),
+            limits: Limits::default(),
             known: Known::default(),
             readable_only: false,
             memory: u64::MAX,
@@ -147,13 +152,12 @@ fn read_logs(
     known: &Known,
     pool: &ThreadPool,
 ) -> Result<Loaded> {
-    let find = || pool.install(|| source::discover(paths));
+    let find = || pool.install(|| source::discover_within(paths, options.limits));
     let found = options.timings.of("discover", find);
     if found.is_empty() {
         bail!("no files under the given paths\nhint: name log files or folders that hold some");
     }
-    let (left_out, found): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|source| known.has(source));
+    let (left_out, found) = known.take_out(found);
     let (found, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(|source| {
         !options.readable_only || !matches!(source.problem, Some(Problem::Unreadable(_)))
     });
@@ -163,12 +167,15 @@ fn read_logs(
     } else {
         pool.install(|| read_all(jobs, options, known))?
     };
-    loaded.left_out = left_out.into_iter().map(|source| source.path).collect();
+    let left_out = left_out
+        .into_iter()
+        .filter(|source| source.member.is_none());
+    loaded.left_out = left_out.map(|source| source.path).collect();
     loaded.unreadable = refused
         .iter()
         .map(|source| match &source.problem {
-            Some(problem) => format!("{}: {}", source.path, words(problem)),
-            None => source.path.clone(),
+            Some(problem) => format!("{}: {}", source.name(), words(problem)),
+            None => source.name(),
         })
         .collect();
     Ok(loaded)
@@ -226,13 +233,19 @@ fn read_once(
 ) -> Vec<(Part, Outcome)> {
     use rayon::prelude::*;
     let waiting = AtomicUsize::new(0);
-    let read = |rank: usize| Reader::new(rank, &jobs[rank], &[], strings, &waiting).run(progress);
+    let readers = Readers {
+        jobs,
+        strings,
+        waiting: &waiting,
+        progress,
+    };
     let all = || {
-        (0..jobs.len())
+        let read: Vec<Ranked> = files(jobs)
             .into_par_iter()
             .with_max_len(1)
-            .map(read)
-            .collect::<Vec<(Part, Outcome)>>()
+            .flat_map_iter(|ranks| readers.read(&ranks))
+            .collect();
+        in_order(read, jobs.len())
     };
     let timings = &options.timings;
     timings.with_bytes("read and fold", all, |read| Some(decoded(read)))
@@ -319,7 +332,7 @@ pub(super) fn tell_duplicate(tally: &mut Tally, source: u32, lines: u64, strings
 }
 
 /// Reads one source and joins its parts.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     rank: usize,
     job: &'a Job,
     /// Lines that are left out.
@@ -339,7 +352,7 @@ struct Joined {
 }
 
 impl<'a> Reader<'a> {
-    fn new(
+    pub(super) fn new(
         rank: usize,
         job: &'a Job,
         skip: &'a [u64],
@@ -356,10 +369,29 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn run(self, progress: &Progress) -> (Part, Outcome) {
+    pub(super) fn run(self, progress: &Progress) -> (Part, Outcome) {
         if let Some(outcome) = self.job.refused() {
             return (Part::default(), outcome);
         }
+        let source = &self.job.source;
+        self.run_with(|take| source::read(source, BLOCK, &|bytes| progress.add(bytes), take))
+    }
+
+    /// What is to be said of a member that did not come by.
+    pub(super) fn missing(self) -> (Part, Outcome) {
+        let lost = || Problem::Unreadable("not in the archive any more".into());
+        let outcome = self.job.refused().unwrap_or_else(|| Outcome {
+            problem: Some(lost()),
+            ..Outcome::default()
+        });
+        (Part::default(), outcome)
+    }
+
+    /// Joins the parts of what a source gives.
+    pub(super) fn run_with(
+        self,
+        read: impl FnOnce(&mut dyn FnMut(Block)) -> Outcome,
+    ) -> (Part, Outcome) {
         let limit = 2 * rayon::current_num_threads();
         let mut outcome = None;
         rayon::in_place_scope(|scope| {
@@ -380,12 +412,7 @@ impl<'a> Reader<'a> {
                     reader.waiting.fetch_sub(1, Ordering::Relaxed);
                 });
             };
-            outcome = Some(source::read(
-                &self.job.source,
-                BLOCK,
-                &|bytes| progress.add(bytes),
-                &mut take,
-            ));
+            outcome = Some(read(&mut take));
         });
         let joined = self
             .joined

@@ -16,6 +16,7 @@ mod progress;
 mod provenance;
 mod queries;
 mod query;
+mod readers;
 mod report;
 mod scratch;
 mod sources;

@@ -13,6 +13,7 @@ use super::timings::Timings;
 use super::{Usage, machine};
 use crate::cli::{InputArgs, LibraryArgs, ReadArgs};
 use crate::query::{Library, Overrides};
+use crate::source::Limits;
 use crate::tables::select::{Entity, Selection};
 
 /// A usage error with its remedy.
@@ -66,6 +67,9 @@ pub fn read(args: &ReadArgs, paths: &[PathBuf]) -> Result<Options> {
         local_domains: domains(&args.local_domains),
         threads: args.threads,
         quiet: args.quiet,
+        limits: Limits {
+            decoded: args.max_decoded,
+        },
         timings: Timings::new(args.timings),
         memory: args.memory.unwrap_or_else(default_memory),
         ..Options::new(paths.to_vec(), zone)

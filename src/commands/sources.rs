@@ -8,7 +8,7 @@ use super::year::{self, Method, Proof};
 use crate::correlate::coverage::Counts;
 use crate::correlate::finish::Rows;
 use crate::correlate::rows::NO_TIME;
-use crate::source::{self, Codec, Outcome, Problem, Source};
+use crate::source::{self, Outcome, Problem, Source};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
 use crate::tables::build::SourceRow;
@@ -60,8 +60,22 @@ impl Known {
         known
     }
 
-    /// Whether a file is among them. Only one of a known size is hashed.
-    pub fn has(&self, source: &Source) -> bool {
+    /// Takes the files out that are among them, archives with their members. Only one of a known size is hashed.
+    pub fn take_out(&self, found: Vec<Source>) -> (Vec<Source>, Vec<Source>) {
+        let mut archives: HashSet<String> = HashSet::new();
+        found.into_iter().partition(|source| {
+            if source.member.is_some() {
+                return archives.contains(&source.path);
+            }
+            let has = self.has(source);
+            if has && source.archive.is_some() {
+                archives.insert(source.path.clone());
+            }
+            has
+        })
+    }
+
+    fn has(&self, source: &Source) -> bool {
         let Some(files) = self.files.get(&source.bytes) else {
             return false;
         };
@@ -110,6 +124,7 @@ fn in_order(mut jobs: Vec<Job>) -> Vec<Job> {
         key(a)
             .cmp(&key(b))
             .then_with(|| a.source.path.cmp(&b.source.path))
+            .then_with(|| a.source.number().cmp(&b.source.number()))
     });
     jobs
 }
@@ -152,9 +167,7 @@ impl Job {
 
     /// What reading comes to where discovery has found that there is no use in it.
     pub fn refused(&self) -> Option<Outcome> {
-        let problem = self.source.problem.clone();
-        let problem =
-            problem.filter(|p| matches!(p, Problem::Unreadable(_) | Problem::Unsupported(_)))?;
+        let problem = self.source.problem.clone().filter(Problem::refuses)?;
         Some(Outcome {
             problem: Some(problem),
             ..Outcome::default()
@@ -173,11 +186,19 @@ impl Job {
         let read = outcome.bytes > 0 || matches!(problem, Some(Problem::Empty));
         SourceRow {
             path: self.source.path.clone(),
-            codec: self.source.codec.map(|c| codec(c).to_owned()),
-            bytes: self.source.bytes,
+            member: self.source.member.clone(),
+            format: self.source.archive.map(|kind| kind.name().to_owned()),
+            codec: self.source.codec.map(|codec| codec.name().to_owned()),
+            // A member's header may not say how long it is.
+            bytes: match self.source.member {
+                Some(_) => self.source.bytes.max(outcome.bytes),
+                None => self.source.bytes,
+            },
             decoded_bytes: outcome.decoded_bytes,
             sha256: Some(outcome.sha256.clone()).filter(|_| read),
-            decoded_sha256: Some(outcome.decoded_sha256.clone()).filter(|_| read),
+            // An archive has no lines, and no digest of any.
+            decoded_sha256: Some(outcome.decoded_sha256.clone())
+                .filter(|digest| read && !digest.is_empty()),
             mtime: self
                 .source
                 .mtime
@@ -208,22 +229,17 @@ fn said(contradictions: &[String]) -> Option<String> {
     Some(contradictions.join("; ")).filter(|text| !text.is_empty())
 }
 
-fn codec(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Plain => "plain",
-        Codec::Gzip => "gzip",
-        Codec::Zstd => "zstd",
-        Codec::Bzip2 => "bzip2",
-        Codec::Xz => "xz",
-        Codec::Lz4 => "lz4",
-    }
-}
-
 /// The evidence is incomplete for this.
 fn damaging(problem: &Problem) -> bool {
     matches!(
         problem,
-        Problem::Unreadable(_) | Problem::Damaged { .. } | Problem::Unsupported(_)
+        Problem::Unreadable(_)
+            | Problem::Damaged { .. }
+            | Problem::Broken { .. }
+            | Problem::Stopped { .. }
+            | Problem::Encrypted
+            | Problem::Changed(_)
+            | Problem::Unsupported(_)
     )
 }
 
@@ -235,6 +251,18 @@ pub fn words(problem: &Problem) -> String {
         Problem::Damaged { at, decoded, what } => {
             format!("damaged at byte {at} ({what}); the {decoded} bytes decoded before were used")
         }
+        Problem::Broken { at, members, what } => {
+            format!(
+                "damaged at byte {at} ({what}); the {members} members found were read as far as they go"
+            )
+        }
+        Problem::Stopped { decoded, what } => format!(
+            "{what}, which no log does: stopped, and the {decoded} bytes decoded before were used; \
+             --max-decoded sets another limit"
+        ),
+        Problem::Encrypted => "encrypted: not read".into(),
+        Problem::Skipped(what) => format!("not a regular file ({what}): skipped"),
+        Problem::Changed(what) => format!("changed while it was read: {what}"),
         Problem::Unsupported(what) => format!("{what} is not read by this version"),
         Problem::Binary => "not text".into(),
         Problem::NotMail => "no line of a known mail server".into(),

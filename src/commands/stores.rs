@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result};
 use super::Usage;
 use super::load::{Loaded, Options};
 use super::options::usage;
+use crate::source::shown;
 use crate::tables::Tables;
+use crate::tables::build::SourceRow;
 use crate::tables::store::{self, Days, Store};
 
 /// The tables of these folders; nothing when there is none.
@@ -90,11 +92,11 @@ fn check_domains(folder: &Path, store: &Store, options: &Options) -> Result<()> 
 }
 
 fn check_sources(folder: &Path, before: &Loaded, next: &Loaded) -> Result<()> {
-    let known: HashMap<&str, &str> = before
+    let known: HashMap<&str, &SourceRow> = before
         .sources
         .iter()
         .filter(|source| source.duplicate_of.is_none())
-        .filter_map(|source| Some((source.decoded_sha256.as_deref()?, source.path.as_str())))
+        .filter_map(|source| Some((source.decoded_sha256.as_deref()?, source)))
         .collect();
     let mut twice = next
         .sources
@@ -103,10 +105,11 @@ fn check_sources(folder: &Path, before: &Loaded, next: &Loaded) -> Result<()> {
     let twice = twice.find_map(|source| known.get(source.decoded_sha256.as_deref()?));
     match twice {
         None => Ok(()),
-        Some(path) => Err(usage(
+        Some(twice) => Err(usage(
             format!(
-                "{}: {path} is in another of these folders too",
-                folder.display()
+                "{}: {} is in another of these folders too",
+                folder.display(),
+                shown(&twice.path, twice.member.as_deref())
             ),
             "name one of them, or convert the logs into one folder",
         )),

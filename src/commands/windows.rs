@@ -91,12 +91,13 @@ pub(super) type Twice = Option<(Outcome, Option<i64>)>;
 fn twice(jobs: &[Job], known: &Known) -> Vec<Twice> {
     use rayon::prelude::*;
     let mut heads: HashMap<&[u8], usize> = HashMap::new();
-    for job in jobs.iter().filter(|job| job.readable()) {
-        *heads.entry(&job.source.head).or_default() += 1;
+    let has_lines = |job: &&Job| job.readable() && job.source.archive.is_none();
+    for job in jobs.iter().filter(has_lines) {
+        *heads.entry(job.source.least_head()).or_default() += 1;
     }
-    let alike = |job: &Job| heads.get(&job.source.head[..]).is_some_and(|n| *n > 1);
+    let alike = |job: &Job| heads.get(job.source.least_head()).is_some_and(|n| *n > 1);
     let hash = |job: &Job| {
-        let needed = job.readable() && (alike(job) || !known.decoded().is_empty());
+        let needed = has_lines(&job) && (alike(job) || !known.decoded().is_empty());
         needed.then(|| source::read(&job.source, BLOCK, &|_| (), &mut |_| ()))
     };
     let outcomes: Vec<Option<Outcome>> = jobs.par_iter().map(hash).collect();
@@ -240,7 +241,10 @@ impl Work<'_> {
             number += 1;
         }
         if let Some(at) = outcomes.iter().position(Option::is_none) {
-            self.fail(anyhow!("{}: reading broke off", self.jobs[at].source.path));
+            self.fail(anyhow!(
+                "{}: reading broke off",
+                self.jobs[at].source.name()
+            ));
         }
         outcomes.into_iter().flatten().collect()
     }
@@ -257,7 +261,7 @@ impl Work<'_> {
         anyhow!(
             "{}: goes back to {}, after lines of {}: such logs cannot be read piece by piece\n\
              hint: raise --memory so that they are read at once, or give apart what overlaps in time",
-            self.jobs[rank as usize].source.path,
+            self.jobs[rank as usize].source.name(),
             rfc3339(self.options.zone, ts),
             rfc3339(self.options.zone, settled)
         )
@@ -406,6 +410,7 @@ fn seen(job: &Job, rank: u32, strings: &Strings) -> Counts {
 /// Whether logs are to be read into files: they would not fit in memory, or the files are asked for.
 pub fn needed(jobs: &[Job], options: &Options) -> bool {
     let decoded = |job: &Job| match job.source.codec {
+        _ if job.source.archive.is_some() => 0,
         Some(Codec::Plain) | None => job.source.bytes,
         Some(_) => job.source.bytes.saturating_mul(PACKED),
     };

@@ -19,7 +19,7 @@ use super::library::Query;
 use super::params::{Overrides, Params, SHARE, check_overrides};
 use super::stages::{Inputs, Plan};
 use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult};
-use crate::tables::Frame;
+use crate::tables::{Frame, shown};
 
 /// A query's result with what it concludes.
 #[derive(Clone, Debug)]
@@ -370,7 +370,7 @@ fn result(
     }
 }
 
-/// `path`, or `path!member` inside an archive, by source.
+/// `path`, or `path!/member` inside an archive, by source.
 fn source_paths(frame: &DataFrame) -> PolarsResult<HashMap<i64, String>> {
     let (source, path, member) = (
         frame.column("source")?,
@@ -383,12 +383,9 @@ fn source_paths(frame: &DataFrame) -> PolarsResult<HashMap<i64, String>> {
             continue;
         };
         let (path, member): (AnyValue<'_>, AnyValue<'_>) = (path.get(row)?, member.get(row)?);
-        let name = match (path.get_str(), member.get_str()) {
-            (Some(path), Some(member)) => format!("{path}!{member}"),
-            (Some(path), None) => path.to_owned(),
-            _ => continue,
-        };
-        paths.insert(id, name);
+        if let Some(path) = path.get_str() {
+            paths.insert(id, shown(path, member.get_str()));
+        }
     }
     Ok(paths)
 }

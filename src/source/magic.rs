@@ -1,23 +1,25 @@
 //! What a file is, by its first bytes. Names lie: logrotate leaves gzip in `mail.log.1`.
 
-use super::{Codec, Problem};
+use super::{Archive, Codec, Problem};
 
 /// Enough of a file to recognise it: a tar header.
 pub(super) const MAGIC: usize = TAR_BLOCK;
 
-const TAR_BLOCK: usize = 512;
+/// Enough to recognise the next member of a compressed file.
+pub(super) const MEMBER: usize = 6;
+
+/// Tar is made of blocks of this size.
+pub(super) const TAR_BLOCK: usize = 512;
 
 /// First bytes, codec, and the format's name when this version does not read it.
 const KINDS: &[(&[u8], Codec, Option<&str>)] = &[
     (b"\x1f\x8b", Codec::Gzip, None),
     (b"\x28\xb5\x2f\xfd", Codec::Zstd, None),
-    (b"BZh", Codec::Bzip2, Some("bzip2")),
-    (b"\xfd7zXZ\0", Codec::Xz, Some("xz")),
-    (b"\x04\x22\x4d\x18", Codec::Lz4, Some("lz4")),
-    (b"\x02\x21\x4c\x18", Codec::Lz4, Some("lz4")),
-    (b"PK\x03\x04", Codec::Plain, Some("zip")),
-    (b"PK\x05\x06", Codec::Plain, Some("zip")),
+    (b"\xfd7zXZ\0", Codec::Xz, None),
+    (b"\x04\x22\x4d\x18", Codec::Lz4, None),
+    (b"\x02\x21\x4c\x18", Codec::Lz4, None),
     (b"7z\xbc\xaf\x27\x1c", Codec::Plain, Some("7z")),
+    (b"Rar!\x1a\x07", Codec::Plain, Some("rar")),
     (b"\x1f\x9d", Codec::Plain, Some("compress")),
     (b"LPKSHHRH", Codec::Plain, Some("systemd journal")),
 ];
@@ -27,14 +29,23 @@ pub(super) fn recognise(start: &[u8]) -> (Codec, Option<Problem>) {
     if is_zstd(start) {
         return (Codec::Zstd, None);
     }
+    if is_bzip2(start) {
+        return (Codec::Bzip2, None);
+    }
     let kind = KINDS.iter().find(|(magic, ..)| start.starts_with(magic));
     match kind {
         Some((_, codec, name)) => (*codec, name.map(Problem::Unsupported)),
-        None => (
-            Codec::Plain,
-            is_tar(start).then_some(Problem::Unsupported("tar")),
-        ),
+        None => (Codec::Plain, None),
     }
+}
+
+/// The archive that begins like this.
+pub(super) fn archive(start: &[u8]) -> Option<Archive> {
+    let zip = start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06");
+    if zip {
+        return Some(Archive::Zip);
+    }
+    is_tar(start).then_some(Archive::Tar)
 }
 
 /// A frame of Zstandard, or one that decoders skip (pzstd begins with such).
@@ -57,6 +68,27 @@ pub(super) fn gzip_time(start: &[u8]) -> Option<i64> {
     (seconds != 0).then_some(i64::from(seconds))
 }
 
+/// A stream of bzip2: its level, then the mark of a block or of the end, as far as they are there.
+pub(super) fn is_bzip2(start: &[u8]) -> bool {
+    let Some([b'1'..=b'9', mark @ ..]) = start.strip_prefix(b"BZh") else {
+        return false;
+    };
+    let marks = [b"\x31\x41\x59".as_slice(), b"\x17\x72\x45"];
+    let seen = &mark[..mark.len().min(3)];
+    marks.iter().any(|whole| whole.starts_with(seen))
+}
+
+/// A stream of xz.
+pub(super) fn is_xz(start: &[u8]) -> bool {
+    start.starts_with(b"\xfd7zXZ\0")
+}
+
+/// A frame of lz4, of its own kind, legacy, or to be skipped.
+pub(super) fn is_lz4(start: &[u8]) -> bool {
+    let own = start.starts_with(b"\x04\x22\x4d\x18") || start.starts_with(b"\x02\x21\x4c\x18");
+    own || matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
 /// A tar header whose sum is right: the word alone could be in a log, where a stranger put it.
 pub(super) fn is_tar(start: &[u8]) -> bool {
     let Some(block) = start.get(..TAR_BLOCK) else {
@@ -67,7 +99,10 @@ pub(super) fn is_tar(start: &[u8]) -> bool {
     let digits = sum_field.iter().skip_while(|byte| **byte == b' ');
     let digits = digits.take_while(|byte| matches!(byte, b'0'..=b'7'));
     let stated = digits.fold(0u32, |value, digit| value * 8 + u32::from(digit - b'0'));
-    block[257..].starts_with(b"ustar") && stated == sum
+    // Archives from before POSIX have no word, and nothing after the names.
+    let marked = block[257..].starts_with(b"ustar");
+    let ancient = block[0] != 0 && block[257..].iter().all(|byte| *byte == 0);
+    (marked || ancient) && stated == sum
 }
 
 #[cfg(test)]
@@ -76,12 +111,21 @@ mod tests {
 
     #[test]
     fn codecs_are_told_by_their_first_bytes() {
-        let xz = recognise(b"\xfd7zXZ\0\0\x04");
-        assert_eq!(xz, (Codec::Xz, Some(Problem::Unsupported("xz"))));
+        assert_eq!(recognise(b"\xfd7zXZ\0\0\x04"), (Codec::Xz, None));
         assert_eq!(recognise(b"\x1f\x8b\x08\0"), (Codec::Gzip, None));
         assert_eq!(recognise(b"\x5e\x2a\x4d\x18\x04"), (Codec::Zstd, None));
+        assert_eq!(recognise(b"BZh91AY&SY"), (Codec::Bzip2, None));
+        assert_eq!(
+            recognise(b"BZh9 is what a line may say"),
+            (Codec::Plain, None)
+        );
+        assert_eq!(recognise(b"\x04\x22\x4d\x18"), (Codec::Lz4, None));
+        let packed = recognise(b"7z\xbc\xaf\x27\x1c");
+        assert_eq!(packed, (Codec::Plain, Some(Problem::Unsupported("7z"))));
         assert_eq!(recognise(b"Nov 23"), (Codec::Plain, None));
         assert_eq!(recognise(b""), (Codec::Plain, None));
+        assert_eq!(archive(b"PK\x03\x04"), Some(Archive::Zip));
+        assert_eq!(archive(b"PK is no archive"), None);
     }
 
     #[test]
@@ -93,6 +137,6 @@ mod tests {
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum::<u32>() + 256;
         block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
         assert!(is_tar(&block));
-        assert_eq!(recognise(&block).1, Some(Problem::Unsupported("tar")));
+        assert_eq!(archive(&block), Some(Archive::Tar));
     }
 }

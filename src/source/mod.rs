@@ -5,15 +5,28 @@
 //! Nothing here knows what a mail server is. Damage is data: a truncated member or an unreadable file ends up
 //! in [`Outcome::problem`], and what came before it is used.
 
+mod archive;
+mod codecs;
 mod decode;
 mod digest;
 mod discover;
+mod journal;
+mod limits;
 mod lines;
+mod lz4;
 mod magic;
+mod members;
 mod read;
+mod sparse;
+mod tape;
+mod tar;
+mod zip;
+mod zip_fields;
 
-pub use discover::{TABLES, discover};
+pub use discover::{TABLES, discover, discover_within};
+pub use limits::Limits;
 pub use lines::looks_binary;
+pub use members::{MemberLines, read_archive};
 pub use read::{begins_with, read, sha256, sha256_of};
 
 /// How a source is compressed, by its first bytes.
@@ -42,18 +55,46 @@ impl Codec {
     }
 }
 
-/// A file found under the given paths, before it is read.
-#[derive(Clone, Debug)]
+/// A file that holds others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Archive {
+    Tar,
+    Zip,
+}
+
+impl Archive {
+    /// The archive's name (column `format`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Archive::Tar => "tar",
+            Archive::Zip => "zip",
+        }
+    }
+}
+
+/// A file found under the given paths, or a member of one that is an archive, before it is read.
+#[derive(Clone, Debug, Default)]
 pub struct Source {
     /// Path as it will be shown: the argument joined with what was found under it, `/`-separated, lossy UTF-8.
     pub path: String,
+    /// Its name inside the archive at that path; names are joined by `!/` where archives lie in one another.
+    pub member: Option<String>,
+    /// It is an archive: its members are sources of their own, and it has no lines.
+    pub archive: Option<Archive>,
+    /// Where in the archive it is.
+    place: Option<Place>,
+    /// What the file on disk was like when it was found.
+    state: Option<State>,
+    /// How much it may decode to.
+    pub limits: Limits,
     /// Where it lies.
     pub file: std::path::PathBuf,
     /// Codec by magic number; `None` when the file could not be opened.
     pub codec: Option<Codec>,
-    /// Size on disk, bytes.
+    /// Size on disk or in the archive, bytes; of a member that does not say, 0.
     pub bytes: u64,
-    /// Modification time, seconds since 1970.
+    /// Modification time, seconds since 1970; of a member, the one that the archive gives.
     pub mtime: Option<i64>,
     /// The time in the gzip header, seconds since 1970: of the file that was packed, or of packing it.
     pub packed_at: Option<i64>,
@@ -61,6 +102,55 @@ pub struct Source {
     pub head: Vec<u8>,
     /// Why it could not be opened.
     pub problem: Option<Problem>,
+}
+
+/// Where a member is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Its number among all that the file holds, in order.
+    number: usize,
+    /// Where the member of the outermost archive begins that holds it, and that one's number.
+    begun: (u64, usize),
+    /// The outermost archive.
+    archive: Archive,
+    /// How the file is compressed.
+    codec: Codec,
+}
+
+/// Size and time of a file on disk, by which a change is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    bytes: u64,
+    modified: Option<std::time::SystemTime>,
+}
+
+impl Source {
+    /// Its path, and its name inside the archive there.
+    pub fn name(&self) -> String {
+        shown(&self.path, self.member.as_deref())
+    }
+
+    /// The part of its head that every source has, however many share an archive: for what begins alike.
+    pub fn least_head(&self) -> &[u8] {
+        let least = discover::LEAST_HEAD;
+        match self.head.get(..least) {
+            Some(start) => &start[..memchr::memrchr(b'\n', start).map_or(least, |at| at + 1)],
+            None => &self.head,
+        }
+    }
+
+    /// Its place in the archive at its path: the number that [`MemberLines::number`] gives when it is read.
+    pub fn number(&self) -> Option<usize> {
+        self.place.map(|place| place.number)
+    }
+}
+
+/// How a source is named wherever one is: its path, and after `!/` its name inside the archive there.
+pub fn shown(path: &str, member: Option<&str>) -> String {
+    match member {
+        Some(member) => format!("{path}!/{member}"),
+        None => path.to_owned(),
+    }
 }
 
 /// Whole lines of one source.
@@ -94,12 +184,45 @@ pub enum Problem {
         /// The codec's words.
         what: String,
     },
+    /// The archive is damaged, or not whole.
+    Broken {
+        /// Where.
+        at: u64,
+        /// Members that were found.
+        members: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// A limit was reached; everything before it was used.
+    Stopped {
+        /// Decoded bytes that came before.
+        decoded: u64,
+        /// Which limit.
+        what: String,
+    },
+    /// A member that needs a password.
+    Encrypted,
+    /// A pipe, a device or a link, in words: there is nothing to be read in it.
+    Skipped(String),
+    /// The file on disk was another one when it was read, in words.
+    Changed(String),
     /// Recognised, and not supported by this version.
     Unsupported(&'static str),
     /// Not text: more than a tenth of its lines hold control bytes.
     Binary,
     /// Text, and no line of a known log.
     NotMail,
+}
+
+impl Problem {
+    /// There is nothing that could be read.
+    pub fn refuses(&self) -> bool {
+        use Problem::{Encrypted, Skipped, Unreadable, Unsupported};
+        matches!(
+            self,
+            Unreadable(_) | Unsupported(_) | Encrypted | Skipped(_)
+        )
+    }
 }
 
 /// What reading one source came to.

@@ -12,7 +12,7 @@
 use chrono::{DateTime, Duration, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
-use super::stamp::{Minute, SECOND, Tail};
+use super::stamp::{self, Minute, SECOND, Tail};
 
 /// Which year the first line of a source means, where it names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +70,8 @@ impl Cache {
 /// A line this much before the one before it, µs, is of the second of two hours rather than out of order.
 const OUT_OF_ORDER: i64 = 30 * 60 * SECOND;
 
-/// `2026 Nov 23 18:36`, the longest time up to its minute.
-const PREFIX: usize = 17;
+/// `Mon 2026-11-23 18:36`, the longest time up to its minute.
+const PREFIX: usize = 20;
 
 impl Clock {
     /// A clock for lines of `zone` (those that give no offset) and `year` (those that give no year).
@@ -124,7 +124,9 @@ impl Clock {
             self.fill(bytes, cache)?;
         }
         let tail = Tail::read(bytes.get(cache.len..)?)?;
-        let minute = match tail.offset {
+        let rest = bytes.get(cache.len + tail.len..)?;
+        let (zone, utc) = stamp::zone_name(cache.prefix.get(..cache.len)?, rest);
+        let minute = match tail.offset.or(utc.then_some(0)) {
             Some(offset) => cache.local - i64::from(offset) * SECOND,
             None if cache.again != 0 && cache.utc + tail.micros < cache.last - OUT_OF_ORDER => {
                 cache.utc + cache.again
@@ -132,7 +134,7 @@ impl Clock {
             None => cache.utc,
         };
         cache.last = minute + tail.micros;
-        Some((cache.last, cache.len + tail.len))
+        Some((cache.last, cache.len + tail.len + zone))
     }
 
     #[cold]

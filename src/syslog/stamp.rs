@@ -26,6 +26,11 @@ impl Minute {
         let mut cursor = Cursor { bytes, at: 0 };
         let (layout, year, month, day) = match bytes {
             [_, _, _, _, b'-', ..] => cursor.iso_day()?,
+            [_, _, _, b' ', b'0'..=b'9', _, _, _, b'-', ..] => {
+                cursor.weekday()?;
+                let (_, year, month, day) = cursor.iso_day()?;
+                (Layout::ShortFull, year, month, day)
+            }
             [b'0'..=b'9', ..] => cursor.year_first()?,
             _ => cursor.month_first()?,
         };
@@ -98,6 +103,12 @@ impl Cursor<'_> {
             Some(second) => first * 10 + second,
             None => first,
         })
+    }
+
+    /// `Mon `.
+    fn weekday(&mut self) -> Option<()> {
+        let name = self.bytes.get(self.at..self.at + 3)?;
+        WEEKDAYS.contains(&name).then(|| self.at += 4)
     }
 
     /// `2026-11-23T` or with a blank.
@@ -245,10 +256,30 @@ impl Cursor<'_> {
     }
 }
 
+/// The length of ` CET` after a time of [`Layout::ShortFull`], whose date is `prefix`, and whether it is UTC. Other names
+/// mean nothing by themselves: such times are of the zone that the user gives.
+#[inline]
+pub(super) fn zone_name(prefix: &[u8], rest: &[u8]) -> (usize, bool) {
+    if prefix.get(8) != Some(&b'-') || !prefix[0].is_ascii_alphabetic() {
+        return (0, false);
+    }
+    let name = rest.strip_prefix(b" ").unwrap_or_default();
+    let letters = name
+        .iter()
+        .take_while(|b| b.is_ascii_uppercase() || b"+-0123456789".contains(b));
+    let len = letters.count();
+    if !(2..=6).contains(&len) || name.get(len) != Some(&b' ') {
+        return (0, false);
+    }
+    (1 + len, matches!(&name[..len], b"UTC" | b"GMT"))
+}
+
 /// Whether a second, its fraction and its offset follow the minute.
 pub(super) fn has_tail(bytes: &[u8], minute: &Minute) -> bool {
     bytes.get(minute.len..).and_then(Tail::read).is_some()
 }
+
+const WEEKDAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
 
 const MONTHS: [&[u8]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",

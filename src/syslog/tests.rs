@@ -319,3 +319,42 @@ fn three_captures_of_one_run_agree() {
 fn word_until_slash(program: &[u8]) -> &[u8] {
     program.split(|byte| *byte == b'/').next().unwrap()
 }
+
+#[test]
+fn journalctl_writes_the_name_of_the_zone() {
+    let clock = Clock::new(
+        chrono_tz::Europe::Berlin,
+        YearRule::From {
+            year: 1970,
+            month: 1,
+            day: 1,
+        },
+    );
+    let read = |line: &str| {
+        let header = header(line.as_bytes(), &clock, &mut Cache::default()).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (
+            header.ts,
+            text(header.host),
+            text(header.program),
+            header.pid,
+        )
+    };
+    let expected = |ts: i64| (ts, "mx1".to_owned(), "postfix/qmgr".to_owned(), 7);
+    let winter = read("Mon 2026-11-23 18:36:52 CET mx1 postfix/qmgr[7]: x: removed");
+    assert_eq!(winter, expected(1_795_455_412_000_000));
+    let utc = read("Mon 2026-11-23 17:36:52.5 UTC mx1 postfix/qmgr[7]: x: removed");
+    assert_eq!(utc, expected(1_795_455_412_500_000));
+    let iso = read("2026-11-23T18:36:52+0100 mx1 postfix/qmgr[7]: x: removed");
+    assert_eq!(iso, expected(1_795_455_412_000_000));
+    // In another layout such a word is a host.
+    assert_eq!(
+        read("2026-11-23 18:36:52 MAIL postfix/qmgr[7]: x: removed").1,
+        "MAIL"
+    );
+    assert_eq!(
+        layout(b"Mon 2026-11-23 18:36:52 CET mx1 a: b"),
+        Some(Layout::ShortFull)
+    );
+    assert_eq!(layout(b"Foo 2026-11-23 18:36:52 CET mx1 a: b"), None);
+}

@@ -15,6 +15,7 @@ pub mod zone;
 
 use polars::prelude::PolarsResult;
 
+pub use crate::source::shown;
 pub use frame::Frame;
 
 /// A table tells what happened, rather than what was read: a few rows for each source.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod about;
+mod archives;
 mod bad_input;
 mod corpora_postfix;
 mod disk;

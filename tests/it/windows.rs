@@ -20,7 +20,7 @@ use crate::support::{code, files, mtaudit, repo, said};
 #[path = "../bench/amplify.rs"]
 mod amplify;
 
-fn read(paths: &[&Path], memory: u64, change: impl Fn(&mut Options)) -> Loaded {
+pub(super) fn read(paths: &[&Path], memory: u64, change: impl Fn(&mut Options)) -> Loaded {
     let paths = paths.iter().map(|path| path.to_path_buf()).collect();
     let mut options = Options::new(paths, chrono_tz::Europe::Berlin);
     options.year = Some(2026);
@@ -48,7 +48,7 @@ fn rows(loaded: &Loaded) -> BTreeMap<&'static str, Vec<String>> {
     frames.map(|(name, frame)| (*name, text(frame))).collect()
 }
 
-fn same(whole: &Loaded, windows: &Loaded) {
+pub(super) fn same(whole: &Loaded, windows: &Loaded) {
     assert!(!whole.tables.on_disk() && windows.tables.on_disk());
     assert_eq!(whole.local_domains, windows.local_domains);
     let (whole, windows) = (rows(whole), rows(windows));

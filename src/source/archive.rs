@@ -1,0 +1,348 @@
+//! Archives: one stream in, its members out, one after the other and one inside another.
+//!
+//! [`walk`] goes through an archive in its order and numbers what it meets; the same bytes get the same numbers, so that
+//! a member found once ([`super::discover`]) is found again when it is read ([`super::members`]). Nothing is written to
+//! disk, and no name in an archive is ever used as a path.
+
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+
+use super::decode::Decoder;
+use super::limits::Limits;
+use super::tape::{Damage, Input, Tape, plain_words};
+use super::tar::Tar;
+use super::zip::Zip;
+use super::{Archive, Outcome, Problem, limits, magic};
+
+/// Archives inside one another that are read.
+const DEPTH: usize = 4;
+
+/// Members of one file, at most: each is a row of a table.
+const MEMBERS: usize = 100_000;
+
+/// Characters of a member's name that are kept.
+const NAME: usize = 1024;
+
+/// What a header of an archive says.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub(super) name: Vec<u8>,
+    pub(super) kind: Kind,
+    /// Where its header begins, in the archive.
+    pub(super) at: u64,
+    /// Its size, where the header says.
+    pub(super) size: Option<u64>,
+    /// The bytes that it takes in the archive, where the header says.
+    pub(super) packed: Option<u64>,
+    /// Seconds since 1970.
+    pub(super) mtime: Option<i64>,
+}
+
+/// What a member is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    File,
+    Folder,
+    /// A link or a device, in words.
+    Other(String),
+    Encrypted,
+    Unsupported(&'static str),
+}
+
+/// An archive that is being read; as a reader, the content of its current member.
+// One at a time is there, on the stack of who reads it.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Reader<'a> {
+    Tar(Tar<'a>),
+    Zip(Zip<'a>),
+}
+
+impl<'a> Reader<'a> {
+    /// From where the tape is, which is before a header.
+    pub(super) fn new(kind: Archive, tape: Tape<'a>) -> Reader<'a> {
+        match kind {
+            Archive::Tar => Reader::Tar(Tar::new(tape)),
+            Archive::Zip => Reader::Zip(Zip::new(tape)),
+        }
+    }
+
+    fn next(&mut self) -> Option<Entry> {
+        match self {
+            Reader::Tar(tar) => tar.next(),
+            Reader::Zip(zip) => zip.next(),
+        }
+    }
+
+    /// What is wrong with the archive itself, as far as it was read.
+    fn fault(self) -> Option<Damage> {
+        match self {
+            Reader::Tar(tar) => tar.fault,
+            Reader::Zip(zip) => zip.fault,
+        }
+    }
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Reader::Tar(tar) => tar.read(buffer),
+            Reader::Zip(zip) => zip.read(buffer),
+        }
+    }
+}
+
+/// The content of one member, up to its limit.
+struct Body<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    limit: u64,
+    read: u64,
+}
+
+impl Read for Body<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.limit - self.read;
+        if left == 0 && !buffer.is_empty() {
+            if self.reader.read(&mut buffer[..1])? == 0 {
+                return Ok(0);
+            }
+            return Err(Damage {
+                stopped: true,
+                ..Damage::new(self.read, limits::words(self.limit))
+            }
+            .into_error());
+        }
+        let room = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let read = self.reader.read(&mut buffer[..room])?;
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+impl Input for Body<'_, '_> {}
+
+/// A member, as it is met.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    /// Names from the outermost archive on, joined by `!/`; lossy.
+    pub(super) name: String,
+    /// Its place among all that was met.
+    pub(super) number: usize,
+    /// Where the member of the outermost archive begins that holds it, and that one's number.
+    pub(super) place: (u64, usize),
+    pub(super) size: Option<u64>,
+    pub(super) mtime: Option<i64>,
+}
+
+/// What a member holds.
+// One at a time is there, on the stack of who reads it.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Content<'d> {
+    /// Bytes to be read, perhaps lines.
+    File(Decoder<'d>),
+    /// An archive; its members follow.
+    Archive(Archive, super::Codec),
+    /// Nothing that can be read.
+    Problem(Problem),
+    /// The end of an archive inside, and what reading it came to.
+    End(Outcome),
+}
+
+/// Goes through archives.
+pub(super) struct Walk<'v> {
+    pub(super) limits: Limits,
+    /// Bytes of the file that all this lies in.
+    pub(super) packed: u64,
+    /// The number of the next member.
+    pub(super) number: usize,
+    /// Digests of archives inside are wanted.
+    pub(super) hashed: bool,
+    /// Is told each member, and says whether to go on.
+    pub(super) visit: &'v mut dyn FnMut(&Member, Content<'_>) -> ControlFlow<()>,
+}
+
+/// Where in a walk an archive is.
+#[derive(Clone, Copy)]
+struct Inside<'p> {
+    prefix: &'p str,
+    place: Option<(u64, usize)>,
+    depth: usize,
+}
+
+impl Walk<'_> {
+    /// Goes through an archive to its end, or until the visitor breaks off. Returns what is wrong with it.
+    pub(super) fn run(&mut self, mut reader: Reader<'_>) -> (ControlFlow<()>, Option<Damage>) {
+        let top = Inside {
+            prefix: "",
+            place: None,
+            depth: 1,
+        };
+        let flow = self.members(&mut reader, top);
+        let full = self.number >= MEMBERS;
+        let many = || {
+            Damage::new(
+                0,
+                format!("more than {MEMBERS} members, the rest is not read"),
+            )
+        };
+        let fault = reader.fault().or_else(|| full.then(many));
+        (flow, fault)
+    }
+
+    fn members(&mut self, reader: &mut Reader<'_>, inside: Inside<'_>) -> ControlFlow<()> {
+        while self.number < MEMBERS {
+            let Some(entry) = reader.next() else {
+                break;
+            };
+            if entry.kind == Kind::Folder {
+                continue;
+            }
+            let number = self.number;
+            self.number += 1;
+            let member = Member {
+                name: joined(inside.prefix, &entry.name),
+                number,
+                place: inside.place.unwrap_or((entry.at, number)),
+                size: entry.size,
+                mtime: entry.mtime,
+            };
+            let problem = match entry.kind {
+                Kind::File | Kind::Folder => None,
+                Kind::Other(what) => Some(Problem::Skipped(what)),
+                Kind::Encrypted => Some(Problem::Encrypted),
+                Kind::Unsupported(what) => Some(Problem::Unsupported(what)),
+            };
+            match problem {
+                Some(problem) => (self.visit)(&member, Content::Problem(problem))?,
+                None => self.file(reader, &member, entry.packed, inside.depth)?,
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn file(
+        &mut self,
+        reader: &mut Reader<'_>,
+        member: &Member,
+        packed: Option<u64>,
+        depth: usize,
+    ) -> ControlFlow<()> {
+        let packed = packed.unwrap_or(self.packed);
+        let limit = self.limits.of(packed);
+        let body = Body {
+            reader,
+            limit,
+            read: 0,
+        };
+        let tape = Tape::new(Box::new(body), self.hashed);
+        let (mut decoder, problem) = match Decoder::recognise(tape, limit) {
+            Ok(recognised) => recognised,
+            Err(error) => {
+                let damage = Damage::met(0, &error);
+                return (self.visit)(member, Content::Problem(damage.into_problem(0)));
+            }
+        };
+        if let Some(problem) = problem {
+            return (self.visit)(member, Content::Problem(problem));
+        }
+        match magic::archive(decoder.look(magic::MAGIC)) {
+            None => {
+                if decoder.codec == super::Codec::Plain {
+                    decoder.tape.without_digest();
+                }
+                (self.visit)(member, Content::File(decoder))
+            }
+            Some(_) if depth == DEPTH => {
+                let what = "an archive inside four others";
+                (self.visit)(member, Content::Problem(Problem::Unsupported(what)))
+            }
+            Some(kind) => self.archive(decoder, kind, member, depth),
+        }
+    }
+
+    fn archive(
+        &mut self,
+        mut decoder: Decoder<'_>,
+        kind: Archive,
+        member: &Member,
+        depth: usize,
+    ) -> ControlFlow<()> {
+        (self.visit)(member, Content::Archive(kind, decoder.codec))?;
+        let prefix = format!("{}!/", member.name);
+        let inner = Inside {
+            prefix: &prefix,
+            place: Some(member.place),
+            depth: depth + 1,
+        };
+        let first = self.number;
+        let tape = Tape::new(Box::new(&mut decoder), false);
+        let mut reader = Reader::new(kind, tape);
+        self.members(&mut reader, inner)?;
+        let fault = reader.fault();
+        let members = (self.number - first) as u64;
+        let mut outcome = finish(&mut decoder, fault, members);
+        if !self.hashed {
+            outcome.sha256.clear();
+        }
+        (self.visit)(member, Content::End(outcome))
+    }
+}
+
+/// Reads what is left of the file that an archive was read from, for its digest and for damage behind the archive.
+pub(super) fn finish(decoder: &mut Decoder<'_>, fault: Option<Damage>, members: u64) -> Outcome {
+    let mut fault = fault;
+    let mut rest = Vec::new();
+    loop {
+        rest.clear();
+        match decoder.fill(&mut rest, 1 << 16) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(damage) => {
+                fault.get_or_insert(damage);
+                break;
+            }
+        }
+    }
+    let unread = loop {
+        match decoder.tape.pass() {
+            Ok(true) => {}
+            Ok(false) => break None,
+            Err(error) => break Some(Problem::Unreadable(plain_words(&error))),
+        }
+    };
+    Outcome {
+        bytes: decoder.tape.read,
+        sha256: decoder.tape.sha256(),
+        problem: unread.or_else(|| fault.map(|fault| fault.into_broken(members))),
+        ..Outcome::default()
+    }
+}
+
+impl Damage {
+    /// As a problem of lines, of which `decoded` bytes came before.
+    pub(super) fn into_problem(self, decoded: u64) -> Problem {
+        let Damage { at, what, stopped } = self;
+        if stopped {
+            Problem::Stopped { decoded, what }
+        } else {
+            Problem::Damaged { at, decoded, what }
+        }
+    }
+
+    /// As a problem of an archive.
+    pub(super) fn into_broken(self, members: u64) -> Problem {
+        let Damage { at, what, .. } = self;
+        Problem::Broken { at, members, what }
+    }
+}
+
+/// The name of a member after those of the archives that it lies in.
+fn joined(prefix: &str, name: &[u8]) -> String {
+    let own = String::from_utf8_lossy(name);
+    let mut joined = format!("{prefix}{own}");
+    if let Some((cut, _)) = joined.char_indices().nth(NAME) {
+        joined.truncate(cut);
+        joined.push('…');
+    }
+    joined
+}
