@@ -23,7 +23,7 @@ use crate::correlate::finish::{Local, finish};
 use crate::correlate::{Context, Part};
 use crate::event::Parsed;
 use crate::formats;
-use crate::source::{self, Block, Outcome, Problem};
+use crate::source::{self, Block, Outcome, Problem, Source};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
 use crate::tables::build::{self, SourceRow, Wanted};
@@ -54,6 +54,9 @@ pub struct Options {
     pub memory: u64,
     /// Where that is.
     pub files: Files,
+    /// Logs that were found before, instead of those under the paths: a report made again calls them by the names
+    /// and times that they had.
+    pub found: Option<Vec<Source>>,
 }
 
 impl Options {
@@ -73,6 +76,7 @@ impl Options {
             readable_only: false,
             memory: u64::MAX,
             files: Files::default(),
+            found: None,
         }
     }
 }
@@ -144,7 +148,10 @@ fn read_logs(
     known: &Known,
     pool: &ThreadPool,
 ) -> Result<Loaded> {
-    let find = || pool.install(|| source::discover(paths));
+    let find = || match &options.found {
+        Some(found) => found.clone(),
+        None => pool.install(|| source::discover(paths)),
+    };
     let found = options.timings.of("discover", find);
     if found.is_empty() {
         bail!("no files under the given paths\nhint: name log files or folders that hold some");

@@ -18,7 +18,7 @@ use super::header::{ColumnSpec, Need, line_of};
 use super::library::Query;
 use super::params::{Overrides, Params, SHARE, check_overrides};
 use super::stages::{Inputs, Plan};
-use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult};
+use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult, source_name};
 use crate::tables::Frame;
 
 /// A query's result with what it concludes.
@@ -383,11 +383,10 @@ fn source_paths(frame: &DataFrame) -> PolarsResult<HashMap<i64, String>> {
             continue;
         };
         let (path, member): (AnyValue<'_>, AnyValue<'_>) = (path.get(row)?, member.get(row)?);
-        let name = match (path.get_str(), member.get_str()) {
-            (Some(path), Some(member)) => format!("{path}!{member}"),
-            (Some(path), None) => path.to_owned(),
-            _ => continue,
+        let Some(path) = path.get_str() else {
+            continue;
         };
+        let name = source_name(path, member.get_str());
         paths.insert(id, name);
     }
     Ok(paths)
