@@ -161,29 +161,18 @@ impl<'a> Candidates<'a> {
         if own.sha256.is_none() {
             return self.never_read(own, anywhere);
         }
-        if let Some(index) = self.in_its_place(own, anywhere) {
-            let what = self.difference(index, own);
+        // Rather a file of the same content in another packing than any other of its name.
+        let content = own.decoded_sha256.as_ref();
+        let content = content.filter(|_| anywhere && own.decoded_bytes > 0);
+        let packed = content.and_then(|sha256| self.by_content.get(sha256));
+        let mut packed = packed.into_iter().flatten().copied();
+        let packed = packed.find(|index| !self.taken.contains(index));
+        if let Some(index) = packed.or_else(|| self.in_its_place(own, anywhere)) {
             self.taken.insert(index);
             return Place {
                 source: Some(self.lookup.all()[index].clone()),
-                ..Place::differing(what)
+                ..Place::differing(self.difference(index, own))
             };
-        }
-        let content = own
-            .decoded_sha256
-            .as_ref()
-            .filter(|_| own.decoded_bytes > 0);
-        let packed = content.and_then(|sha256| self.by_content.get(sha256));
-        if let Some(index) = packed
-            .and_then(|same| same.first().copied())
-            .filter(|_| anywhere)
-        {
-            self.taken.insert(index);
-            let name = name_of(&self.lookup.all()[index]);
-            return Place::differing(format!(
-                "missing as it was: {name} has the same decoded content in another file, {}",
-                self.difference(index, own)
-            ));
         }
         Place::differing(if anywhere {
             "missing: no file under the given paths has its SHA-256"
@@ -261,6 +250,10 @@ impl<'a> Candidates<'a> {
         }
         let before = own.sha256.as_deref().unwrap_or_default();
         let mut said = Vec::new();
+        let name = name_of(&self.lookup.all()[index]);
+        if name != own.name() {
+            said.push(format!("found as {name}"));
+        }
         if outcome.bytes != own.bytes {
             said.push(format!(
                 "other size: {} bytes, {} in the manifest",

@@ -230,7 +230,13 @@ impl Evidence {
         let place = report.join(MANIFEST).display().to_string();
         let bytes = sums::read(report, MANIFEST).map_err(|what| anyhow!("{place}: {what}"))?;
         let manifest = manifest::parse(&bytes, &place).map_err(|error| anyhow!("{error}"))?;
-        Ok(Evidence::of(asked(manifest, places), &paths[1..]))
+        let paths = &paths[1..];
+        // At their own paths others need not be read; elsewhere, what is one of them is not taken for another.
+        let manifest = match paths.is_empty() {
+            true => asked(manifest, places),
+            false => manifest,
+        };
+        Ok(Evidence::of(manifest, paths))
     }
 
     /// The sources of a manifest, wherever they are now.
