@@ -153,11 +153,9 @@ impl Told {
                 visible(what)
             )?;
         }
-        match &outcome.problem {
-            Some(problem @ (Problem::Unreadable(_) | Problem::Damaged { .. })) => {
-                writeln!(io::stderr(), "{name}: {}", visible(&words(problem)))?;
-            }
-            _ => {}
+        if let Some(problem @ (Problem::Unreadable(_) | Problem::Damaged { .. })) = &outcome.problem
+        {
+            writeln!(io::stderr(), "{name}: {}", visible(&words(problem)))?;
         }
         Ok(())
     }

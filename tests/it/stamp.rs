@@ -35,7 +35,11 @@ ess_cert_id_alg = sha256
 
 fn openssl(dir: &Path, line: &str) -> bool {
     let words = words(line);
-    let output = Command::new(&words[0]).args(&words[1..]).current_dir(dir).output().unwrap();
+    let output = Command::new(&words[0])
+        .args(&words[1..])
+        .current_dir(dir)
+        .output()
+        .unwrap();
     let ok = output.status.success();
     if !ok {
         println!("{line}: {}", String::from_utf8_lossy(&output.stderr));
@@ -64,7 +68,10 @@ fn a_manifest_is_stamped_and_the_stamp_tells_a_change() {
     assert!(openssl(dir, made));
     let sent = line("curl ");
     assert!(sent.contains("@case-0417.tsq ") && sent.contains("-o case-0417.tsr "));
-    assert!(openssl(dir, "openssl ts -reply -config tsa.cnf -queryfile case-0417.tsq -out case-0417.tsr"));
+    assert!(openssl(
+        dir,
+        "openssl ts -reply -config tsa.cnf -queryfile case-0417.tsq -out case-0417.tsr"
+    ));
     assert!(openssl(dir, verify));
     let manifest = dir.join("case-0417/manifest.json");
     let mut bytes = fs::read(&manifest).unwrap();
