@@ -19,7 +19,7 @@ prompt = no
 CN = Time stamps of a test
 [stamps]
 basicConstraints = critical, CA:TRUE
-keyUsage = critical, digitalSignature, keyCertSign
+keyUsage = critical, digitalSignature
 extendedKeyUsage = critical, timeStamping
 [tsa]
 default_tsa = own
