@@ -20,7 +20,7 @@ pub struct Cli {
 const LONG_ABOUT: &str = "Reads the SMTP logs of mail servers as they lie in archives (rotated, compressed, from \
 many hosts) and writes reports on capacity, delivery failures, spam and unauthorised access, each number with \
 the lines it rests on.\n\nExit codes: 0 complete, 1 no result, 2 usage, 3 result written but the evidence is \
-incomplete (a source is damaged, unreadable or not text).";
+incomplete (a source is damaged, unreadable or not text); of verify and show: something is not as the report says.";
 
 /// The commands of design section 6.
 #[derive(Subcommand, Debug)]
@@ -33,6 +33,10 @@ pub enum Command {
     Sql(SqlArgs),
     /// List the named queries; describe one
     Queries(QueriesArgs),
+    /// Check a report: its files, its evidence, and with --rebuild whether it can be made again
+    Verify(VerifyArgs),
+    /// Print raw lines of logs, as `file:line` of a report names them
+    Show(ShowArgs),
     /// Say what is here: sources, formats, periods, coverage
     Inspect(InspectArgs),
     /// Write the tables as Parquet, for other engines and for later runs
@@ -61,6 +65,13 @@ pub struct ReportArgs {
     /// Folder with templates that add to or replace the built-in ones
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub templates: Option<PathBuf>,
+    /// Case header to put on the first page (TOML: reference, purpose, requester, examiner, authority, handling);
+    /// sources are then hashed again after they were read
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub case: Option<PathBuf>,
+    /// Write the raw lines behind each finding to evidence/
+    #[arg(long)]
+    pub evidence: bool,
     /// Time to print as that of the report (RFC 3339); SOURCE_DATE_EPOCH does the same
     #[arg(long, value_name = "TIME")]
     pub generated_at: Option<String>,
@@ -106,6 +117,38 @@ pub struct SqlArgs {
     #[allow(missing_docs)]
     #[command(flatten)]
     pub input: InputArgs,
+}
+
+/// `mtaudit verify`.
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// Folder of the report
+    #[arg(value_name = "REPORT", value_hint = ValueHint::DirPath)]
+    pub report: PathBuf,
+    /// Where the sources are now; they are known by their SHA-256 (default: the paths that the report names, from
+    /// the current folder)
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Make the report again and compare it byte by byte
+    #[arg(long)]
+    pub rebuild: bool,
+    /// Threads to use (default: one for each core)
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Say only what differs
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `mtaudit show`.
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// Folder of a report, or files and folders with logs; then lines as `file:line` or `file:from-to`
+    #[arg(value_name = "REPORT_OR_PATH... FILE:LINE", required = true, num_args = 2.., value_hint = ValueHint::AnyPath)]
+    pub words: Vec<PathBuf>,
+    /// Lines to print before and after each
+    #[arg(short = 'C', long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000))]
+    pub context: u64,
 }
 
 /// `mtaudit queries`.

@@ -1,6 +1,6 @@
 -- title    = "Logins that worked after many failures"
 -- question = "Did a password guess succeed?"
--- tables   = ["logins"]
+-- tables   = ["logins", "sources"]
 -- limits   = "Failures count when they come in a row, with no success of the same account (or from the same address) between. People mistype passwords too: a login from an address that the account had used before weighs less. Of one line that sums up many tries, at most 10 count. A pattern, not proof."
 -- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.16", "PCI DSS 10.2.1.4"]
 -- rows     = 20
@@ -16,6 +16,7 @@
 --   { name = "used_before", kind = "flag", about = "the account had logged in from this address earlier in the logs" },
 --   { name = "row_source", kind = "count", about = "number of the source of the login's line (see evidence/sources)" },
 --   { name = "row_line", kind = "count", about = "number of the line" },
+--   { name = "place", kind = "text", about = "the same as file:line" },
 -- ]
 --
 -- [[needs]]
@@ -167,7 +168,10 @@ SELECT found.ts AS ts,
        found.failures AS failures,
        COALESCE(known.first_ts < found.ts, FALSE) AS used_before,
        found.source AS row_source,
-       found.line AS row_line
+       found.line AS row_line,
+       CASE WHEN sources.member IS NULL THEN CONCAT(sources.path, ':', CAST(found.line AS VARCHAR))
+            ELSE CONCAT(sources.path, '!/', sources.member, ':', CAST(found.line AS VARCHAR)) END AS place
 FROM found
 LEFT JOIN known ON found.auth_user = known.auth_user AND found.client_ip = known.client_ip
+LEFT JOIN sources ON found.source = sources.source
 ORDER BY ts, row_source, row_line

@@ -1,6 +1,6 @@
 -- title    = "Mail that was given up"
 -- question = "Which mail did our server stop trying to deliver?"
--- tables   = ["deliveries"]
+-- tables   = ["deliveries", "sources"]
 -- limits   = "Only what the server itself declared as expired within the logs. Mail that is still waiting may expire later: see delivery/deferral_hotspots."
 -- controls = ["ISO/IEC 27001 A.8.16"]
 -- rows     = 20
@@ -20,6 +20,7 @@
 --   { name = "final", kind = "count", about = "delivered, bounced and expired deliveries together" },
 --   { name = "domains", kind = "count", about = "different recipient domains given up" },
 --   { name = "longest", kind = "seconds", about = "longest time one of them waited" },
+--   { name = "place", kind = "text", about = "file:line that shows it" },
 -- ]
 --
 -- [[needs]]
@@ -41,7 +42,7 @@
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'expired'"
 -- keys       = []
 WITH e AS (
-    SELECT host, queue_id, CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender, recipient, received_ts, last_ts, seconds, attempts, reason, reply,
+    SELECT host, queue_id, CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender, recipient, received_ts, last_ts, seconds, attempts, reason, reply, source, line,
            ROW_NUMBER() OVER (ORDER BY last_ts, source, line, recipient) AS number
     FROM deliveries
     WHERE outcome = 'expired'
@@ -67,7 +68,10 @@ SELECT e.number AS number,
        whole.total AS total,
        whole.final AS final,
        whole.domains AS domains,
-       whole.longest AS longest
+       whole.longest AS longest,
+       CASE WHEN sources.member IS NULL THEN CONCAT(sources.path, ':', CAST(e.line AS VARCHAR))
+            ELSE CONCAT(sources.path, '!/', sources.member, ':', CAST(e.line AS VARCHAR)) END AS place
 FROM e
 CROSS JOIN whole
+LEFT JOIN sources ON e.source = sources.source
 ORDER BY number

@@ -28,7 +28,7 @@ use crate::formats::{
     self,
     instants::{From, instant},
 };
-use crate::source::{self, Block, Limits, Outcome, Problem};
+use crate::source::{self, Block, Limits, Outcome, Problem, Source};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock, Follower};
 use crate::tables::build::{self, SourceRow, Wanted};
@@ -61,6 +61,9 @@ pub struct Options {
     pub memory: u64,
     /// Where that is.
     pub files: Files,
+    /// Logs that were found before, instead of those under the paths: a report made again calls them by the names
+    /// and times that they had.
+    pub found: Option<Vec<Source>>,
 }
 
 impl Options {
@@ -81,6 +84,7 @@ impl Options {
             readable_only: false,
             memory: u64::MAX,
             files: Files::default(),
+            found: None,
         }
     }
 }
@@ -152,7 +156,10 @@ fn read_logs(
     known: &Known,
     pool: &ThreadPool,
 ) -> Result<Loaded> {
-    let find = || pool.install(|| source::discover_within(paths, options.limits));
+    let find = || match &options.found {
+        Some(found) => found.clone(),
+        None => pool.install(|| source::discover_within(paths, options.limits)),
+    };
     let found = options.timings.of("discover", find);
     if found.is_empty() {
         bail!("no files under the given paths\nhint: name log files or folders that hold some");

@@ -5,24 +5,31 @@
 
 mod convert;
 mod coverage;
+mod custody;
+mod evidence;
 mod inspect;
 mod lanes;
 pub mod load;
+mod lookup;
 mod machine;
 mod options;
 mod overlap;
 mod print;
 mod progress;
+mod proof;
 mod provenance;
 mod queries;
 mod query;
 mod readers;
+mod rebuild;
 mod report;
 mod scratch;
+mod show;
 mod sources;
 pub mod spill;
 mod stores;
 pub mod timings;
+mod verify;
 mod windows;
 pub mod year;
 
@@ -40,7 +47,7 @@ use crate::cli::{Cli, Command};
 pub enum Done {
     /// Everything named was read.
     Complete,
-    /// The result is there; a source is damaged, unreadable or not text.
+    /// The result is there; a source is damaged, unreadable or not text, or is not what a report says of it.
     Incomplete,
     /// There is nothing to show.
     Empty,
@@ -98,6 +105,8 @@ fn with_stack(run: impl FnOnce() -> Result<Done> + Send) -> Result<Done> {
 fn run(command: Command) -> Result<Done> {
     match command {
         Command::Report(args) => report::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Sql(args) => query::sql(&args),
         Command::Queries(args) => queries::run(&args),

@@ -13,7 +13,7 @@ use super::timings::Timings;
 use super::{Usage, machine};
 use crate::cli::{InputArgs, LibraryArgs, ReadArgs};
 use crate::query::{Library, Overrides};
-use crate::source::Limits;
+use crate::source::{Limits, Source};
 use crate::tables::select::{Entity, Selection};
 
 /// A usage error with its remedy.
@@ -26,7 +26,27 @@ pub fn usage(what: String, hint: &str) -> anyhow::Error {
 /// # Errors
 /// Those of [`read`], a month or time that does not exist, a period that ends before it begins.
 pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result<Options> {
-    let read = read(&args.read, paths)?;
+    input_of(args, paths, about, None)
+}
+
+/// The same of logs that were found before, wherever the paths lead.
+///
+/// # Errors
+/// Those of [`input`].
+pub fn input_of(
+    args: &InputArgs,
+    paths: &[PathBuf],
+    about: Option<&str>,
+    found: Option<Vec<Source>>,
+) -> Result<Options> {
+    let read = match found {
+        None => read(&args.read, paths)?,
+        Some(found) => Options {
+            paths: paths.to_vec(),
+            found: Some(found),
+            ..read(&args.read, &[])?
+        },
+    };
     let (since, until) = period(args, read.zone)?;
     let hosts = args.hosts.clone();
     let about = about.map(entity).transpose()?;

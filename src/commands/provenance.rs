@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+use chrono_tz::Tz;
+
 use super::load::{Loaded, Options};
 use crate::cli::ReportArgs;
 use crate::query::Query;
 use crate::report::Report;
-use crate::report::manifest::{FileHash, Manifest, OptionUsed, ParameterUsed, SourceHash};
+use crate::report::manifest::{FORMAT, FileHash, Manifest, OptionUsed, ParameterUsed, SourceHash};
 use crate::report::templates::Templates;
+use crate::tables::build::SourceRow;
+use crate::tables::zone::rfc3339;
 
 /// The command line as far as it decides the result, in one order: two runs on other threads, with the same
 /// paths in another order, or into another folder give the same bytes (law 2).
@@ -16,7 +20,11 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
     let given = &args.input;
     let mut add = |name: &str, values: Vec<String>| {
         for value in values {
-            words.extend([name.to_owned(), value]);
+            if value.starts_with('-') {
+                words.push(format!("{name}={value}"));
+            } else {
+                words.extend([name.to_owned(), value]);
+            }
         }
     };
     let sorted = |values: &[String]| {
@@ -46,14 +54,22 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
     add("--param", sorted(&args.library.params));
     add("--queries", path(&args.library.queries));
     add("--templates", path(&args.templates));
-    let mut paths: Vec<String> = input
-        .paths
-        .iter()
-        .map(|p| p.display().to_string())
-        .collect();
-    paths.sort_unstable();
+    add("--case", path(&args.case));
+    words.extend(args.evidence.then(|| "--evidence".to_owned()));
+    let paths = paths(input);
+    if paths.iter().any(|path| path.starts_with('-')) {
+        words.push("--".to_owned());
+    }
     words.extend(paths);
     words
+}
+
+/// The paths given, sorted.
+fn paths(input: &Options) -> Vec<String> {
+    let paths = input.paths.iter().map(|path| path.display().to_string());
+    let mut paths: Vec<String> = paths.collect();
+    paths.sort_unstable();
+    paths
 }
 
 /// The hosts that it is narrowed to, in words.
@@ -152,9 +168,11 @@ pub(super) fn library_origin(args: &ReportArgs) -> String {
         .map_or_else(|| "built in".into(), |dir| dir.display().to_string())
 }
 
+/// The manifest, but for the names of the report's files, which whoever writes them knows.
 pub(super) fn manifest(
     report: &Report,
     loaded: &Loaded,
+    input: &Options,
     queries: &[&Query],
     templates: &Templates,
     origin: &str,
@@ -168,56 +186,82 @@ pub(super) fn manifest(
             changed: param.changed,
         })
     });
+    let library = queries.iter().map(|query| FileHash {
+        name: query.name.clone(),
+        sha256: query.sha256.clone(),
+        origin: if query.is_builtin() {
+            "built in".into()
+        } else {
+            origin.to_owned()
+        },
+    });
     Manifest {
         tool: "mtaudit".into(),
+        format: FORMAT,
         version: env!("CARGO_PKG_VERSION").into(),
         command: report.command.clone(),
         generated_at: report.generated_at.clone(),
         kind: report.kind.clone(),
         complete: report.coverage.complete,
-        options: vec![
-            OptionUsed {
-                name: "timezone".into(),
-                value: report.period.timezone.clone(),
-            },
-            OptionUsed {
-                name: "since".into(),
-                value: report.period.since.clone().unwrap_or_default(),
-            },
-            OptionUsed {
-                name: "until".into(),
-                value: report.period.until.clone().unwrap_or_default(),
-            },
-            OptionUsed {
-                name: "local-domain".into(),
-                value: loaded.local_domains.join(" "),
-            },
-        ],
+        paths: paths(input),
+        options: options(report, loaded, input),
         parameters: parameters.collect(),
+        case: report.case.clone(),
         sources: loaded
             .sources
             .iter()
-            .map(|source| SourceHash {
-                path: source.path.clone(),
-                member: source.member.clone(),
-                bytes: source.bytes,
-                sha256: source.sha256.clone().unwrap_or_default(),
-                decoded_bytes: source.decoded_bytes,
-                decoded_sha256: source.decoded_sha256.clone().unwrap_or_default(),
-            })
+            .map(|source| hashes(source, input.zone))
             .collect(),
-        queries: queries
-            .iter()
-            .map(|query| FileHash {
-                name: query.name.clone(),
-                sha256: query.sha256.clone(),
-                origin: if query.is_builtin() {
-                    "built in".into()
-                } else {
-                    origin.to_owned()
-                },
-            })
-            .collect(),
+        queries: library.collect(),
         templates: templates.hashes(&report.kind),
+        files: Vec::new(),
+    }
+}
+
+/// The options in effect, those that were not given among them.
+fn options(report: &Report, loaded: &Loaded, input: &Options) -> Vec<OptionUsed> {
+    let year = input.year.map(|year| year.to_string());
+    let mut hosts = input.selection.hosts.clone();
+    hosts.sort_unstable();
+    let values = [
+        ("timezone", report.period.timezone.clone()),
+        ("year", year.unwrap_or_default()),
+        ("since", report.period.since.clone().unwrap_or_default()),
+        ("until", report.period.until.clone().unwrap_or_default()),
+        ("host", hosts.join(" ")),
+        ("local-domain", loaded.local_domains.join(" ")),
+    ];
+    let used = |(name, value): (&str, String)| OptionUsed {
+        name: name.into(),
+        value,
+    };
+    values.into_iter().map(used).collect()
+}
+
+fn hashes(source: &SourceRow, zone: Tz) -> SourceHash {
+    let known = |hash: &Option<String>| hash.clone().filter(|hash| !hash.is_empty());
+    SourceHash {
+        path: source.path.clone(),
+        member: source.member.clone(),
+        bytes: source.bytes,
+        sha256: known(&source.sha256),
+        decoded_bytes: source.decoded_bytes,
+        decoded_sha256: known(&source.decoded_sha256),
+        mtime: source.mtime.map(|ts| rfc3339(Tz::UTC, ts)),
+        codec: source.codec.clone(),
+        format: source.format.clone(),
+        hosts: source.hosts.clone(),
+        lines: source.lines,
+        events: source.events,
+        ignored: source.ignored,
+        unrecognised: source.unrecognised,
+        undecodable: source.undecodable,
+        first: source.first_ts.map(|ts| rfc3339(zone, ts)),
+        last: source.last_ts.map(|ts| rfc3339(zone, ts)),
+        year: source.year,
+        year_method: source.year_method.clone(),
+        duplicate_of: source.duplicate_of,
+        problem: source.problem.clone(),
+        sha256_after: None,
     }
 }

@@ -12,21 +12,44 @@ use super::load::{Loaded, Options, load};
 use super::options::usage;
 use super::provenance::{command, filters, hosts, library_origin, manifest, method};
 use super::query::{state, wanted};
-use super::{Done, STACK, Usage, coverage, options};
+use super::{Done, STACK, Usage, coverage, custody, evidence, options};
 use crate::cli::ReportArgs;
 use crate::query::{Answer, Engine, Library, Overrides, Query};
+use crate::report::case::CaseFile;
 use crate::report::definition::Definition;
+use crate::report::escape::visible;
+use crate::report::folder::Evidence;
 use crate::report::templates::Templates;
 use crate::report::{Finding, Report, Section};
 use crate::report::{chart, folder};
+use crate::source::Source;
 use crate::tables::zone::rfc3339;
+
+/// What a report that is made again takes from the manifest of the first.
+#[derive(Default)]
+pub struct Again {
+    /// Its sources where they are now, by the names and times that they had.
+    pub found: Vec<Source>,
+    /// The time that was printed as that of the report.
+    pub generated_at: Option<String>,
+    /// Its case.
+    pub case: Option<CaseFile>,
+}
 
 /// Writes a report folder.
 ///
 /// # Errors
-/// Usage: an unknown report, query, parameter or zone, a template that is wrong, a folder that cannot be written.
-/// All of these are found before any log is read.
+/// Usage: an unknown report, query, parameter or zone, a template or case that is wrong, a folder that cannot be
+/// written. All of these are found before any log is read.
 pub fn run(args: &ReportArgs) -> Result<Done> {
+    write(args, None)
+}
+
+/// Writes a report folder, as `again` says where there is an earlier one.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     let (library, overrides) = options::library(&args.library)?;
     let templates = Templates::load(args.templates.as_deref()).map_err(wrong)?;
     let (kind, paths) = kind_and_paths(args, &templates)?;
@@ -36,8 +59,12 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
             "write `mtaudit report incident --about …`",
         ));
     }
-    let mut input = options::input(&args.input, &paths, args.about.as_deref())?;
-    let generated_at = generated_at(args)?;
+    let found = again.as_ref().map(|again| again.found.clone());
+    let mut input = options::input_of(&args.input, &paths, args.about.as_deref(), found)?;
+    let (generated_at, case) = match again {
+        Some(again) => (again.generated_at, again.case),
+        None => (generated_at(args)?, case(args)?),
+    };
     let definition = templates.definition(&kind).map_err(wrong)?;
     let queries = queries(&definition, &library, &templates.definition_place(&kind))?;
     crate::query::params::check_overrides(queries.iter().copied(), &overrides).map_err(wrong)?;
@@ -64,7 +91,7 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         assemble(&kind, &definition, answers, &loaded, &input)
     })?;
     report.command.clone_from(&command);
-    report.generated_at.clone_from(&generated_at);
+    report.generated_at = generated_at;
     report.filters = filters(args);
     if let Some(key) = &args.about {
         // A denominator of "all mail" is then all mail of this key.
@@ -77,14 +104,26 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     report.tiles = definition
         .tiles(&report.sections, &templates.definition_place(&kind))
         .map_err(|error| anyhow!("{error}"))?;
-    let manifest = manifest(
+    let evidence = match args.evidence {
+        true => evidence::write(&mut report.findings, &loaded.sources, &input),
+        false => Evidence::new(),
+    };
+    let after = match case {
+        Some(case) => hash_again(&mut report, case, &loaded, &input),
+        None => Vec::new(),
+    };
+    let mut manifest = manifest(
         &report,
         &loaded,
+        &input,
         &queries,
         &templates,
         &library_origin(args),
     );
-    let write = || out.write(&report, &manifest, &templates);
+    for (source, sha256) in manifest.sources.iter_mut().zip(after) {
+        source.sha256_after = sha256;
+    }
+    let write = || out.write(&mut report, &mut manifest, &templates, evidence);
     input
         .timings
         .of("render and write", write)
@@ -93,12 +132,50 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
     if !args.input.read.quiet {
         say(&report, &args.out)?;
     }
-    let done = state(&loaded.sources);
+    let done = match state(&loaded.sources) {
+        Done::Complete if !report.coverage.complete => Done::Incomplete,
+        done => done,
+    };
     // The tables' files go, where they are temporary.
     drop(loaded.kept.take());
     // The process ends here: taking millions of cells apart one by one would only make people wait.
     std::mem::forget((loaded, engine, report));
     Ok(done)
+}
+
+/// The case, taken apart.
+fn case(args: &ReportArgs) -> Result<Option<CaseFile>> {
+    let Some(file) = &args.case else {
+        return Ok(None);
+    };
+    let name = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|error| {
+        usage(
+            format!("--case {name}: {error}"),
+            "name a TOML file with at least `reference = \"…\"`",
+        )
+    })?;
+    CaseFile::parse(&name, &bytes).map(Some).map_err(wrong)
+}
+
+/// Puts the case into the report, with what hashing every source again comes to, as all reading is done. A source that
+/// changed meanwhile leaves the evidence incomplete. Gives the hashes of the sources.
+fn hash_again(
+    report: &mut Report,
+    case: CaseFile,
+    loaded: &Loaded,
+    input: &Options,
+) -> Vec<Option<String>> {
+    let rehash = || custody::rehash(&loaded.sources, input);
+    let (said, hashes) = input.timings.of("hash again", rehash);
+    let coverage = &mut report.coverage;
+    coverage.complete &= said.changed.is_empty();
+    coverage
+        .problems
+        .extend(said.changed.iter().map(|changed| format!("{changed}.")));
+    report.case = Some(case);
+    report.rehashed = Some(said);
+    hashes
 }
 
 /// Why there is nothing to report, when what was asked for leaves no row of logs that do hold some.
@@ -272,6 +349,9 @@ fn assemble(
         tool: concat!("mtaudit ", env!("CARGO_PKG_VERSION")).to_owned(),
         command: Vec::new(),
         generated_at: None,
+        case: None,
+        rehashed: None,
+        manifest_sha256: String::new(),
         period: coverage::period(
             loaded,
             input.selection.since,
@@ -298,7 +378,13 @@ fn say(report: &Report, out: &std::path::Path) -> Result<()> {
         report.coverage.sources_total,
     )?;
     for problem in report.coverage.problems.iter().take(10) {
-        writeln!(err, "note: {problem}")?;
+        writeln!(err, "note: {}", visible(problem))?;
     }
+    writeln!(
+        err,
+        "SHA-256 of {}: {}",
+        out.join(folder::MANIFEST).display(),
+        report.manifest_sha256
+    )?;
     Ok(())
 }

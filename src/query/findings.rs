@@ -150,6 +150,7 @@ impl Run<'_> {
                 .collect(),
             evidence: lines.first,
             evidence_total: lines.total,
+            evidence_file: None,
             controls: header.controls.clone(),
         }
     }

@@ -32,6 +32,36 @@ pub fn clip(text: &str, max: usize) -> String {
     out
 }
 
+/// As [`visible`] for bytes of a log: one that is no UTF-8 is shown as `⟨E9⟩`. At most about `max` characters; what was
+/// cut is said.
+pub fn clip_bytes(bytes: &[u8], max: usize) -> String {
+    let mut out = String::with_capacity(bytes.len().min(max));
+    let (mut left, mut used) = (max, 0);
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if left == 0 {
+                break;
+            }
+            push_visible(&mut out, c);
+            (left, used) = (left - 1, used + c.len_utf8());
+        }
+        for byte in chunk.invalid() {
+            if left == 0 {
+                break;
+            }
+            out.push_str(&format!("⟨{byte:02X}⟩"));
+            (left, used) = (left - 1, used + 1);
+        }
+        if left == 0 {
+            break;
+        }
+    }
+    if used < bytes.len() {
+        out.push_str(&format!("… ({} B more)", bytes.len() - used));
+    }
+    out
+}
+
 fn push_visible(out: &mut String, c: char) {
     match c {
         '\u{0}'..='\u{1f}' => out.push(picture(c)),
@@ -204,6 +234,18 @@ mod tests {
         assert_eq!(clip("abcdef", 4), "abc…");
         assert_eq!(clip("abcd", 4), "abcd");
         assert_eq!(clip("", 4), "");
+    }
+
+    #[test]
+    fn bytes_are_shown_one_by_one() {
+        assert_eq!(
+            clip_bytes(b"a\x1b[2J\xe9\xc3\xa9\xff\t\r", 99),
+            "a␛[2J⟨E9⟩é⟨FF⟩␉␍"
+        );
+        assert_eq!(clip_bytes("⟨E9⟩\u{202e}".as_bytes(), 99), "⟨E9⟩⟨U+202E⟩");
+        assert_eq!(clip_bytes(b"abcdef", 4), "abcd… (2 B more)");
+        assert_eq!(clip_bytes(b"ab\xff\xff", 3), "ab⟨FF⟩… (1 B more)");
+        assert_eq!(clip_bytes(b"abcd", 4), "abcd");
     }
 
     #[test]

@@ -8,11 +8,17 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::manifest::{self, Manifest, sha256_hex};
+use super::sums::SUMS;
 use super::templates::Templates;
 use super::{Error, QueryResult, Report, csv, html, json, md};
 
-const MANIFEST: &str = "manifest.json";
-const SUMS: &str = "SHA256SUMS";
+/// Name of the manifest.
+pub const MANIFEST: &str = "manifest.json";
+/// Raw lines behind findings, by file name.
+pub type Evidence = BTreeMap<String, Vec<u8>>;
+
+const DOCUMENTS: [&str; 3] = ["report.html", "report.md", "report.json"];
+const EVIDENCE: &str = "evidence";
 const TABLES: &str = "tables";
 const SOURCES: &str = "tables/sources.csv";
 /// Every file is first written under this name beside its own.
@@ -88,15 +94,26 @@ impl Folder {
         &self.path
     }
 
-    /// Writes all files of a report and removes tables that an earlier report left. `SHA256SUMS` comes last: while it
-    /// does not match, the folder is not finished.
+    /// Writes all files of a report and removes tables and evidence that an earlier report left. `SHA256SUMS` comes
+    /// last: while it does not match, the folder is not finished. The manifest is made first: the report states its
+    /// hash, and it names all files.
     pub fn write(
         &self,
-        report: &Report,
-        manifest: &Manifest,
+        report: &mut Report,
+        manifest: &mut Manifest,
         templates: &Templates,
+        evidence: Evidence,
     ) -> Result<(), Error> {
-        let files = render(report, manifest, templates)?;
+        manifest.files = names(report, &evidence);
+        let rendered = manifest::render(manifest).map_err(|e| internal(MANIFEST, &e))?;
+        report.manifest_sha256 = sha256_hex(&rendered);
+        let mut files = render(report, templates)?;
+        files.insert(MANIFEST.to_owned(), rendered);
+        files.extend(evidence);
+        if files.keys().any(|name| name.starts_with(EVIDENCE)) {
+            let dir = self.path.join(EVIDENCE);
+            fs::create_dir_all(&dir).map_err(|e| unwritable(&dir.display().to_string(), &e))?;
+        }
         let mut sums = String::new();
         for (name, bytes) in &files {
             self.put(name, bytes)?;
@@ -112,47 +129,65 @@ impl Folder {
     }
 
     fn remove_stale(&self, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
-        let dir = self.path.join(TABLES);
-        let remove = || -> io::Result<()> {
-            for entry in fs::read_dir(&dir)? {
-                let entry = entry?;
-                let name = format!("{TABLES}/{}", entry.file_name().to_string_lossy());
-                if name.ends_with(".csv") && !files.contains_key(&name) {
-                    fs::remove_file(entry.path())?;
+        for (folder, ending) in [(TABLES, ".csv"), (EVIDENCE, ".txt")] {
+            let dir = self.path.join(folder);
+            let remove = || -> io::Result<()> {
+                for entry in fs::read_dir(&dir)? {
+                    let entry = entry?;
+                    let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+                    if name.ends_with(ending) && !files.contains_key(&name) {
+                        fs::remove_file(entry.path())?;
+                    }
                 }
+                Ok(())
+            };
+            if dir.is_dir() {
+                remove().map_err(|e| unwritable(&dir.display().to_string(), &e))?;
             }
-            Ok(())
-        };
-        remove().map_err(|e| unwritable(&dir.display().to_string(), &e))
+        }
+        Ok(())
     }
 }
 
-/// Every file of the report but the sums, by name; they are made side by side.
-fn render(
-    report: &Report,
-    manifest: &Manifest,
-    templates: &Templates,
-) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+/// Names of all files of the report, sorted.
+fn names(report: &Report, evidence: &Evidence) -> Vec<String> {
+    let tables = tables(report).map(|result| result.csv.as_str());
+    let own = [MANIFEST, SUMS, SOURCES];
+    let own = own.into_iter().chain(DOCUMENTS);
+    let evidence = evidence.keys().map(String::as_str);
+    let mut names: Vec<String> = own
+        .chain(tables)
+        .chain(evidence)
+        .map(str::to_owned)
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// Results that have a table of their own.
+fn tables(report: &Report) -> impl Iterator<Item = &QueryResult> {
     let results = report.sections.iter().flat_map(|section| &section.results);
-    let tables: Vec<&QueryResult> = results.filter(|r| r.not_assessable.is_none()).collect();
+    results.filter(|result| result.not_assessable.is_none())
+}
+
+/// The documents and tables by name; they are made side by side.
+fn render(report: &Report, templates: &Templates) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let tables: Vec<&QueryResult> = tables(report).collect();
     for result in &tables {
         check_name(&result.csv, &result.name)?;
     }
     let table = |result: &QueryResult| {
         csv::table(&result.columns, result.full.iter()).map_err(|e| internal(&result.csv, &e))
     };
-    let documents: [(&str, &Make<'_>); 5] = [
-        ("report.html", &|| {
+    let documents: [(&str, &Make<'_>); 4] = [
+        (DOCUMENTS[0], &|| {
             html::render(report, templates).map(String::into_bytes)
         }),
-        ("report.md", &|| {
+        (DOCUMENTS[1], &|| {
             md::render(report, templates).map(String::into_bytes)
         }),
-        ("report.json", &|| {
+        (DOCUMENTS[2], &|| {
             json::report(report).map_err(|e| internal("report.json", &e))
-        }),
-        (MANIFEST, &|| {
-            manifest::render(manifest).map_err(|e| internal(MANIFEST, &e))
         }),
         (SOURCES, &|| {
             csv::sources(&report.coverage.sources).map_err(|e| internal(SOURCES, &e))
@@ -220,7 +255,12 @@ mod tests {
     fn written(dir: &Path, report: &Report) {
         let folder = prepare(dir).unwrap();
         folder
-            .write(report, &sample::manifest(), &Templates::load(None).unwrap())
+            .write(
+                &mut report.clone(),
+                &mut sample::manifest(),
+                &Templates::load(None).unwrap(),
+                Evidence::from([("evidence/001_x.txt".to_owned(), b"line\n".to_vec())]),
+            )
             .unwrap();
     }
 
@@ -258,6 +298,23 @@ mod tests {
             );
         }
         assert!(there.contains(&"tables/sources.csv".to_string()));
+        assert!(there.contains(&"evidence/001_x.txt".to_string()));
+        assert!(
+            super::super::sums::check(&out)
+                .unwrap()
+                .differences
+                .is_empty()
+        );
+        // The manifest names every file, and the report has the manifest's hash.
+        let manifest = fs::read(out.join(MANIFEST)).unwrap();
+        there.push(SUMS.to_owned());
+        there.sort();
+        assert_eq!(manifest::parse(&manifest, "m").unwrap().files, there);
+        let hash = sha256_hex(&manifest);
+        for name in DOCUMENTS {
+            let text = fs::read_to_string(out.join(name)).unwrap();
+            assert!(text.contains(&hash), "{name}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `commands::report` fills a [`Report`]; templates and exporters see it and nothing else. This module knows
 //! neither polars nor clap. `report.json` is exactly the value that templates see.
 
+pub mod case;
 pub mod chart;
 pub mod csv;
 pub mod definition;
@@ -17,6 +18,7 @@ pub mod manifest;
 pub mod md;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sums;
 pub mod templates;
 pub mod text;
 
@@ -40,6 +42,12 @@ pub struct Report {
     pub command: Vec<String>,
     /// RFC 3339, only when the user gave it (`--generated-at`, `SOURCE_DATE_EPOCH`).
     pub generated_at: Option<String>,
+    /// The case header (`--case`).
+    pub case: Option<case::CaseFile>,
+    /// What hashing the sources again came to, where a case asked for it.
+    pub rehashed: Option<Rehashed>,
+    /// SHA-256 of `manifest.json`.
+    pub manifest_sha256: String,
     /// What the report covers.
     pub period: Period,
     /// Options that narrow the report, in words (`host mx1`, `about alice@corp.example`).
@@ -54,6 +62,17 @@ pub struct Report {
     pub coverage: Coverage,
     /// How it was made: sentences of method and of limits.
     pub method: Vec<String>,
+}
+
+/// Hashes before and after reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rehashed {
+    /// Sources that were hashed again.
+    pub sources: u64,
+    /// Those that had another SHA-256 than when they were read, or could not be read any more, each with what differs.
+    pub changed: Vec<String>,
+    /// Those that were not hashed again, each with the reason.
+    pub left_out: Vec<String>,
 }
 
 /// The time that the report covers.
@@ -124,6 +143,8 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// How many lines show it.
     pub evidence_total: u64,
+    /// File of the report with these lines as they are (`--evidence`).
+    pub evidence_file: Option<String>,
     /// Controls it speaks to (`NIST SP 800-53 AC-7`).
     pub controls: Vec<String>,
 }

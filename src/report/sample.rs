@@ -397,6 +397,7 @@ fn findings() -> Vec<Finding> {
             })
             .collect(),
         evidence_total: total,
+        evidence_file: (total > 0).then(|| "evidence/001_access_password_guessing.txt".into()),
         controls: vec!["NIST SP 800-53 AC-7".into()],
     };
     let hostile = format!(
@@ -547,6 +548,21 @@ fn sections() -> Vec<Section> {
     ]
 }
 
+fn case() -> case::CaseFile {
+    case::CaseFile {
+        file: "case.toml".into(),
+        sha256: "00".into(),
+        header: case::Case {
+            reference: "2026-0417".into(),
+            purpose: Some(format!("Who guessed the password of {}?", HOSTILE[0])),
+            requester: Some(HOSTILE[1].into()),
+            examiner: Some(HOSTILE[3].into()),
+            authority: None,
+            handling: Some("Confidential; for the addressee alone.".into()),
+        },
+    }
+}
+
 /// A report with everything in it.
 pub fn report(kind: &str) -> Report {
     Report {
@@ -558,6 +574,13 @@ pub fn report(kind: &str) -> Report {
         tool: "mtaudit 0.1.0".into(),
         command: ["mtaudit", "report", kind, "--month", "2026-10", "logs/"].map(String::from).to_vec(),
         generated_at: Some("2026-11-02T09:00:00+01:00".into()),
+        case: Some(case()),
+        rehashed: Some(Rehashed {
+            sources: 6,
+            changed: vec![format!("{}: other SHA-256 than before", HOSTILE[0])],
+            left_out: Vec::new(),
+        }),
+        manifest_sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(),
         period: Period {
             since: Some("2026-10-01T00:00:00+02:00".into()),
             until: Some("2026-11-01T00:00:00+01:00".into()),
@@ -587,6 +610,8 @@ pub fn empty_report() -> Report {
         method: Vec::new(),
         period: Period::default(),
         filters: Vec::new(),
+        case: None,
+        rehashed: None,
         generated_at: None,
         command: Vec::new(),
         intro: String::new(),
@@ -621,6 +646,7 @@ pub fn huge_report() -> Report {
 pub fn manifest() -> Manifest {
     Manifest {
         tool: "mtaudit".into(),
+        format: super::manifest::FORMAT,
         version: "0.1.0".into(),
         command: vec!["report".into(), "audit".into(), "logs/".into()],
         generated_at: None,
@@ -630,14 +656,16 @@ pub fn manifest() -> Manifest {
             name: "timezone".into(),
             value: "Europe/Berlin".into(),
         }],
+        paths: vec!["logs/".into()],
         parameters: Vec::new(),
+        case: Some(case()),
         sources: vec![SourceHash {
             path: "mx1/mail.log".into(),
-            member: None,
             bytes: 3,
-            sha256: "00".into(),
+            sha256: Some("00".into()),
             decoded_bytes: 3,
-            decoded_sha256: "00".into(),
+            decoded_sha256: Some("00".into()),
+            ..SourceHash::default()
         }],
         queries: vec![FileHash {
             name: "capacity/overview".into(),
@@ -645,6 +673,7 @@ pub fn manifest() -> Manifest {
             origin: "built in".into(),
         }],
         templates: Vec::new(),
+        files: vec!["manifest.json".into(), "report.html".into()],
     }
 }
 
@@ -659,7 +688,12 @@ fn look_at_the_sample() {
         let folder = folder::prepare(&std::path::Path::new(&out).join(kind))
             .unwrap_or_else(|e| panic!("{e}"));
         folder
-            .write(&report(kind), &manifest(), &templates)
+            .write(
+                &mut report(kind),
+                &mut manifest(),
+                &templates,
+                folder::Evidence::new(),
+            )
             .unwrap_or_else(|e| panic!("{e}"));
     }
 }

@@ -77,6 +77,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/shared/findings.md"),
     ),
     (
+        "shared/foot.md",
+        include_str!("../../templates/shared/foot.md"),
+    ),
+    (
         "shared/glossary.html",
         include_str!("../../templates/shared/glossary.html"),
     ),

@@ -1,0 +1,149 @@
+//! `report --evidence`: the raw lines behind each finding, one file a finding.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
+
+use rayon::prelude::*;
+
+use super::load::Options;
+use super::lookup::{Line, Lookup, lines};
+use crate::report::escape::{clip_bytes, visible};
+use crate::report::folder::Evidence;
+use crate::report::{Finding, format};
+use crate::source::Outcome;
+use crate::tables::build::SourceRow;
+
+/// Longest line that is written whole, characters. Servers write at most about 2,000.
+const MAX_CHARS: usize = 8192;
+
+/// What was read of one source.
+struct Read {
+    lines: BTreeMap<u64, Line>,
+    /// Nothing when the source is not there.
+    outcome: Option<Outcome>,
+}
+
+/// The files, and their names in the findings. Each source is read once.
+pub fn write(findings: &mut [Finding], rows: &[SourceRow], input: &Options) -> Evidence {
+    let mut wanted: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    for line in findings.iter().flat_map(|finding| &finding.evidence) {
+        wanted
+            .entry(line.path.clone())
+            .or_default()
+            .insert(line.line);
+    }
+    let hashes: HashMap<String, &SourceRow> = rows
+        .iter()
+        .map(|row| (crate::source::shown(&row.path, row.member.as_deref()), row))
+        .collect();
+    let mut lookup = Lookup::of(input);
+    for row in wanted.keys().filter_map(|name| hashes.get(name)) {
+        lookup.seek(&row.path);
+    }
+    let read: BTreeMap<&String, Read> = wanted
+        .par_iter()
+        .map(|(name, wanted)| {
+            let before = hashes.get(name).and_then(|row| row.sha256.as_deref());
+            (name, read(&lookup, name, wanted, before))
+        })
+        .collect();
+    let mut files = Evidence::new();
+    for (index, finding) in findings.iter_mut().enumerate() {
+        if finding.evidence.is_empty() {
+            continue;
+        }
+        let stem = finding.query.replace('/', "_");
+        let name = format!("evidence/{:03}_{stem}.txt", index + 1);
+        files.insert(name.clone(), text(finding, &read, &hashes).into_bytes());
+        finding.evidence_file = Some(name);
+    }
+    files
+}
+
+fn read(lookup: &Lookup, name: &str, wanted: &BTreeSet<u64>, before: Option<&str>) -> Read {
+    let mut found = Read {
+        lines: BTreeMap::new(),
+        outcome: None,
+    };
+    // Of two files that show the same name, the one that was read.
+    for index in lookup.named(name) {
+        let (lines, outcome) = lines(&lookup.all()[*index], wanted);
+        let same = Some(outcome.sha256.as_str()) == before;
+        if found.outcome.is_none() || same {
+            found = Read {
+                lines,
+                outcome: Some(outcome),
+            };
+        }
+        if same {
+            break;
+        }
+    }
+    found
+}
+
+fn text(
+    finding: &Finding,
+    read: &BTreeMap<&String, Read>,
+    hashes: &HashMap<String, &SourceRow>,
+) -> String {
+    let mut out = String::new();
+    // Writing into a `String` does not fail.
+    let _ = writeln!(
+        out,
+        "{}: {}",
+        finding.severity.word(),
+        visible(&finding.sentence)
+    );
+    let _ = writeln!(out, "Query: {}", finding.query);
+    let _ = writeln!(
+        out,
+        "Lines: {} of {} that show it, as they stand in the sources; what acts unseen is shown as ␛ or ⟨U+202E⟩, a byte \
+         that is no UTF-8 as ⟨E9⟩.",
+        finding.evidence.len(),
+        format::count(finding.evidence_total)
+    );
+    let sources: BTreeSet<&String> = finding.evidence.iter().map(|line| &line.path).collect();
+    for name in sources {
+        let before = hashes.get(name).and_then(|row| row.sha256.as_deref());
+        let _ = writeln!(
+            out,
+            "Source: {}, {}",
+            visible(name),
+            state(read.get(name), before)
+        );
+    }
+    out.push('\n');
+    for place in &finding.evidence {
+        let found = read.get(&place.path);
+        let line = found.and_then(|read| read.lines.get(&place.line));
+        let shown = match line {
+            Some(line) => raw(line),
+            None => "(this line is not there any more)".to_owned(),
+        };
+        let _ = writeln!(out, "{}:{}: {shown}", visible(&place.path), place.line);
+    }
+    out
+}
+
+fn state(read: Option<&Read>, before: Option<&str>) -> String {
+    let outcome = read.and_then(|read| read.outcome.as_ref());
+    match (outcome, before) {
+        (None, _) => "not here: its lines cannot be shown".to_owned(),
+        (Some(_), None) => "without a SHA-256".to_owned(),
+        (Some(outcome), Some(before)) if outcome.sha256 == before => format!("SHA-256 {before}"),
+        (Some(outcome), Some(before)) => format!(
+            "changed since it was read for this report: SHA-256 {before} then, {} for these lines",
+            outcome.sha256
+        ),
+    }
+}
+
+/// A line on one line, harmless.
+pub fn raw(line: &Line) -> String {
+    let mut shown = clip_bytes(&line.bytes, MAX_CHARS);
+    if line.cut {
+        shown.push_str(" (the line goes on; it is longer than any that is read)");
+    }
+    shown
+}

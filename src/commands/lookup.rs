@@ -1,0 +1,187 @@
+//! Where the sources of a report are now, by the names that it gives them, and their raw lines.
+//!
+//! Used by what goes back to the evidence: `verify`, `show`, `report --case` and `report --evidence`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+
+use super::load::{BLOCK, Options};
+use crate::source::{self, Outcome, Source};
+use crate::tables::store;
+
+/// Sources by name. Two may share one, when their names are not UTF-8.
+#[derive(Default)]
+pub struct Lookup {
+    found: Vec<Source>,
+    by_name: HashMap<String, Vec<usize>>,
+    /// Paths that were found, or looked at on their own.
+    paths: HashSet<String>,
+}
+
+impl Lookup {
+    /// The sources under these paths; folders of tables hold none.
+    pub fn under(paths: &[PathBuf]) -> Lookup {
+        let mut lookup = Lookup::default();
+        let logs = paths.iter().filter(|path| !store::is_store(path));
+        let logs: Vec<PathBuf> = logs.cloned().collect();
+        lookup.add(source::discover(&logs));
+        lookup
+    }
+
+    /// The sources that a command was to read.
+    pub fn of(input: &Options) -> Lookup {
+        match &input.found {
+            None => Lookup::under(&input.paths),
+            Some(found) => {
+                let mut lookup = Lookup::default();
+                lookup.add(found.clone());
+                lookup
+            }
+        }
+    }
+
+    fn add(&mut self, found: Vec<Source>) {
+        for source in found {
+            let index = self.found.len();
+            self.by_name.entry(source.name()).or_default().push(index);
+            self.paths.insert(source.path.clone());
+            self.found.push(source);
+        }
+    }
+
+    /// Also looks at the path itself where no source under the paths has it: tables name files that lie elsewhere.
+    pub fn seek(&mut self, path: &str) {
+        let there = || PathBuf::from(path).symlink_metadata().is_ok();
+        if self.paths.insert(path.to_owned()) && there() {
+            self.add(source::discover(&[PathBuf::from(path)]));
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Source] {
+        &self.found
+    }
+
+    /// Those of this name, by their place in [`Self::all`].
+    pub fn named(&self, name: &str) -> &[usize] {
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Names that someone may mean: this very one or, where there is none, those that end so, or that this one ends with.
+pub fn meant<'a>(names: impl Iterator<Item = (usize, &'a String)>, wanted: &str) -> Vec<usize> {
+    let (mut exact, mut near) = (Vec::new(), Vec::new());
+    for (index, name) in names {
+        if name == wanted {
+            exact.push(index);
+        } else if ends_alike(name, wanted) {
+            near.push(index);
+        }
+    }
+    if exact.is_empty() { near } else { exact }
+}
+
+/// One name ends with the other, at a `/`, or they are the same once shown.
+fn ends_alike(one: &str, other: &str) -> bool {
+    let (one, other) = (
+        crate::report::escape::visible(one),
+        crate::report::escape::visible(other),
+    );
+    let ends = |long: &str, short: &str| {
+        let before = long.strip_suffix(short);
+        before.is_some_and(|rest| !short.is_empty() && (rest.is_empty() || rest.ends_with('/')))
+    };
+    ends(&one, &other) || ends(&other, &one)
+}
+
+/// A line as it stands in its source, without its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// It is longer than any that is parsed, and this is its beginning.
+    pub cut: bool,
+}
+
+/// The wanted lines of a source, and what reading all of it came to.
+pub fn lines(source: &Source, wanted: &BTreeSet<u64>) -> (BTreeMap<u64, Line>, Outcome) {
+    let mut found = BTreeMap::new();
+    let outcome = source::read(source, BLOCK, &|_| {}, &mut |block| {
+        let (mut number, mut rest) = (block.first_line, &block.bytes[..]);
+        for next in wanted.range(block.first_line..) {
+            while number < *next {
+                let Some(end) = memchr::memchr(b'\n', rest) else {
+                    return;
+                };
+                rest = &rest[end + 1..];
+                number += 1;
+            }
+            if rest.is_empty() {
+                return;
+            }
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let line = Line {
+                bytes: rest[..end].to_vec(),
+                cut: block.cut,
+            };
+            found.insert(number, line);
+        }
+    });
+    (found, outcome)
+}
+
+/// What reading a source from end to end comes to.
+pub fn read(source: &Source) -> Outcome {
+    source::read(source, BLOCK, &|_| {}, &mut |_| {})
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn lines_are_those_of_the_file_in_blocks_of_any_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.log");
+        // More than one block, an empty line, one that is too long, and none at the end.
+        let mut text = String::new();
+        for n in 1..=60_000 {
+            text.push_str(&format!("line number {n} of many\n"));
+        }
+        text.push('\n');
+        text.push_str(&"x".repeat(source::MAX_LINE + 10));
+        text.push_str("\nlast");
+        std::fs::write(&path, &text).unwrap();
+        let found = source::discover(&[path]);
+        let wanted = BTreeSet::from([1, 2, 45_000, 60_000, 60_001, 60_002, 60_003, 60_004, 99_999]);
+        let (lines, outcome) = lines(&found[0], &wanted);
+        assert_eq!(outcome.lines, 60_003);
+        let all: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 7);
+        for (number, line) in &lines {
+            let whole = all[*number as usize - 1].as_bytes();
+            assert_eq!(line.cut, *number == 60_002);
+            assert_eq!(
+                line.bytes,
+                whole[..whole.len().min(source::MAX_LINE)],
+                "{number}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_met_from_their_end() {
+        for (one, other, alike) in [
+            ("logs/mx1/mail.log", "mail.log", true),
+            ("logs/mx1/mail.log", "x/logs/mx1/mail.log", true),
+            ("logs/a.tar!/mx1/mail.log", "mx1/mail.log", true),
+            ("logs/a.tar!/mail.log", "mail.log", true),
+            ("logs/xmail.log", "mail.log", false),
+            ("logs/mail.log", "", false),
+            ("a\u{202e}b", "a⟨U+202E⟩b", true),
+        ] {
+            assert_eq!(ends_alike(one, other), alike, "{one} {other}");
+        }
+    }
+}
