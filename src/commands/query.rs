@@ -76,7 +76,7 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
 
 /// Columns that commands read themselves: to narrow the tables, and for the period of a report.
 const USED: &str =
-    "message parent host reason received_ts removed_ts ts last_ts connect_ts disconnect_ts";
+    "message parent host reason received_ts removed_ts ts first_ts last_ts to_ts connect_ts disconnect_ts";
 
 /// What these queries and the commands read.
 pub fn wanted(queries: &[&Query]) -> Wanted {

@@ -314,6 +314,24 @@ pub const TABLES: &[Table] = &[
         example_line Int "line of the first",
     ),
     table!(
+        "activity", "lines of one host and source in five minutes, whatever they say",
+        host Text "host name as logged",
+        ts Time "begin of the five minutes, UTC",
+        lines Int "lines in them",
+        first_ts Time "earliest of these lines, UTC",
+        last_ts Time "latest of these lines, UTC",
+        last_line Int "the last of these lines; `line` is the first",
+        => buckets of "ts"
+    ),
+    table!(
+        "clock_steps", "where the time of a host's lines goes back by 5 seconds or more, or ahead by 5 minutes or more",
+        host Text "host name as logged",
+        from_ts Time "the line before, UTC",
+        to_ts Time "this line, UTC",
+        seconds Float "from one to the other: negative when time goes back",
+        repeated Bool "the line's local hour occurs twice on that day: the clocks are set back for the winter",
+    ),
+    table!(
         "ignored_lines", "known lines of no interest, by kind",
         format Text "format that claims the program",
         program Text "program as logged",

@@ -43,7 +43,7 @@ use crate::source::{sha256, sha256_of};
 pub const INDEX: &str = crate::source::TABLES[0];
 
 /// Version of the layout, to be raised when an older reader would misread a newer folder.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// The day of rows without one, as Hive writes it.
 const NO_DAY: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -58,7 +58,13 @@ const UNFINISHED: &str = ".unfinished";
 const GROUP: usize = 1 << 16;
 
 /// Tables that are small however long the logs are.
-const SMALL: &[&str] = &["sources", "line_shapes", "ignored_lines"];
+const SMALL: &[&str] = &[
+    "sources",
+    "line_shapes",
+    "activity",
+    "clock_steps",
+    "ignored_lines",
+];
 
 /// Bytes of text in memory for a byte of a file: texts repeat, and pages are compressed.
 const UNPACKED: u64 = 4;
