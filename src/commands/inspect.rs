@@ -34,7 +34,8 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
         sum(|s| s.unrecognised),
         sum(|s| s.undecodable),
     );
-    let engine = Engine::new(loaded.tables.frames, input.zone);
+    let engine = Engine::new(loaded.tables.frames, input.zone)
+        .over(input.selection.since, input.selection.until);
     let table = engine.sql(SOURCES).map_err(|error| anyhow!("{error}"))?;
     print::rows(&table, args.format)?;
     if args.format == Format::Table {
@@ -49,7 +50,7 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
 fn silences(engine: &Engine) -> Result<()> {
     let library = options::queries(None)?;
     let answer = library
-        .find("evidence/coverage")
+        .find("evidence/gaps")
         .and_then(|query| engine.run(query, &Overrides::new()))
         .map_err(|error| anyhow!("{error}"))?;
     let shown =
@@ -74,7 +75,7 @@ fn silences(engine: &Engine) -> Result<()> {
     print::rows(&table, Format::Table)?;
     let more = answer.result.total - table.rows.len();
     if more > 0 {
-        writeln!(io::stdout(), "{more} more: mtaudit query coverage")?;
+        writeln!(io::stdout(), "{more} more: mtaudit query gaps")?;
     }
     Ok(())
 }

@@ -51,6 +51,7 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
         return Err(nothing);
     }
     let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
+        .over(input.selection.since, input.selection.until)
         .narrowed(input.selection.about.is_some());
     let decoded: u64 = loaded.sources.iter().map(|s| s.decoded_bytes).sum();
     let ask = || ask(&engine, &queries, &overrides, &input);

@@ -16,9 +16,9 @@ pub const BUCKET: i64 = 300_000_000;
 /// is out of order by a second or two.
 const BACK: i64 = 5_000_000;
 
-/// A line later by so much, µs, is a step ahead. The logs cannot tell it from silence; one that is taken back later is
-/// a clock that was wrong meanwhile.
-const AHEAD: i64 = BUCKET;
+/// A line later by so much, µs, is a step ahead. The logs cannot tell it from silence; where it undoes a step back, that
+/// was a line that came late, and where it is undone by one, the clock was wrong meanwhile.
+const AHEAD: i64 = 60_000_000;
 
 /// Lines of one host and source in five minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +228,7 @@ mod tests {
             .iter()
             .map(|s| (s.line, (s.to_ts - s.from_ts) / SECOND))
             .collect();
-        assert_eq!(steps, [(4, -6), (6, 300), (7, -50)]);
+        assert_eq!(steps, [(4, -6), (5, 210), (6, 300), (7, -50)]);
     }
 
     #[test]

@@ -387,6 +387,8 @@ impl Build<'_> {
             .number("lines", |a| a.2.lines as i64)
             .time("first_ts", |a| a.2.first_ts)
             .time("last_ts", |a| a.2.last_ts)
+            .number("first_second", |a| a.2.first_ts.div_euclid(1_000_000))
+            .number("last_second", |a| a.2.last_ts.div_euclid(1_000_000))
             .number("last_line", |a| a.2.last_line as i64)
             .buckets(self.zone, |a| a.2.start)
             .place(|a| a.0)
@@ -417,9 +419,7 @@ impl Build<'_> {
                 source: *source,
                 line: line(item),
             };
-            of(times)
-                .iter()
-                .map(move |item| (place(item), *host, item))
+            of(times).iter().map(move |item| (place(item), *host, item))
         });
         let mut rows: Vec<(Place, Sym, &T)> = rows.collect();
         rows.sort_unstable_by_key(|(place, ..)| *place);

@@ -320,11 +320,13 @@ pub const TABLES: &[Table] = &[
         lines Int "lines in them",
         first_ts Time "earliest of these lines, UTC",
         last_ts Time "latest of these lines, UTC",
+        first_second Int "seconds since 1970 of `first_ts`, UTC",
+        last_second Int "seconds since 1970 of `last_ts`, UTC",
         last_line Int "the last of these lines; `line` is the first",
         => buckets of "ts"
     ),
     table!(
-        "clock_steps", "where the time of a host's lines goes back by 5 seconds or more, or ahead by 5 minutes or more",
+        "clock_steps", "where the time of a host's lines goes back by 5 seconds or more, or ahead by a minute or more",
         host Text "host name as logged",
         from_ts Time "the line before, UTC",
         to_ts Time "this line, UTC",

@@ -175,9 +175,7 @@ impl Selection {
             "activity" => col("first_ts"),
             _ => ts,
         };
-        let until = self
-            .until
-            .map_or(lit(true), |until| first.lt(at(until)));
+        let until = self.until.map_or(lit(true), |until| first.lt(at(until)));
         since.and(until)
     }
 
