@@ -23,11 +23,13 @@
 -- table   = "attempts"
 -- where   = "next_queue_id IS NOT NULL"
 -- missing = "no reply in the logs names the queue ID at the next host"
+-- remedy  = "the logs of all our hosts that pass mail on, with the whole reply of the next one"
 --
 -- [[needs]]
 -- table   = "messages"
 -- where   = "message_id IS NOT NULL"
 -- missing = "the logs hold no Message-ID"
+-- remedy  = "lines of cleanup at level info of the facility mail (`mail.info`)"
 --
 -- [params.skew_seconds]
 -- default = 5

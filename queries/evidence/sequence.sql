@@ -21,6 +21,7 @@
 -- table   = "messages"
 -- or      = ["sessions"]
 -- missing = "the logs hold neither a message nor a connection"
+-- remedy  = "lines of smtpd, cleanup and qmgr at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.edge_minutes]
 -- default = 60

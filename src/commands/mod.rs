@@ -19,6 +19,7 @@ mod report;
 mod scratch;
 mod sources;
 pub mod spill;
+mod statement;
 mod stores;
 pub mod timings;
 mod windows;

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono_tz::Tz;
 use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, IntoLazy, NamedFrom, PolarsError, PolarsResult, TimeUnit,
+    AnyValue, Column, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult, TimeUnit,
 };
 use polars::sql::sql_expr;
 
@@ -160,6 +160,14 @@ impl Engine {
         let findings = findings::conclude(self, query, &params, &frame, &rows)?;
         let result = result(query, &params, None, rows);
         Ok(Answer { result, findings })
+    }
+
+    /// Why the logs cannot answer, if they cannot. The query runs only where its rows tell that.
+    pub fn why_not(&self, query: &Query) -> Result<Option<String>, Error> {
+        match (self.missing(query)?, &query.header.empty) {
+            (None, Some(_)) => Ok(self.run(query, &Overrides::new())?.result.not_assessable),
+            (missing, _) => Ok(missing),
+        }
     }
 
     /// Why the logs cannot answer: the words of every need that no row meets.

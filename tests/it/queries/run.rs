@@ -93,6 +93,7 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
         match name {
             "since" => options.selection.since = Some(moment(value)),
             "until" => options.selection.until = Some(moment(value)),
+            "year" => options.year = Some(value.parse().unwrap()),
             "timezone" => options.zone = value.parse().unwrap(),
             "local-domain" => options.local_domains.push(value.to_owned()),
             _ => drop(overrides.insert(name.to_owned(), value.to_owned())),
