@@ -3,7 +3,8 @@
 //! Names are the contract (design section 5): SQL, CSV headers and prose use the same words. Times are UTC
 //! microseconds; `day`, `hour`, `hour_of_day`, `weekday` are cut in the zone of `--timezone`; `minute` counts
 //! minutes since 1970 UTC, so that windows need no engine-specific date function. Durations are seconds,
-//! sizes bytes. `source` and `line` say where the row begins.
+//! sizes bytes. `source` and `line` say where the row begins. `activity` and `clock_steps` are additions to the design:
+//! what is silent, and whose clock steps, cannot be told from events alone.
 
 use polars::prelude::{Column as Cells, DataFrame, DataType, TimeUnit};
 

@@ -100,7 +100,12 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
         }
     }
     // As a report does: only the columns that the query's text names are filled.
-    let wanted = query.wanted(Wanted::none());
+    let narrowed = options.selection.since.is_some() || options.selection.until.is_some();
+    let wanted = if narrowed {
+        Wanted::default()
+    } else {
+        query.wanted(Wanted::none())
+    };
     let tables = match place {
         Tables::InMemory => {
             options.wanted = wanted;
