@@ -408,11 +408,11 @@ impl Build<'_> {
     }
 
     /// What the times of each host and source hold, in the order of places: no line begins two of a kind.
-    fn times<'t, T>(
-        &'t self,
+    fn times<T>(
+        &self,
         of: fn(&HostTimes) -> &Vec<T>,
         line: fn(&T) -> u64,
-    ) -> Vec<(Place, Sym, &'t T)> {
+    ) -> Vec<(Place, Sym, &T)> {
         let times = self.rows.tally.times.iter();
         let rows = times.flat_map(|((source, host), times)| {
             let place = |item| Place {
