@@ -533,7 +533,7 @@ fn a_damaged_folder_is_refused_with_a_remedy() {
 
     let path = dir.path().join("tables/mtaudit.json");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("\"format\": 2", "\"format\": 999")).unwrap();
+    fs::write(&path, text.replace("\"format\": 3", "\"format\": 999")).unwrap();
     refused(dir.path(), &query, 1, &["999", "convert the logs again"]);
     fs::write(&path, &text[..text.len() / 2]).unwrap();
     refused(
