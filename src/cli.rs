@@ -106,7 +106,7 @@ pub struct QueryArgs {
 #[derive(Args, Debug)]
 pub struct SqlArgs {
     /// The statement, over the tables sources, messages, attempts, deliveries, rejections, sessions, logins,
-    /// verdicts, server_events, line_shapes, ignored_lines
+    /// verdicts, server_events, line_shapes, activity, clock_steps, ignored_lines
     pub statement: String,
     /// Files and folders with logs, folders written by `convert`
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]

@@ -24,6 +24,7 @@
 -- [[needs]]
 -- table   = "logins"
 -- missing = "the logs hold no authentication line (SASL or Dovecot)"
+-- remedy  = "the log of the server that users log in to: smtpd and Dovecot write these lines by default, at level info of the facility mail"
 --
 -- [params.clear_logins]
 -- default = 1

@@ -21,6 +21,7 @@
 -- [[needs]]
 -- table   = "logins"
 -- missing = "the logs hold no authentication line (SASL or Dovecot)"
+-- remedy  = "the log of the server that users log in to: smtpd and Dovecot write these lines by default, at level info of the facility mail"
 --
 -- [params.max_failures]
 -- default = 5

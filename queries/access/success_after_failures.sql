@@ -23,6 +23,7 @@
 -- table   = "logins"
 -- where   = "success"
 -- missing = "the logs hold no successful login, so whether a guess worked cannot be told"
+-- remedy  = "the log of the server that users log in to: smtpd and Dovecot write these lines by default, at level info of the facility mail"
 --
 -- [params.min_failures]
 -- default = 5

@@ -23,6 +23,7 @@
 -- table   = "attempts"
 -- where   = "status = 'delivered' AND delay IS NOT NULL"
 -- missing = "the logs hold no successful delivery with its delay"
+-- remedy  = "lines of smtp, lmtp, local and virtual at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.min_deliveries]
 -- default = 20

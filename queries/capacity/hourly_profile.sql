@@ -22,6 +22,7 @@
 -- table   = "messages"
 -- where   = "received_ts IS NOT NULL"
 -- missing = "the logs hold no accepted message with its time"
+-- remedy  = "lines of smtpd, cleanup and qmgr at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.min_days]
 -- default = 7

@@ -16,6 +16,7 @@
 -- table   = "messages"
 -- where   = "received_ts IS NOT NULL AND removed_ts IS NOT NULL"
 -- missing = "the logs hold no message with both its arrival and its removal"
+-- remedy  = "lines of smtpd, cleanup and qmgr at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.queue_alert]
 -- default = 200

@@ -18,6 +18,7 @@
 -- table   = "messages"
 -- where   = "size IS NOT NULL AND origin NOT IN ('reinjected', 'forwarded')"
 -- missing = "the logs hold no message with its size"
+-- remedy  = "lines of smtpd, cleanup and qmgr at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [chart]
 -- kind  = "bar"

@@ -20,6 +20,7 @@
 -- table   = "deliveries"
 -- where   = "outcome <> 'forwarded'"
 -- missing = "the logs hold no delivery"
+-- remedy  = "lines of smtp, lmtp, local and virtual at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.top]
 -- default = 1000

@@ -22,6 +22,7 @@
 -- table   = "messages"
 -- where   = "sender IS NOT NULL"
 -- missing = "the logs hold no message with its sender"
+-- remedy  = "lines of smtpd, cleanup and qmgr at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.top]
 -- default = 1000

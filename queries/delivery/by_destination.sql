@@ -25,6 +25,7 @@
 -- table   = "deliveries"
 -- where   = "outcome <> 'forwarded'"
 -- missing = "the logs hold no delivery"
+-- remedy  = "lines of smtp, lmtp, local and virtual at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.min_final]
 -- default = 20

@@ -26,6 +26,7 @@
 -- table   = "attempts"
 -- where   = "status IS NOT NULL"
 -- missing = "the logs hold no delivery attempt"
+-- remedy  = "lines of smtp, lmtp, local and virtual at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.min_tries]
 -- default = 20

@@ -27,6 +27,7 @@
 -- table   = "deliveries"
 -- where   = "outcome <> 'forwarded'"
 -- missing = "the logs hold no delivery"
+-- remedy  = "lines of smtp, lmtp, local and virtual at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.min_expired]
 -- default = 1

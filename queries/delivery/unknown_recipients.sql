@@ -21,6 +21,7 @@
 -- where   = "outcome <> 'forwarded'"
 -- or      = ["rejections"]
 -- missing = "the logs hold neither a delivery nor a refusal"
+-- remedy  = "lines of smtpd, smtp, lmtp and local at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.repeats]
 -- default = 3

@@ -20,6 +20,7 @@
 -- [[needs]]
 -- table   = "server_events"
 -- missing = "the logs hold no line of a server about itself"
+-- remedy  = "lines of all programs of the server, its warnings among them"
 --
 -- [params.min_events]
 -- default = 1

@@ -20,6 +20,7 @@
 -- table   = "rejections"
 -- or      = ["verdicts", "sessions"]
 -- missing = "the logs hold no connection, refusal or check of a client"
+-- remedy  = "lines of smtpd and postscreen at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.min_accepted]
 -- default = 1

@@ -25,6 +25,7 @@
 -- where   = "client_ip IS NOT NULL"
 -- or      = ["sessions"]
 -- missing = "the logs hold neither a connection nor a refusal with the address of the client"
+-- remedy  = "lines of smtpd and postscreen at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.unknown_per_hour]
 -- default = 5

@@ -25,6 +25,7 @@
 -- table   = "rejections"
 -- or      = ["sessions"]
 -- missing = "the logs hold neither a connection nor a refusal"
+-- remedy  = "lines of smtpd and postscreen at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.local_rejections]
 -- default = 1

@@ -22,6 +22,7 @@
 -- table   = "rejections"
 -- or      = ["sessions"]
 -- missing = "the logs hold neither a connection nor a refusal"
+-- remedy  = "lines of smtpd and postscreen at level info of the facility mail (`mail.info`), not warnings alone"
 --
 -- [params.slow_tries]
 -- default = 2

@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 use polars::prelude::{DataType, PolarsResult, col, lit};
 
 use super::load::Loaded;
-use crate::report::{Coverage, Period, SourceRow as Shown};
+use super::statement::{Doubts, statement};
+use crate::report::{Coverage, Period, Question, SourceRow as Shown};
 use crate::source;
 use crate::tables::Tables;
 use crate::tables::build::SourceRow;
@@ -20,7 +21,12 @@ const PROBLEMS: usize = 50;
 ///
 /// # Errors
 /// Those of polars.
-pub fn coverage(loaded: &Loaded, zone: Tz) -> PolarsResult<Coverage> {
+pub fn coverage(
+    loaded: &Loaded,
+    zone: Tz,
+    doubts: &Doubts,
+    questions: Vec<Question>,
+) -> PolarsResult<Coverage> {
     let rows = &loaded.sources;
     let sum = |of: fn(&SourceRow) -> u64| rows.iter().map(of).sum();
     let (undetermined, classified_total) = classified(&loaded.tables)?;
@@ -43,7 +49,21 @@ pub fn coverage(loaded: &Loaded, zone: Tz) -> PolarsResult<Coverage> {
         undetermined,
         classified_total,
         complete: !rows.iter().any(SourceRow::leaves_gaps),
+        statement: stated(loaded, zone, doubts),
+        doubts: doubts.number,
+        answered: questions
+            .iter()
+            .filter(|question| question.not_assessable.is_none())
+            .count(),
+        questions,
     })
+}
+
+/// The sentences on how complete the evidence is.
+pub fn stated(loaded: &Loaded, zone: Tz, doubts: &Doubts) -> String {
+    let period = period(loaded, None, None, zone);
+    let ends = period.first.as_deref().zip(period.last.as_deref());
+    statement(&loaded.sources, ends, doubts)
 }
 
 /// First and last line of all sources, and what was asked for.

@@ -6,10 +6,12 @@ use anyhow::{Result, anyhow};
 
 use super::load::load;
 use super::query::state;
-use super::{Done, options, print};
+use super::statement::{self, GAPS, question};
+use super::{Done, coverage, options, print};
 use crate::cli::{Format, InspectArgs};
-use crate::query::{Engine, Overrides, ResultTable};
+use crate::query::{Engine, Library, Overrides, ResultTable};
 use crate::report::format::count;
+use crate::report::{QueryResult, escape};
 
 /// Columns that a reader wants first; `mtaudit sql 'SELECT * FROM sources'` has all.
 const SOURCES: &str = "SELECT path, codec, format, hosts, first_ts, last_ts, year_method, year_confidence, bytes, decoded_bytes, lines, \
@@ -34,34 +36,47 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
         sum(|s| s.unrecognised),
         sum(|s| s.undecodable),
     );
-    let engine = Engine::new(loaded.tables.frames, input.zone);
+    let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
+        .over(input.selection.since, input.selection.until);
     let table = engine.sql(SOURCES).map_err(|error| anyhow!("{error}"))?;
     print::rows(&table, args.format)?;
     if args.format == Format::Table {
         writeln!(io::stdout(), "{equation}")?;
-        silences(&engine)?;
+        let library = options::queries(None)?;
+        let gaps = library
+            .find(GAPS)
+            .and_then(|query| engine.run(query, &Overrides::new()))
+            .map_err(|error| anyhow!("{error}"))?;
+        silences(&gaps.result)?;
+        unanswered(&engine, &library)?;
+        let doubts = statement::doubts(Some(&gaps.result), |_| 0);
+        let said = coverage::stated(&loaded, input.zone, &doubts);
+        writeln!(io::stdout(), "\n{}", escape::visible(&said))?;
     }
     input.timings.print()?;
     Ok(done)
 }
 
 /// The longest time without a line of each host, and all that are long, for people: programs ask the query.
-fn silences(engine: &Engine) -> Result<()> {
-    let library = options::queries(None)?;
-    let answer = library
-        .find("evidence/coverage")
-        .and_then(|query| engine.run(query, &Overrides::new()))
-        .map_err(|error| anyhow!("{error}"))?;
-    let shown =
-        |name: &str| ["host", "silent_from", "silent_until", "seconds", "unusual"].contains(&name);
-    let columns = &answer.result.columns;
+fn silences(gaps: &QueryResult) -> Result<()> {
+    let shown = |name: &str| {
+        let names = [
+            "host",
+            "silent_from",
+            "silent_until",
+            "seconds",
+            "unusual",
+            "day_missing",
+        ];
+        names.contains(&name)
+    };
+    let columns = &gaps.columns;
     let keep: Vec<usize> = (0..columns.len())
         .filter(|at| shown(&columns[*at].name))
         .collect();
     let table = ResultTable {
         columns: keep.iter().map(|at| columns[*at].clone()).collect(),
-        rows: answer
-            .result
+        rows: gaps
             .rows
             .iter()
             .map(|row| keep.iter().map(|at| row[*at].clone()).collect())
@@ -70,11 +85,35 @@ fn silences(engine: &Engine) -> Result<()> {
     if table.rows.is_empty() {
         return Ok(());
     }
-    writeln!(io::stdout(), "\n{}:", answer.result.title)?;
+    writeln!(io::stdout(), "\n{}:", gaps.title)?;
     print::rows(&table, Format::Table)?;
-    let more = answer.result.total - table.rows.len();
+    let more = gaps.total - table.rows.len();
     if more > 0 {
-        writeln!(io::stdout(), "{more} more: mtaudit query coverage")?;
+        writeln!(io::stdout(), "{more} more: mtaudit query gaps")?;
+    }
+    Ok(())
+}
+
+/// Which questions of the library these logs cannot answer, why, and what would have to be logged.
+fn unanswered(engine: &Engine, library: &Library) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let (mut asked, mut open) = (0, Vec::new());
+    for query in library.iter() {
+        let why = engine.why_not(query).map_err(|error| anyhow!("{error}"))?;
+        asked += 1;
+        open.extend(why.map(|why| question(query, Some(&why))));
+    }
+    writeln!(
+        out,
+        "\n{} of {asked} questions can be answered from these logs.",
+        asked - open.len()
+    )?;
+    for question in open {
+        let why = question.not_assessable.unwrap_or_default();
+        writeln!(out, "  {}: {why}", question.query)?;
+        if let Some(remedy) = question.remedy {
+            writeln!(out, "    needed: {remedy}")?;
+        }
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ mod scratch;
 mod show;
 mod sources;
 pub mod spill;
+mod statement;
 mod stores;
 pub mod timings;
 mod verify;

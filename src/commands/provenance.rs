@@ -48,6 +48,8 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
         "--year",
         given.read.year.iter().map(i32::to_string).collect(),
     );
+    let limit = given.read.max_decoded;
+    add("--max-decoded", limit.iter().map(u64::to_string).collect());
     add("--host", sorted(&given.hosts));
     add("--local-domain", sorted(&given.read.local_domains));
     add("--about", args.about.iter().cloned().collect());

@@ -28,7 +28,8 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
     input.wanted = wanted(&[query]);
     let loaded = load(&input)?;
     let done = state(&loaded.sources);
-    let engine = Engine::new(loaded.tables.frames, input.zone);
+    let engine = Engine::new(loaded.tables.frames, input.zone)
+        .over(input.selection.since, input.selection.until);
     let answer = input
         .timings
         .of(&query.name, || engine.run(query, &overrides))
@@ -75,8 +76,7 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
 }
 
 /// Columns that commands read themselves: to narrow the tables, and for the period of a report.
-const USED: &str =
-    "message parent host reason received_ts removed_ts ts last_ts connect_ts disconnect_ts";
+const USED: &str = "message parent host reason received_ts removed_ts ts first_ts last_ts to_ts connect_ts disconnect_ts";
 
 /// What these queries and the commands read.
 pub fn wanted(queries: &[&Query]) -> Wanted {

@@ -12,6 +12,7 @@ use super::load::{Loaded, Options, load};
 use super::options::usage;
 use super::provenance::{command, filters, hosts, library_origin, manifest, method};
 use super::query::{state, wanted};
+use super::statement::{GAPS, doubts, question};
 use super::{Done, STACK, Usage, coverage, custody, evidence, options};
 use crate::cli::ReportArgs;
 use crate::query::{Answer, Engine, Library, Overrides, Query};
@@ -78,6 +79,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
         return Err(nothing);
     }
     let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
+        .over(input.selection.since, input.selection.until)
         .narrowed(input.selection.about.is_some());
     let decoded: u64 = loaded.sources.iter().map(|s| s.decoded_bytes).sum();
     let ask = || ask(&engine, &queries, &overrides, &input);
@@ -88,7 +90,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
 
     let command = command(&kind, args, &input);
     let mut report = input.timings.of("assemble", || {
-        assemble(&kind, &definition, answers, &loaded, &input)
+        assemble(&kind, &definition, &queries, answers, &loaded, &input)
     })?;
     report.command.clone_from(&command);
     report.generated_at = generated_at;
@@ -318,6 +320,7 @@ fn generated_at(args: &ReportArgs) -> Result<Option<String>> {
 fn assemble(
     kind: &str,
     definition: &Definition,
+    queries: &[&Query],
     answers: Vec<Answer>,
     loaded: &Loaded,
     input: &Options,
@@ -328,6 +331,13 @@ fn assemble(
         .collect();
     // Stable: within a severity, the order of the report.
     findings.sort_by_key(|finding| finding.severity);
+    let gaps = answers.iter().find(|answer| answer.result.name == GAPS);
+    let found = |query: &str| findings.iter().filter(|one| one.query == query).count() as u64;
+    let doubts = doubts(gaps.map(|answer| &answer.result), found);
+    let asked = queries.iter().zip(&answers);
+    let questions = asked
+        .map(|(query, answer)| question(query, answer.result.not_assessable.as_deref()))
+        .collect();
     let mut results: HashMap<String, _> = answers
         .into_iter()
         .map(|answer| (answer.result.name.clone(), answer.result))
@@ -362,7 +372,7 @@ fn assemble(
         tiles: Vec::new(),
         findings,
         sections: sections.collect(),
-        coverage: coverage::coverage(loaded, input.zone)?,
+        coverage: coverage::coverage(loaded, input.zone, &doubts, questions)?,
         method: method(loaded, input),
     })
 }

@@ -311,6 +311,7 @@ pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &mut Rows, string
             let lines = std::mem::take(&mut counts.unrecognised);
             counts.ignored += lines;
             rows.tally.shapes.retain(|kind, _| kind.0 != rank);
+            rows.tally.times.retain(|(source, _), _| *source != rank);
             foreign.push((rank, lines));
         }
         row.lines = counts.lines;

@@ -1,8 +1,10 @@
-//! Law 1: every line that is read is counted once, as event, ignored, unrecognised or undecodable.
+//! Law 1: every line that is read is counted once, as event, ignored, unrecognised or undecodable. When lines were
+//! written is counted beside it, see [`super::activity`].
 
 use hashbrown::HashMap;
 
 use super::Map;
+use super::activity::{self, HostTimes, Watch};
 use super::dated::Dated;
 use super::rows::NO_TIME;
 use crate::event::{Header, Parsed};
@@ -59,6 +61,9 @@ pub struct Seen {
 /// (source, format, program, shape or reason).
 pub type Kind = (u32, &'static str, Sym, Sym);
 
+/// Times by (source, host).
+pub type Times = Map<(u32, Sym), HostTimes>;
+
 /// What became of the lines of a part.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -68,6 +73,8 @@ pub struct Tally {
     pub shapes: Map<Kind, Seen>,
     /// Lines ignored.
     pub ignored: Map<Kind, Seen>,
+    /// When each host wrote.
+    pub times: Times,
 }
 
 impl Tally {
@@ -82,6 +89,10 @@ impl Tally {
                 texts.put(&mut what);
                 kinds.insert((source, format, program, what), seen);
             }
+        }
+        for ((source, mut host), times) in std::mem::take(&mut self.times) {
+            texts.put(&mut host);
+            self.times.insert((source, host), times);
         }
     }
 
@@ -108,6 +119,7 @@ pub struct Counter<'a> {
     source: u32,
     counts: Counts,
     last_host: Vec<u8>,
+    watch: Watch,
     shapes: Map<Kind, Seen>,
     /// Reasons are few and static: counted by program without interning a line.
     ignored: HashMap<(&'static str, Sym, &'static str), Seen, foldhash::fast::FixedState>,
@@ -121,6 +133,7 @@ impl<'a> Counter<'a> {
             source,
             counts: Counts::default(),
             last_host: Vec::new(),
+            watch: Watch::default(),
             shapes: Map::default(),
             ignored: HashMap::default(),
         }
@@ -153,7 +166,8 @@ impl<'a> Counter<'a> {
     pub fn repeated(&mut self, line: u64, header: &Header<'_>, format: Option<&'static str>) {
         self.counts.lines += 1;
         self.counts.repeated += 1;
-        self.seen(header, format);
+        let host = self.strings.intern_some(header.host);
+        self.counts.reach(header.ts, host, format);
         self.ignore("", Sym::NULL, "line that another source has as well", line);
     }
 
@@ -166,7 +180,7 @@ impl<'a> Counter<'a> {
         parsed: &Parsed<'_>,
     ) {
         self.counts.lines += 1;
-        self.seen(header, format);
+        self.seen(line, header, format);
         let format = format.unwrap_or("");
         match parsed {
             Parsed::Event(_) => self.counts.events += 1,
@@ -200,15 +214,13 @@ impl<'a> Counter<'a> {
             sources,
             shapes: self.shapes,
             ignored,
+            times: self.watch.finish(self.source),
         }
     }
 
-    fn seen(&mut self, header: &Header<'_>, format: Option<&'static str>) {
+    fn seen(&mut self, line: u64, header: &Header<'_>, format: Option<&'static str>) {
         let counts = &mut self.counts;
-        if counts.first_ts == NO_TIME || header.ts < counts.first_ts {
-            counts.first_ts = header.ts;
-        }
-        counts.last_ts = counts.last_ts.max(header.ts);
+        counts.reach_time(header.ts);
         if header.host != self.last_host {
             let host = self.strings.intern_some(header.host);
             if !counts.hosts.contains(&host) {
@@ -216,7 +228,11 @@ impl<'a> Counter<'a> {
             }
             self.last_host.clear();
             self.last_host.extend_from_slice(header.host);
+            self.watch.turn_to(host);
+        } else if self.watch.is_empty() {
+            self.watch.turn_to(Sym::NULL);
         }
+        self.watch.line(header.ts, line);
         if let Some(format) = format {
             add_format(&mut counts.formats, format, 1);
         }
@@ -254,6 +270,7 @@ impl Tally {
         }
         add_all(&mut self.shapes, next.shapes);
         add_all(&mut self.ignored, next.ignored);
+        activity::append(&mut self.times, next.times);
     }
 }
 
@@ -276,6 +293,24 @@ fn add_format(formats: &mut Vec<(&'static str, u64)>, format: &'static str, line
 }
 
 impl Counts {
+    fn reach_time(&mut self, ts: i64) {
+        if self.first_ts == NO_TIME || ts < self.first_ts {
+            self.first_ts = ts;
+        }
+        self.last_ts = self.last_ts.max(ts);
+    }
+
+    /// A line of this host that counts nowhere else.
+    fn reach(&mut self, ts: i64, host: Sym, format: Option<&'static str>) {
+        self.reach_time(ts);
+        if !self.hosts.contains(&host) {
+            self.hosts.push(host);
+        }
+        if let Some(format) = format {
+            add_format(&mut self.formats, format, 1);
+        }
+    }
+
     fn append(&mut self, next: Counts) {
         self.lines += next.lines;
         self.events += next.events;

@@ -7,6 +7,7 @@
 //! does a long silence), never by other lines. What needs those is left to [`finish`], which runs once over the joined
 //! whole: links between messages, outcomes, directions.
 
+pub mod activity;
 pub mod coverage;
 pub mod dated;
 mod entries;

@@ -202,6 +202,11 @@ fn words(query: &Query, wrong: &mut Vec<String>) {
             !need.missing.ends_with('.'),
             "`missing` is joined with others: no full stop",
         );
+        let remedy = need.remedy.as_deref();
+        must(
+            remedy.is_none_or(|remedy| !remedy.is_empty() && !remedy.ends_with('.')),
+            "`remedy` is joined with others: no full stop",
+        );
     }
 }
 

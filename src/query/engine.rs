@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono_tz::Tz;
-use polars::prelude::{AnyValue, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult};
+use polars::prelude::{
+    AnyValue, Column, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult, TimeUnit,
+};
 use polars::sql::sql_expr;
 
 use super::cells;
@@ -45,6 +47,7 @@ pub struct Engine {
     zone: Tz,
     paths: HashMap<i64, String>,
     narrowed: bool,
+    period: DataFrame,
 }
 
 impl Engine {
@@ -60,7 +63,16 @@ impl Engine {
             tables,
             zone,
             narrowed: false,
+            period: period(None, None),
         }
+    }
+
+    /// The same with the period that was asked for, µs: the one-row table `period`, for queries that ask whether the
+    /// logs cover it.
+    #[must_use]
+    pub fn over(self, since: Option<i64>, until: Option<i64>) -> Self {
+        let period = period(since, until);
+        Self { period, ..self }
     }
 
     /// The same over tables that hold only what touches one entity: no share is held against a threshold then, as
@@ -150,6 +162,14 @@ impl Engine {
         Ok(Answer { result, findings })
     }
 
+    /// Why the logs cannot answer, if they cannot. The query runs only where its rows tell that.
+    pub fn why_not(&self, query: &Query) -> Result<Option<String>, Error> {
+        match (self.missing(query)?, &query.header.empty) {
+            (None, Some(_)) => Ok(self.run(query, &Overrides::new())?.result.not_assessable),
+            (missing, _) => Ok(missing),
+        }
+    }
+
     /// Why the logs cannot answer: the words of every need that no row meets.
     pub(super) fn missing(&self, query: &Query) -> Result<Option<String>, Error> {
         let mut reasons: Vec<&str> = Vec::new();
@@ -222,6 +242,8 @@ impl Engine {
         if let Some(frame) = params.frame().map_err(|error| told(&error))? {
             inputs.add("params", &frame.clone().into(), frame.lazy());
         }
+        let period = self.period.clone();
+        inputs.add("period", &period.clone().into(), period.lazy());
         inputs.plan(sql).map_err(|error| told(&error))
     }
 
@@ -261,6 +283,28 @@ impl Engine {
 pub(super) fn guarded<T>(run: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|_| Err(PolarsError::ComputeError("polars cannot run this".into())))
+}
+
+/// The period that was asked for: its first moment and the first one after it, null where there is none.
+fn period(since: Option<i64>, until: Option<i64>) -> DataFrame {
+    let seconds = |ts: Option<i64>| ts.map(|ts| ts.div_euclid(1_000_000));
+    let number = |name: &str, value: Option<i64>| Column::new(name.into(), [value]);
+    let time = |name: &str, value: Option<i64>| {
+        let kind = DataType::Datetime(TimeUnit::Microseconds, None);
+        // Whole numbers are times as they are.
+        number(name, value).cast(&kind)
+    };
+    let columns = time("since_ts", since).and_then(|since_ts| {
+        Ok(vec![
+            since_ts,
+            time("until_ts", until)?,
+            number("since_second", seconds(since)),
+            number("until_second", seconds(until)),
+        ])
+    });
+    columns
+        .and_then(DataFrame::new_infer_height)
+        .unwrap_or_default()
 }
 
 /// The statement's first word, when it would change tables.

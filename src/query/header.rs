@@ -65,6 +65,9 @@ pub struct Need {
     pub or: Vec<String>,
     /// What is said when there is none: `the logs hold no …`.
     pub missing: String,
+    /// What to log, or to read, so that there is: a noun phrase.
+    #[serde(default)]
+    pub remedy: Option<String>,
 }
 
 /// A parameter.

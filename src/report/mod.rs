@@ -335,6 +335,28 @@ pub struct Coverage {
     pub classified_total: u64,
     /// Nothing is damaged, unreadable or undecodable: exit code 0 rather than 3.
     pub complete: bool,
+    /// How complete the evidence is, in two or three sentences: what a reader sees first.
+    pub statement: String,
+    /// What speaks against it being whole: silences that what is usual does not explain, findings on missing lines and
+    /// on clocks.
+    pub doubts: u64,
+    /// What the report asks, in its order, and whether the logs can answer it.
+    pub questions: Vec<Question>,
+    /// How many of them they can.
+    pub answered: usize,
+}
+
+/// A query, and whether the logs can answer it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Question {
+    /// Full query name.
+    pub query: String,
+    /// Its heading.
+    pub title: String,
+    /// Why the logs cannot say; `None` when they can.
+    pub not_assessable: Option<String>,
+    /// What would have to be logged, or read, for an answer.
+    pub remedy: Option<String>,
 }
 
 /// One source, as shown.

@@ -481,6 +481,17 @@ fn coverage(sources: usize) -> Coverage {
         undetermined: 9,
         classified_total: 24_075,
         complete: false,
+        statement: "12 sources with 964,305 lines of 1 host (mx1). Damaged or not readable: 1 of the sources; 0.03 % of \
+                    the lines (275) were not recognised."
+            .into(),
+        doubts: 0,
+        answered: 0,
+        questions: vec![Question {
+            query: "access/auth_summary".into(),
+            title: "Logins".into(),
+            not_assessable: Some("the logs hold no authentication line".into()),
+            remedy: Some("the log of the server that users log in to".into()),
+        }],
     }
 }
 

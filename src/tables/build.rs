@@ -10,14 +10,16 @@ use super::Tables;
 pub use super::columns::Wanted;
 use super::columns::{Columns, Texts};
 use crate::classify::Class;
+use crate::correlate::activity::HostTimes;
 use crate::correlate::coverage::{Kind, Seen};
 use crate::correlate::finish::{Delivery, MessageRow, Rows};
 use crate::correlate::pages::Chunks;
 use crate::correlate::rows::{
     Attempt, Login, Message, NO_TIME, NONE, Place, Rejection, ServerEvent, Session, Verdict,
 };
-use crate::strings::Strings;
+use crate::strings::{Strings, Sym};
 use crate::tables::names;
+use crate::tables::zone::is_repeated;
 
 /// One source, as its table has it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -98,13 +100,15 @@ pub fn tables(
                     ctx.verdicts(verdicts),
                     ctx.server_events(server_events),
                     ctx.line_shapes(),
+                    ctx.activity(),
+                    ctx.clock_steps(),
                     ctx.ignored_lines(),
                 )
             };
             (clients, rayon::join(|| ctx.messages(), others))
         },
     );
-    let (sources, logins, verdicts, server_events, line_shapes, ignored) = rest;
+    let (sources, logins, verdicts, server_events, line_shapes, activity, steps, ignored) = rest;
     Ok(Tables {
         frames: vec![
             ("sources", sources?.into()),
@@ -117,6 +121,8 @@ pub fn tables(
             ("verdicts", verdicts?.into()),
             ("server_events", server_events?.into()),
             ("line_shapes", line_shapes?.into()),
+            ("activity", activity?.into()),
+            ("clock_steps", steps?.into()),
             ("ignored_lines", ignored?.into()),
         ],
     })
@@ -377,6 +383,53 @@ impl Build<'_> {
                 source: s.0.0,
                 line: s.1.line,
             })
+    }
+
+    fn activity(&self) -> PolarsResult<DataFrame> {
+        let rows = self.times(|times| &times.buckets, |bucket| bucket.first_line);
+        Columns::new("activity", [rows.as_slice()], self.texts, self.wanted)
+            .sym("host", |a| a.1)
+            .time("ts", |a| a.2.start)
+            .number("lines", |a| a.2.lines as i64)
+            .time("first_ts", |a| a.2.first_ts)
+            .time("last_ts", |a| a.2.last_ts)
+            .number("first_second", |a| a.2.first_ts.div_euclid(1_000_000))
+            .number("last_second", |a| a.2.last_ts.div_euclid(1_000_000))
+            .number("last_line", |a| a.2.last_line as i64)
+            .buckets(self.zone, |a| a.2.start)
+            .place(|a| a.0)
+    }
+
+    fn clock_steps(&self) -> PolarsResult<DataFrame> {
+        let rows = self.times(|times| &times.steps, |step| step.line);
+        Columns::new("clock_steps", [rows.as_slice()], self.texts, self.wanted)
+            .sym("host", |s| s.1)
+            .time("from_ts", |s| s.2.from_ts)
+            .time("to_ts", |s| s.2.to_ts)
+            .float("seconds", |s| {
+                s.2.to_ts.saturating_sub(s.2.from_ts) as f64 / 1e6
+            })
+            .flag("repeated", |s| Some(is_repeated(self.zone, s.2.to_ts)))
+            .place(|s| s.0)
+    }
+
+    /// What the times of each host and source hold, in the order of places: no line begins two of a kind.
+    fn times<T>(
+        &self,
+        of: fn(&HostTimes) -> &Vec<T>,
+        line: fn(&T) -> u64,
+    ) -> Vec<(Place, Sym, &T)> {
+        let times = self.rows.tally.times.iter();
+        let rows = times.flat_map(|((source, host), times)| {
+            let place = |item| Place {
+                source: *source,
+                line: line(item),
+            };
+            of(times).iter().map(move |item| (place(item), *host, item))
+        });
+        let mut rows: Vec<(Place, Sym, &T)> = rows.collect();
+        rows.sort_unstable_by_key(|(place, ..)| *place);
+        rows
     }
 
     fn ignored_lines(&self) -> PolarsResult<DataFrame> {

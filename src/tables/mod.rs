@@ -20,7 +20,10 @@ pub use frame::Frame;
 
 /// A table tells what happened, rather than what was read: a few rows for each source.
 pub fn is_of_events(table: &str) -> bool {
-    !matches!(table, "sources" | "line_shapes" | "ignored_lines")
+    !matches!(
+        table,
+        "sources" | "line_shapes" | "activity" | "clock_steps" | "ignored_lines"
+    )
 }
 
 /// All tables, in the order of [`schema::TABLES`].

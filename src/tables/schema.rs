@@ -3,7 +3,8 @@
 //! Names are the contract (design section 5): SQL, CSV headers and prose use the same words. Times are UTC
 //! microseconds; `day`, `hour`, `hour_of_day`, `weekday` are cut in the zone of `--timezone`; `minute` counts
 //! minutes since 1970 UTC, so that windows need no engine-specific date function. Durations are seconds,
-//! sizes bytes. `source` and `line` say where the row begins.
+//! sizes bytes. `source` and `line` say where the row begins. `activity` and `clock_steps` are additions to the design:
+//! what is silent, and whose clock steps, cannot be told from events alone.
 
 use polars::prelude::{Column as Cells, DataFrame, DataType, TimeUnit};
 
@@ -315,6 +316,26 @@ pub const TABLES: &[Table] = &[
         lines Int "number of such lines",
         example_source Int "source of the first",
         example_line Int "line of the first",
+    ),
+    table!(
+        "activity", "lines of one host and source in five minutes, whatever they say",
+        host Text "host name as logged",
+        ts Time "begin of the five minutes, UTC",
+        lines Int "lines in them",
+        first_ts Time "earliest of these lines, UTC",
+        last_ts Time "latest of these lines, UTC",
+        first_second Int "seconds since 1970 of `first_ts`, UTC",
+        last_second Int "seconds since 1970 of `last_ts`, UTC",
+        last_line Int "the last of these lines; `line` is the first",
+        => buckets of "ts"
+    ),
+    table!(
+        "clock_steps", "where the time of a host's lines goes back by 5 seconds or more, or ahead by a minute or more",
+        host Text "host name as logged",
+        from_ts Time "the line before, UTC",
+        to_ts Time "this line, UTC",
+        seconds Float "from one to the other: negative when time goes back",
+        repeated Bool "the line's local hour occurs twice on that day: the clocks are set back for the winter",
     ),
     table!(
         "ignored_lines", "known lines of no interest, by kind",

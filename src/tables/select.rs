@@ -87,6 +87,8 @@ fn time_of(table: &str) -> Option<&'static str> {
         "deliveries" => Some("last_ts"),
         "sessions" => Some("connect_ts"),
         "attempts" | "rejections" | "logins" | "verdicts" | "server_events" => Some("ts"),
+        "activity" => Some("last_ts"),
+        "clock_steps" => Some("to_ts"),
         _ => None,
     }
 }
@@ -168,7 +170,12 @@ impl Selection {
         let since = self
             .since
             .map_or(lit(true), |since| ts.clone().gt_eq(at(since)));
-        let until = self.until.map_or(lit(true), |until| ts.lt(at(until)));
+        // A bucket counts when a part of it is in the period.
+        let first = match table {
+            "activity" => col("first_ts"),
+            _ => ts,
+        };
+        let until = self.until.map_or(lit(true), |until| first.lt(at(until)));
         since.and(until)
     }
 

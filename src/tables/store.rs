@@ -58,7 +58,13 @@ const UNFINISHED: &str = ".unfinished";
 const GROUP: usize = 1 << 16;
 
 /// Tables that are small however long the logs are.
-const SMALL: &[&str] = &["sources", "line_shapes", "ignored_lines"];
+const SMALL: &[&str] = &[
+    "sources",
+    "line_shapes",
+    "activity",
+    "clock_steps",
+    "ignored_lines",
+];
 
 /// Bytes of text in memory for a byte of a file: texts repeat, and pages are compressed.
 const UNPACKED: u64 = 4;

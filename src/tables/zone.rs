@@ -1,6 +1,6 @@
 //! Local days and hours of UTC times.
 
-use chrono::{DateTime, Datelike, Offset, TimeZone, Utc};
+use chrono::{DateTime, Datelike, LocalResult, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
 const SECOND: i64 = 1_000_000;
@@ -94,6 +94,18 @@ fn offset(zone: Tz, ts: i64) -> i64 {
             .fix()
             .local_minus_utc(),
     ) * SECOND
+}
+
+/// Whether the local time of this moment occurs twice: in the hour in which the clocks are set back.
+pub fn is_repeated(zone: Tz, ts: i64) -> bool {
+    let Some(utc) = DateTime::<Utc>::from_timestamp_micros(ts) else {
+        return false;
+    };
+    let local = utc.with_timezone(&zone).naive_local();
+    matches!(
+        zone.offset_from_local_datetime(&local),
+        LocalResult::Ambiguous(..)
+    )
 }
 
 /// RFC 3339 with the zone's offset, to the second.

@@ -3,7 +3,8 @@
 //! A case is a heading that says what it shows, with fenced blocks under it:
 //!
 //! * `log` holds log lines; `log NAME` names the file, for a case that needs several.
-//! * `params` holds lines `name = value`: parameters of the query, `timezone` and `local-domain`.
+//! * `params` holds lines `name = value`: parameters of the query, `timezone`, `year`, `local-domain`,
+//!   and `since` and `until` in RFC 3339.
 //! * `csv` is the result, all columns, with a header row; an empty cell is null, `""` is empty text. `text` stands in
 //!   its place when the logs cannot answer: `not assessable: …`.
 //! * `findings` holds lines `severity: sentence`. A case without it expects none.

@@ -185,9 +185,38 @@ fn any_block_size_and_bracketing_gives_the_same_rows() {
     let strings = Strings::default();
     let whole = tables(joined(parts(&lines, &[lines.len()], &strings)), &strings);
     assert!(whole.get("attempts").unwrap().rows().unwrap() > 300);
+    assert!(whole.get("clock_steps").unwrap().rows().unwrap() > 40);
+    assert!(whole.get("activity").unwrap().rows().unwrap() > 50);
     for cuts in [&[1][..], &[7], &[25], &[400], &[1, 100, 3]] {
         same(&lines, cuts, &whole, joined);
         same(&lines, cuts, &whole, joined_as_tree);
+    }
+}
+
+/// Lines whose time goes back, by seconds and by an hour, at the border of a block and within one.
+#[test]
+fn steps_of_a_clock_are_found_wherever_blocks_end() {
+    let line = |second: i64| {
+        let time = chrono::DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap();
+        let time = time.format("%Y-%m-%dT%H:%M:%S+00:00");
+        format!("{time} mx1 postfix/qmgr[8]: 4A1000001: removed\n").into_bytes()
+    };
+    let seconds = [0, 2, 1, 9, 4, 3604, 3605, 10, 11, 400, 399];
+    let lines: Vec<Vec<u8>> = seconds.into_iter().map(line).collect();
+    let strings = Strings::default();
+    let whole = tables(joined(parts(&lines, &[lines.len()], &strings)), &strings);
+    let steps = whole.get("clock_steps").unwrap().collect().unwrap();
+    let found: Vec<f64> = steps
+        .column("seconds")
+        .unwrap()
+        .f64()
+        .unwrap()
+        .into_no_null_iter()
+        .collect();
+    assert_eq!(found, [-5.0, 3600.0, -3595.0, 389.0]);
+    for cuts in 1..lines.len() {
+        same(&lines, &[cuts], &whole, joined);
+        same(&lines, &[cuts], &whole, joined_as_tree);
     }
 }
 

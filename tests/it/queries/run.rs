@@ -91,13 +91,21 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
     let (mut options, mut overrides) = (options(folder.path()), Overrides::new());
     for (name, value) in case.settings() {
         match name {
+            "since" => options.selection.since = Some(moment(value)),
+            "until" => options.selection.until = Some(moment(value)),
+            "year" => options.year = Some(value.parse().unwrap()),
             "timezone" => options.zone = value.parse().unwrap(),
             "local-domain" => options.local_domains.push(value.to_owned()),
             _ => drop(overrides.insert(name.to_owned(), value.to_owned())),
         }
     }
     // As a report does: only the columns that the query's text names are filled.
-    let wanted = query.wanted(Wanted::none());
+    let narrowed = options.selection.since.is_some() || options.selection.until.is_some();
+    let wanted = if narrowed {
+        Wanted::default()
+    } else {
+        query.wanted(Wanted::none())
+    };
     let tables = match place {
         Tables::InMemory => {
             options.wanted = wanted;
@@ -109,12 +117,21 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
             let mut store = Store::open_or_begin(&dir, options.zone, &[]).unwrap();
             let (tables, sources) = (&loaded.tables, loaded.sources);
             store.add(tables, sources, loaded.local_domains).unwrap();
-            store.scans(&wanted, Days::default()).unwrap()
+            let tables = store.scans(&wanted, Days::default()).unwrap();
+            options.selection.apply(tables).unwrap()
         }
     };
-    let answer = Engine::new(tables.frames, options.zone).run(query, &overrides);
+    let engine = Engine::new(tables.frames, options.zone)
+        .over(options.selection.since, options.selection.until);
+    let answer = engine.run(query, &overrides);
     let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", case.heading));
     found(&answer, folder.path())
+}
+
+/// A time of a `params` block, µs.
+fn moment(text: &str) -> i64 {
+    let time = chrono::DateTime::parse_from_rfc3339(text);
+    time.expect("RFC 3339").timestamp_micros()
 }
 
 /// The tables of one log.
