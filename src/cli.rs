@@ -192,6 +192,9 @@ pub struct ReadArgs {
     /// A domain of ours, for directions; can be repeated (default: domains seen in local delivery)
     #[arg(long = "local-domain", value_name = "DOMAIN")]
     pub local_domains: Vec<String>,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub privacy: PrivacyArgs,
     /// Threads to use (default: one for each core)
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
@@ -205,6 +208,36 @@ pub struct ReadArgs {
     /// No progress bar and no closing line
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// Who is not to be recognised in what is written.
+#[derive(Args, Debug)]
+pub struct PrivacyArgs {
+    /// Replace local parts, user names, client names and addresses, Message-IDs and subjects everywhere by pseudonyms made
+    /// with this file's bytes as key (at least 16)
+    #[arg(long, value_name = "KEYFILE", value_hint = ValueHint::FilePath)]
+    pub pseudonymise: Option<PathBuf>,
+    /// Hide domains and networks too, which are kept otherwise
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        value_delimiter = ',',
+        requires = "pseudonymise"
+    )]
+    pub pseudonymise_also: Vec<HiddenToo>,
+    /// Write what each pseudonym stands for to this new file, for its owner alone
+    #[arg(long, value_name = "FILE", requires = "pseudonymise", value_hint = ValueHint::FilePath)]
+    pub pseudonym_map: Option<PathBuf>,
+}
+
+/// What pseudonyms can hide beside persons.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HiddenToo {
+    /// Domains of addresses and hosts
+    Domains,
+    /// The networks of IP addresses
+    Networks,
 }
 
 /// How rows are printed.

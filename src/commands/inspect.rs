@@ -41,6 +41,7 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
         writeln!(io::stdout(), "{equation}")?;
         silences(&engine)?;
     }
+    input.write_map()?;
     input.timings.print()?;
     Ok(done)
 }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
 use rayon::ThreadPool;
 
+use super::privacy::{self, Privacy};
 use super::progress::Progress;
 use super::sources::{Job, Known, Seen, describe, jobs, words};
 use super::spill::{Files, Kept, Spill};
@@ -23,12 +24,13 @@ use crate::correlate::finish::{Local, finish};
 use crate::correlate::{Context, Part};
 use crate::event::Parsed;
 use crate::formats;
+use crate::pseudonyms::Marking;
 use crate::source::{self, Block, Outcome, Problem};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
 use crate::tables::build::{self, SourceRow, Wanted};
 use crate::tables::select::Selection;
-use crate::tables::{Tables, store};
+use crate::tables::{Tables, hide, store};
 
 /// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
 pub(super) const BLOCK: usize = 1 << 20;
@@ -54,6 +56,8 @@ pub struct Options {
     pub memory: u64,
     /// Where that is.
     pub files: Files,
+    /// Persons are hidden from what is shown and written.
+    pub privacy: Option<Privacy>,
 }
 
 impl Options {
@@ -73,6 +77,7 @@ impl Options {
             readable_only: false,
             memory: u64::MAX,
             files: Files::default(),
+            privacy: None,
         }
     }
 }
@@ -93,9 +98,11 @@ pub struct Loaded {
     pub parts: usize,
     /// What keeps the tables' files, where they did not fit in memory.
     pub kept: Option<Kept>,
+    /// Persons are hidden in all of it, with which key.
+    pub hidden: Option<Marking>,
 }
 
-/// Reads everything: logs, and folders of tables.
+/// Reads everything: logs, and folders of tables. Persons are hidden in what comes out, where that is wanted.
 ///
 /// # Errors
 /// No such path, no source at all, a thread pool that cannot be made, a table that does not fit in memory, a folder
@@ -111,23 +118,37 @@ pub fn load(options: &Options) -> Result<Loaded> {
         .iter()
         .cloned()
         .partition(|path| store::is_store(path));
+    let options = &Options {
+        wanted: options.wanted_with_names(),
+        ..options.clone()
+    };
     let read = |known: &Known| read_logs(&logs, options, known, &pool);
     let mut loaded = match pool.install(|| stores::load(&folders, options))? {
         None => read(&options.known)?,
         Some(kept) if logs.is_empty() => kept,
         Some(kept) => {
             let next = read(&Known::of(&kept.sources))?;
-            pool.install(|| stores::join(kept, next))?
+            pool.install(|| join_logs(kept, next, options))?
         }
     };
+    let privacy = options.privacy.as_ref().map(|own| &own.pseudonyms);
+    let plain = privacy.filter(|_| loaded.hidden.is_none());
+    let selection = match (privacy, &loaded.hidden) {
+        (Some(own), Some(_)) => &privacy::selection(&options.selection, own),
+        _ => &options.selection,
+    };
+    if let Some(own) = plain {
+        let learn = || pool.install(|| hide::learn(&loaded.tables, own));
+        options.timings.of("names", learn)?;
+    }
     let select = |tables: Tables| {
         let alike = if tables.on_disk() {
             tables.plain_text()?
         } else {
             tables
         };
-        let selected = options.selection.apply(alike)?;
-        match &options.selection.about {
+        let selected = selection.apply(alike)?;
+        match &selection.about {
             Some(_) => selected.in_memory_within(options.memory / 2),
             None => Ok(selected),
         }
@@ -135,7 +156,25 @@ pub fn load(options: &Options) -> Result<Loaded> {
     loaded.tables = pool
         .install(|| select(loaded.tables))
         .context("cannot select rows")?;
-    Ok(loaded)
+    match plain {
+        None => Ok(loaded),
+        Some(own) => {
+            let hide = || pool.install(|| privacy::hide(loaded, own));
+            options.timings.of("pseudonyms", hide)
+        }
+    }
+}
+
+/// Tables and logs as one. Where the tables have pseudonyms, the logs are hidden first.
+fn join_logs(kept: Loaded, mut logs: Loaded, options: &Options) -> Result<Loaded> {
+    if let (Some(_), Some(own)) = (&kept.hidden, &options.privacy)
+        && logs.hidden.is_none()
+    {
+        hide::learn(&logs.tables, &own.pseudonyms)?;
+        logs = privacy::hide(logs, &own.pseudonyms)?;
+    }
+    privacy::check_alike(kept.hidden.as_ref(), logs.hidden.as_ref())?;
+    stores::join(kept, logs)
 }
 
 fn read_logs(
@@ -168,6 +207,9 @@ fn read_logs(
             None => source.path.clone(),
         })
         .collect();
+    if let (Some(_), Some(own)) = (&loaded.hidden, &options.privacy) {
+        privacy::hide_paths(&mut loaded, &own.pseudonyms);
+    }
     Ok(loaded)
 }
 
@@ -224,6 +266,7 @@ fn read_all(jobs: &[Job], options: &Options, known: &Known) -> Result<Loaded> {
         unreadable: Vec::new(),
         parts: 0,
         kept: None,
+        hidden: None,
     })
 }
 

@@ -11,6 +11,7 @@ pub mod load;
 mod machine;
 mod options;
 mod print;
+pub mod privacy;
 mod progress;
 mod provenance;
 mod queries;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
 use super::load::Options;
+use super::privacy::Privacy;
 use super::spill::Files;
 use super::timings::Timings;
 use super::{Usage, machine};
@@ -27,6 +28,9 @@ pub fn usage(what: String, hint: &str) -> anyhow::Error {
 pub fn input(args: &InputArgs, paths: &[PathBuf], about: Option<&str>) -> Result<Options> {
     let read = read(&args.read, paths)?;
     let (since, until) = period(args, read.zone)?;
+    if let Some(store) = &args.store {
+        read.keep_map_out_of(store)?;
+    }
     let hosts = args.hosts.clone();
     let about = about.map(entity).transpose()?;
     Ok(Options {
@@ -68,6 +72,7 @@ pub fn read(args: &ReadArgs, paths: &[PathBuf]) -> Result<Options> {
         quiet: args.quiet,
         timings: Timings::new(args.timings),
         memory: args.memory.unwrap_or_else(default_memory),
+        privacy: Privacy::new(&args.privacy)?,
         ..Options::new(paths.to_vec(), zone)
     })
 }
