@@ -8,6 +8,7 @@ mod corpora_postfix;
 mod disk;
 mod layouts;
 mod pflogsumm;
+mod privacy;
 mod queries;
 mod readme;
 mod same_bytes;
