@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::load::{Loaded, Options};
 use crate::cli::ReportArgs;
-use crate::pseudonyms::{Holds, Marking};
+use crate::pseudonyms::Holds;
 use crate::query::Query;
 use crate::report::Report;
 use crate::report::manifest::{FileHash, Manifest, OptionUsed, ParameterUsed, SourceHash};
@@ -198,6 +198,10 @@ pub(super) fn manifest(
             changed: param.changed,
         })
     });
+    let hidden = loaded.hidden.as_ref().map(|marking| OptionUsed {
+        name: "pseudonymise".into(),
+        value: marking.to_string(),
+    });
     Manifest {
         tool: "mtaudit".into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -205,7 +209,7 @@ pub(super) fn manifest(
         generated_at: report.generated_at.clone(),
         kind: report.kind.clone(),
         complete: report.coverage.complete,
-        options: vec![
+        options: [
             OptionUsed {
                 name: "timezone".into(),
                 value: report.period.timezone.clone(),
@@ -222,15 +226,10 @@ pub(super) fn manifest(
                 name: "local-domain".into(),
                 value: loaded.local_domains.join(" "),
             },
-            OptionUsed {
-                name: "pseudonymise".into(),
-                value: loaded
-                    .hidden
-                    .as_ref()
-                    .map(Marking::to_string)
-                    .unwrap_or_default(),
-            },
-        ],
+        ]
+        .into_iter()
+        .chain(hidden)
+        .collect(),
         parameters: parameters.collect(),
         sources: loaded
             .sources

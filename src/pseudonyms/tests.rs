@@ -182,6 +182,10 @@ fn free_text_is_scanned_for_forms() {
             "auth(alice,192.0.2.7): failed",
             "auth(u_*,192.0.2.h*): failed",
         ),
+        (
+            "auth(bob,192.0.2.7,<2IWUQfZgUU3LAHH5>)",
+            "auth(u_*,192.0.2.h*,<s_*>)",
+        ),
         ("header Subject: for alice", "header Subject: s_*"),
         (
             "warning: Subject: for alice from x[192.0.2.7]; from=<a@b.example>",

@@ -65,6 +65,7 @@ impl Piece<'_> {
 pub fn text<'t>(own: &Pseudonyms, names: &Names, text: &'t str) -> Cow<'t, str> {
     let mut pieces = Pieces(vec![Piece::Plain(text)]);
     pieces.pass(|text| content(own, text));
+    pieces.pass(|text| sessions(own, text));
     pieces.pass(|text| addresses(own, text));
     pieces.pass(|text| users(own, text));
     pieces.pass(|text| literals::find(own, text));
@@ -120,6 +121,18 @@ fn frame(text: &str) -> Option<usize> {
 fn find_ignoring_case(text: &str, word: &str) -> Option<usize> {
     let mut windows = text.as_bytes().windows(word.len());
     windows.position(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Dovecot's session IDs are base64 of a time, the client's port and its address: 16 characters, or 32 for IPv6. Where the
+/// address is hidden, so must they be.
+fn sessions(own: &Pseudonyms, text: &str) -> Found {
+    let coded = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    let opened = text.match_indices('<').filter_map(|(at, _)| {
+        let id = text[at + 1..].split_once('>')?.0;
+        let fits = (15..=44).contains(&id.len()) && id.bytes().all(coded);
+        fits.then(|| (at + 1..at + 1 + id.len(), own.content(id)))
+    });
+    opened.collect()
 }
 
 /// Longer local parts are no address.
