@@ -235,6 +235,21 @@ fn known_names_are_found_as_words() {
     }
 }
 
+/// Signs that open something which never ends.
+#[test]
+fn long_texts_take_no_longer_than_they_are() {
+    let own = kept();
+    own.learn([(Holds::User, "a.a.a.a.a.a.a.a.a.a.a.b")].into_iter());
+    let begun = std::time::Instant::now();
+    for part in [
+        "<", "user=<", "@", "a@", "\"@", "a.", "1.1.1.", "::", "header ", "=40", "[", "subject:",
+    ] {
+        let text = part.repeat((64 << 10) / part.len());
+        own.text(&text);
+    }
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
 #[test]
 fn short_keys_are_refused() {
     assert!(Pseudonyms::new(b"fifteen bytes..", Also::default(), false).is_err());

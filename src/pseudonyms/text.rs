@@ -128,11 +128,16 @@ fn find_ignoring_case(text: &str, word: &str) -> Option<usize> {
 fn sessions(own: &Pseudonyms, text: &str) -> Found {
     let coded = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
     let opened = text.match_indices('<').filter_map(|(at, _)| {
-        let id = text[at + 1..].split_once('>')?.0;
+        let id = up_to(&text[at + 1..], 45).split_once('>')?.0;
         let fits = (15..=44).contains(&id.len()) && id.bytes().all(coded);
         fits.then(|| (at + 1..at + 1 + id.len(), own.content(id)))
     });
     opened.collect()
+}
+
+/// The beginning of a text: what is looked for further on would cost as often as it is not there.
+fn up_to(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }
 
 /// Longer local parts are no address.
@@ -195,7 +200,7 @@ fn is_named(domain: &str) -> bool {
 fn domain_end(text: &str, start: usize) -> usize {
     let rest = &text[start..];
     if rest.starts_with('[') {
-        let close = rest.find(']').filter(|at| *at < 64);
+        let close = up_to(rest, 64).find(']');
         return close.map_or(start, |at| start + at + 1);
     }
     let good = |c: char| c.is_alphanumeric() || !c.is_ascii() || matches!(c, '-' | '.' | '_');
@@ -328,11 +333,10 @@ fn users(own: &Pseudonyms, text: &str) -> Found {
             "(" => (at + 1, &[',', ')'][..]),
             _ => (at + 1, closing(text[at..].chars().next().unwrap_or(' '))),
         };
-        let end = text[start..]
-            .find(close)
-            .map_or(text.len(), |at| start + at);
-        let value = &text[start..end];
-        if value.is_empty() || value.len() > LOCAL || value.bytes().all(|b| b.is_ascii_digit()) {
+        let rest = up_to(&text[start..], LOCAL);
+        let value = &rest[..rest.find(close).unwrap_or(rest.len())];
+        let end = start + value.len();
+        if value.is_empty() || value.bytes().all(|b| b.is_ascii_digit()) {
             continue;
         }
         found.push((start..end, own.user(value)));
