@@ -67,10 +67,10 @@ pub struct ReportArgs {
     pub templates: Option<PathBuf>,
     /// Case header to put on the first page (TOML: reference, purpose, requester, examiner, authority, handling);
     /// sources are then hashed again after they were read
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "pseudonymise")]
     pub case: Option<PathBuf>,
     /// Write the raw lines behind each finding to evidence/
-    #[arg(long)]
+    #[arg(long, conflicts_with = "pseudonymise")]
     pub evidence: bool,
     /// Time to print as that of the report (RFC 3339); SOURCE_DATE_EPOCH does the same
     #[arg(long, value_name = "TIME")]
@@ -235,6 +235,9 @@ pub struct ReadArgs {
     /// A domain of ours, for directions; can be repeated (default: domains seen in local delivery)
     #[arg(long = "local-domain", value_name = "DOMAIN")]
     pub local_domains: Vec<String>,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub privacy: PrivacyArgs,
     /// Threads to use (default: one for each core)
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
@@ -251,6 +254,36 @@ pub struct ReadArgs {
     /// No progress bar and no closing line
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// Who is not to be recognised in what is written.
+#[derive(Args, Debug)]
+pub struct PrivacyArgs {
+    /// Replace local parts, user names, client names and addresses, Message-IDs and subjects everywhere by pseudonyms made
+    /// with this file's bytes as key (at least 16)
+    #[arg(long, value_name = "KEYFILE", value_hint = ValueHint::FilePath)]
+    pub pseudonymise: Option<PathBuf>,
+    /// Hide domains and networks too, which are kept otherwise
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        value_delimiter = ',',
+        requires = "pseudonymise"
+    )]
+    pub pseudonymise_also: Vec<HiddenToo>,
+    /// Write what each pseudonym stands for to this new file, for its owner alone
+    #[arg(long, value_name = "FILE", requires = "pseudonymise", value_hint = ValueHint::FilePath)]
+    pub pseudonym_map: Option<PathBuf>,
+}
+
+/// What pseudonyms can hide beside persons.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HiddenToo {
+    /// Domains of addresses and hosts
+    Domains,
+    /// The networks of IP addresses
+    Networks,
 }
 
 /// How rows are printed.

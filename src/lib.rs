@@ -12,6 +12,7 @@
 //! * [`correlate`] folds events into messages, attempts, sessions and the rest. It is the only part with state.
 //!   [`classify`] says why a delivery failed; [`strings`] keeps every text once.
 //! * [`tables`] has the schema, the one list of names, puts the rows into columns, and keeps them as Parquet.
+//! * [`pseudonyms`] hides persons, by what [`tables::persons`] says that a column holds of them.
 //! * [`query`] is the library of `.sql` files under `queries/`, and runs them.
 //! * [`report`] is a plain value, its templates under `templates/`, and the exporters.
 //! * [`commands`] joins the parts, one file a command; [`cli`] is the command line and all that knows clap.
@@ -20,7 +21,7 @@
 //!
 //! `commands → {source, syslog, formats, correlate, tables, query, report}`, `correlate → {event, classify,
 //! strings}`, `formats → event`, `query → {tables, report}` for their names and values,
-//! `tables → {correlate, source}` for rows and the names that mark a folder of tables. `report` knows neither polars
+//! `tables → {correlate, source, pseudonyms}` for rows, the names that mark a folder of tables, and what is hidden. `report` knows neither polars
 //! nor clap; `event` knows nobody.
 //!
 //! # The laws that the code keeps
@@ -35,6 +36,7 @@ pub mod commands;
 pub mod correlate;
 pub mod event;
 pub mod formats;
+pub mod pseudonyms;
 pub mod query;
 pub mod report;
 pub mod source;

@@ -34,10 +34,24 @@ pub fn run(args: &ConvertArgs) -> Result<Done> {
             "name the logs; other commands read several folders of tables at once",
         ));
     }
-    let store = Store::open_or_begin(&args.out, input.zone, &input.local_domains)
+    input.keep_map_out_of(&args.out)?;
+    let marking = input.privacy.as_ref().map(|own| own.pseudonyms.marking());
+    let mut store = Store::open_or_begin(&args.out, input.zone, &input.shown_domains())
+        .map_err(|error| Usage(error.to_string()))?;
+    store
+        .mark(marking)
         .map_err(|error| Usage(error.to_string()))?;
     input.known = Known::of(&store.sources());
-    input.local_domains = store.given_domains().to_vec();
+    if input.shown_domains() != store.given_domains() {
+        // Only those that are kept can be taken over.
+        if store.marking().is_some_and(|own| own.also.domains) {
+            return Err(options::usage(
+                format!("{}: its local domains are hidden", args.out.display()),
+                "give the --local-domain of the first conversion",
+            ));
+        }
+        input.local_domains = store.given_domains().to_vec();
+    }
     input.readable_only = true;
     let store = Arc::new(Mutex::new(store));
     input.files = Files::Conversion(store.clone());
@@ -46,9 +60,10 @@ pub fn run(args: &ConvertArgs) -> Result<Done> {
     let unread = !loaded.unreadable.is_empty();
     let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
     if !loaded.sources.is_empty() {
-        grown(&store, &loaded.sources)?;
+        grown(&store, &loaded.sources, &input)?;
         add(args, &mut store, loaded, &input)?;
     }
+    input.write_map()?;
     input.timings.print()?;
     Ok(match state(&store.sources()) {
         Done::Complete if unread => Done::Incomplete,
@@ -71,13 +86,13 @@ fn tell(args: &ConvertArgs, loaded: &Loaded) -> io::Result<()> {
 }
 
 /// A log that was converted before it was whole would be counted twice.
-fn grown(store: &Store, read: &[SourceRow]) -> Result<()> {
+fn grown(store: &Store, read: &[SourceRow], input: &Options) -> Result<()> {
     let before = store.sources();
     for new in read.iter().filter(|source| source.duplicate_of.is_none()) {
         let mut shorter = before.iter().filter(|old| {
             old.first_ts == new.first_ts && (1..new.decoded_bytes).contains(&old.decoded_bytes)
         });
-        if let Some(old) = shorter.find(|old| continues(new, old)) {
+        if let Some(old) = shorter.find(|old| continues(new, old, input)) {
             return Err(anyhow!(
                 "{}: begins with all of {}, which is in the tables: its lines would count twice\n\
                  hint: convert the logs again into a new folder, each when nothing is added to it any more",
@@ -89,11 +104,15 @@ fn grown(store: &Store, read: &[SourceRow]) -> Result<()> {
     Ok(())
 }
 
-fn continues(new: &SourceRow, old: &SourceRow) -> bool {
+fn continues(new: &SourceRow, old: &SourceRow, input: &Options) -> bool {
     let Some(sha256) = &old.decoded_sha256 else {
         return false;
     };
-    let found = source::discover(&[PathBuf::from(&new.path)]);
+    let found = match input.privacy {
+        None => source::discover(&[PathBuf::from(&new.path)]),
+        // Its path is hidden: it is among those that were given.
+        Some(_) => source::discover(&input.paths),
+    };
     found
         .iter()
         .filter(|source| source.member == new.member)

@@ -53,6 +53,7 @@ pub fn run(args: &InspectArgs) -> Result<Done> {
         let said = coverage::stated(&loaded, input.zone, &doubts);
         writeln!(io::stdout(), "\n{}", escape::visible(&said))?;
     }
+    input.write_map()?;
     input.timings.print()?;
     Ok(done)
 }

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
 use rayon::ThreadPool;
 
+use super::privacy::{self, Privacy};
 use super::progress::Progress;
 use super::readers::{Ranked, Readers, files, in_order};
 use super::sources::{Job, Known, Seen, describe, jobs, words};
@@ -28,12 +29,13 @@ use crate::formats::{
     self,
     instants::{From, instant},
 };
+use crate::pseudonyms::Marking;
 use crate::source::{self, Block, Limits, Outcome, Problem, Source};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock, Follower};
 use crate::tables::build::{self, SourceRow, Wanted};
 use crate::tables::select::Selection;
-use crate::tables::{Tables, store};
+use crate::tables::{Tables, hide, store};
 
 /// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
 pub(super) const BLOCK: usize = 1 << 20;
@@ -64,6 +66,8 @@ pub struct Options {
     /// Logs that were found before, instead of those under the paths: a report made again calls them by the names
     /// and times that they had.
     pub found: Option<Vec<Source>>,
+    /// Persons are hidden from what is shown and written.
+    pub privacy: Option<Privacy>,
 }
 
 impl Options {
@@ -85,6 +89,7 @@ impl Options {
             memory: u64::MAX,
             files: Files::default(),
             found: None,
+            privacy: None,
         }
     }
 }
@@ -105,9 +110,11 @@ pub struct Loaded {
     pub parts: usize,
     /// What keeps the tables' files, where they did not fit in memory.
     pub kept: Option<Kept>,
+    /// Persons are hidden in all of it, with which key.
+    pub hidden: Option<Marking>,
 }
 
-/// Reads everything: logs, and folders of tables.
+/// Reads everything: logs, and folders of tables. Persons are hidden in what comes out, where that is wanted.
 ///
 /// # Errors
 /// No such path, no source at all, a thread pool that cannot be made, a table that does not fit in memory, a folder
@@ -123,23 +130,37 @@ pub fn load(options: &Options) -> Result<Loaded> {
         .iter()
         .cloned()
         .partition(|path| store::is_store(path));
+    let options = &Options {
+        wanted: options.wanted_with_names(),
+        ..options.clone()
+    };
     let read = |known: &Known| read_logs(&logs, options, known, &pool);
     let mut loaded = match pool.install(|| stores::load(&folders, options))? {
         None => read(&options.known)?,
         Some(kept) if logs.is_empty() => kept,
         Some(kept) => {
             let next = read(&Known::of(&kept.sources))?;
-            pool.install(|| stores::join(kept, next))?
+            pool.install(|| join_logs(kept, next, options))?
         }
     };
+    let privacy = options.privacy.as_ref().map(|own| &own.pseudonyms);
+    let plain = privacy.filter(|_| loaded.hidden.is_none());
+    let selection = match (privacy, &loaded.hidden) {
+        (Some(own), Some(_)) => &privacy::selection(&options.selection, own),
+        _ => &options.selection,
+    };
+    if let Some(own) = plain {
+        let learn = || pool.install(|| hide::learn(&loaded.tables, own));
+        options.timings.of("names", learn)?;
+    }
     let select = |tables: Tables| {
         let alike = if tables.on_disk() {
             tables.plain_text()?
         } else {
             tables
         };
-        let selected = options.selection.apply(alike)?;
-        match &options.selection.about {
+        let selected = selection.apply(alike)?;
+        match &selection.about {
             Some(_) => selected.in_memory_within(options.memory / 2),
             None => Ok(selected),
         }
@@ -147,7 +168,25 @@ pub fn load(options: &Options) -> Result<Loaded> {
     loaded.tables = pool
         .install(|| select(loaded.tables))
         .context("cannot select rows")?;
-    Ok(loaded)
+    match plain {
+        None => Ok(loaded),
+        Some(own) => {
+            let hide = || pool.install(|| privacy::hide(loaded, own));
+            options.timings.of("pseudonyms", hide)
+        }
+    }
+}
+
+/// Tables and logs as one. Where the tables have pseudonyms, the logs are hidden first.
+fn join_logs(kept: Loaded, mut logs: Loaded, options: &Options) -> Result<Loaded> {
+    if let (Some(_), Some(own)) = (&kept.hidden, &options.privacy)
+        && logs.hidden.is_none()
+    {
+        hide::learn(&logs.tables, &own.pseudonyms)?;
+        logs = privacy::hide(logs, &own.pseudonyms)?;
+    }
+    privacy::check_alike(kept.hidden.as_ref(), logs.hidden.as_ref())?;
+    stores::join(kept, logs)
 }
 
 fn read_logs(
@@ -185,6 +224,9 @@ fn read_logs(
             None => source.name(),
         })
         .collect();
+    if let (Some(_), Some(own)) = (&loaded.hidden, &options.privacy) {
+        privacy::hide_paths(&mut loaded, &own.pseudonyms);
+    }
     Ok(loaded)
 }
 
@@ -296,6 +338,7 @@ fn finish_all(
         unreadable: Vec::new(),
         parts: 0,
         kept: None,
+        hidden: None,
     })
 }
 

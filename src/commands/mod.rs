@@ -15,6 +15,7 @@ mod machine;
 mod options;
 mod overlap;
 mod print;
+pub mod privacy;
 mod progress;
 mod proof;
 mod provenance;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
 use super::load::Options;
+use super::privacy::Privacy;
 use super::spill::Files;
 use super::timings::Timings;
 use super::{Usage, machine};
@@ -48,6 +49,9 @@ pub fn input_of(
         },
     };
     let (since, until) = period(args, read.zone)?;
+    if let Some(store) = &args.store {
+        read.keep_map_out_of(store)?;
+    }
     let hosts = args.hosts.clone();
     let about = about.map(entity).transpose()?;
     Ok(Options {
@@ -92,6 +96,7 @@ pub fn read(args: &ReadArgs, paths: &[PathBuf]) -> Result<Options> {
         },
         timings: Timings::new(args.timings),
         memory: args.memory.unwrap_or_else(default_memory),
+        privacy: Privacy::new(&args.privacy)?,
         ..Options::new(paths.to_vec(), zone)
     })
 }

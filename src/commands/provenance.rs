@@ -1,11 +1,12 @@
 //! What a report says of how it was made: its command, what narrows it, its method, the manifest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
 
 use super::load::{Loaded, Options};
 use crate::cli::ReportArgs;
+use crate::pseudonyms::Holds;
 use crate::query::Query;
 use crate::report::Report;
 use crate::report::manifest::{FORMAT, FileHash, Manifest, OptionUsed, ParameterUsed, SourceHash};
@@ -32,7 +33,11 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
         values.sort_unstable();
         values
     };
-    let path = |path: &Option<PathBuf>| path.iter().map(|p| p.display().to_string()).collect();
+    let shown = |holds: Holds, texts: &[String]| {
+        let texts = texts.iter().map(|text| input.shown(holds, text));
+        sorted(&texts.collect::<Vec<_>>())
+    };
+    let path = |path: &Option<PathBuf>| path.iter().map(|p| shown_path(p, input)).collect();
     add("--month", given.month.iter().cloned().collect());
     add("--since", given.since.iter().cloned().collect());
     add("--until", given.until.iter().cloned().collect());
@@ -50,13 +55,28 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
     );
     let limit = given.read.max_decoded;
     add("--max-decoded", limit.iter().map(u64::to_string).collect());
-    add("--host", sorted(&given.hosts));
-    add("--local-domain", sorted(&given.read.local_domains));
-    add("--about", args.about.iter().cloned().collect());
-    add("--param", sorted(&args.library.params));
+    add("--host", shown(Holds::Server, &given.hosts));
+    add(
+        "--local-domain",
+        shown(Holds::Domain, &given.read.local_domains),
+    );
+    let about = args.about.iter().map(|key| input.shown_key(key));
+    add("--about", about.collect());
+    add("--param", shown(Holds::Text, &args.library.params));
     add("--queries", path(&args.library.queries));
     add("--templates", path(&args.templates));
     add("--case", path(&args.case));
+    if let Some(privacy) = &input.privacy {
+        // The key is named by its check in the manifest; where it lies is nobody's business.
+        add("--pseudonymise", vec!["KEYFILE".into()]);
+        let also = privacy.pseudonyms.marking().also;
+        let also = [(also.domains, "domains"), (also.networks, "networks")];
+        let also = also.into_iter().filter(|(hidden, _)| *hidden);
+        add(
+            "--pseudonymise-also",
+            also.map(|(_, what)| what.to_owned()).collect(),
+        );
+    }
     words.extend(args.evidence.then(|| "--evidence".to_owned()));
     let paths = paths(input);
     if paths.iter().any(|path| path.starts_with('-')) {
@@ -68,24 +88,30 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
 
 /// The paths given, sorted.
 fn paths(input: &Options) -> Vec<String> {
-    let paths = input.paths.iter().map(|path| path.display().to_string());
+    let paths = input.paths.iter().map(|path| shown_path(path, input));
     let mut paths: Vec<String> = paths.collect();
     paths.sort_unstable();
     paths
 }
 
+fn shown_path(path: &Path, input: &Options) -> String {
+    input.shown(Holds::Path, &path.display().to_string())
+}
+
 /// The hosts that it is narrowed to, in words.
-pub(super) fn hosts(args: &ReportArgs) -> Vec<String> {
+pub(super) fn hosts(args: &ReportArgs, input: &Options) -> Vec<String> {
     let hosts = args.input.hosts.iter();
-    let mut hosts: Vec<String> = hosts.map(|host| format!("host {host}")).collect();
+    let hosts = hosts.map(|host| format!("host {}", input.shown(Holds::Server, host)));
+    let mut hosts: Vec<String> = hosts.collect();
     hosts.sort_unstable();
     hosts
 }
 
 /// What it is narrowed to, in words.
-pub(super) fn filters(args: &ReportArgs) -> Vec<String> {
-    let mut filters = hosts(args);
-    filters.extend(args.about.iter().map(|key| format!("about {key}")));
+pub(super) fn filters(args: &ReportArgs, input: &Options) -> Vec<String> {
+    let mut filters = hosts(args, input);
+    let about = args.about.iter();
+    filters.extend(about.map(|key| format!("about {}", input.shown_key(key))));
     filters
 }
 
@@ -132,6 +158,14 @@ pub(super) fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Some(marking) = &loaded.hidden {
+        said.push(format!(
+            "Persons have pseudonyms ({marking}): local parts of addresses, user names, client names and addresses, \
+             Message-IDs and what messages say were replaced by an HMAC-SHA-256 of them, after everything was joined and \
+             counted. The same pseudonym is the same person in every report with this key check. Roles such as \
+             postmaster stay."
+        ));
+    }
     if loaded.parts > 1 {
         said.push(format!(
             "The tables were made in {} conversions: a message or connection whose lines were read in two of them counts \
@@ -163,11 +197,11 @@ fn short_list(names: &[String]) -> String {
     text
 }
 
-pub(super) fn library_origin(args: &ReportArgs) -> String {
+pub(super) fn library_origin(args: &ReportArgs, input: &Options) -> String {
     args.library
         .queries
         .as_ref()
-        .map_or_else(|| "built in".into(), |dir| dir.display().to_string())
+        .map_or_else(|| "built in".into(), |dir| shown_path(dir, input))
 }
 
 /// The manifest, but for the names of the report's files, which whoever writes them knows.
@@ -188,6 +222,10 @@ pub(super) fn manifest(
             changed: param.changed,
         })
     });
+    let hidden = loaded.hidden.as_ref().map(|marking| OptionUsed {
+        name: "pseudonymise".into(),
+        value: marking.to_string(),
+    });
     let library = queries.iter().map(|query| FileHash {
         name: query.name.clone(),
         sha256: query.sha256.clone(),
@@ -206,7 +244,10 @@ pub(super) fn manifest(
         kind: report.kind.clone(),
         complete: report.coverage.complete,
         paths: paths(input),
-        options: options(report, loaded, input),
+        options: options(report, loaded, input)
+            .into_iter()
+            .chain(hidden)
+            .collect(),
         parameters: parameters.collect(),
         case: report.case.clone(),
         sources: loaded

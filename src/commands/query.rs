@@ -43,6 +43,7 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
         rows: answer.result.full.iter().collect(),
     };
     print::rows(&table, args.format)?;
+    input.write_map()?;
     input.timings.print()?;
     if !args.input.read.quiet {
         for finding in &answer.findings {
@@ -71,6 +72,7 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
         .of("statement", || engine.sql(&args.statement))
         .map_err(|error| Usage(error.to_string()))?;
     print::rows(&table, args.format)?;
+    input.write_map()?;
     input.timings.print()?;
     Ok(done)
 }

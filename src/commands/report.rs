@@ -69,13 +69,14 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     let definition = templates.definition(&kind).map_err(wrong)?;
     let queries = queries(&definition, &library, &templates.definition_place(&kind))?;
     crate::query::params::check_overrides(queries.iter().copied(), &overrides).map_err(wrong)?;
+    input.keep_map_out_of(&args.out)?;
     let out = folder::prepare(&args.out).map_err(wrong)?;
 
     if input.selection.about.is_none() {
         input.wanted = wanted(&queries);
     }
     let mut loaded = load(&input)?;
-    if let Some(nothing) = nothing(&loaded, args)? {
+    if let Some(nothing) = nothing(&loaded, args, &input)? {
         return Err(nothing);
     }
     let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
@@ -94,8 +95,8 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     })?;
     report.command.clone_from(&command);
     report.generated_at = generated_at;
-    report.filters = filters(args);
-    if let Some(key) = &args.about {
+    report.filters = filters(args, &input);
+    if let Some(key) = args.about.as_ref().map(|key| input.shown_key(key)) {
         // A denominator of "all mail" is then all mail of this key.
         let within = format!(" Counted is only what touches {key}.");
         report
@@ -120,7 +121,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
         &input,
         &queries,
         &templates,
-        &library_origin(args),
+        &library_origin(args, &input),
     );
     for (source, sha256) in manifest.sources.iter_mut().zip(after) {
         source.sha256_after = sha256;
@@ -130,6 +131,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
         .timings
         .of("render and write", write)
         .map_err(|error| anyhow!("{error}"))?;
+    input.write_map()?;
     input.timings.print()?;
     if !args.input.read.quiet {
         say(&report, &args.out)?;
@@ -181,7 +183,7 @@ fn hash_again(
 }
 
 /// Why there is nothing to report, when what was asked for leaves no row of logs that do hold some.
-fn nothing(loaded: &Loaded, args: &ReportArgs) -> Result<Option<anyhow::Error>> {
+fn nothing(loaded: &Loaded, args: &ReportArgs, input: &Options) -> Result<Option<anyhow::Error>> {
     let given = &args.input;
     let chosen = given.month.is_some() || given.since.is_some() || given.until.is_some();
     let chosen = chosen || !given.hosts.is_empty() || args.about.is_some();
@@ -189,8 +191,8 @@ fn nothing(loaded: &Loaded, args: &ReportArgs) -> Result<Option<anyhow::Error>> 
     if !chosen || events == 0 || !loaded.tables.is_empty()? {
         return Ok(None);
     }
-    let mut asked = hosts(args);
-    asked.extend(args.about.iter().cloned());
+    let mut asked = hosts(args, input);
+    asked.extend(args.about.iter().map(|key| input.shown_key(key)));
     asked.extend(given.month.iter().cloned());
     asked.extend(given.since.iter().map(|time| format!("since {time}")));
     asked.extend(given.until.iter().map(|time| format!("until {time}")));

@@ -15,12 +15,14 @@ use rayon::prelude::*;
 
 use super::load::Options;
 use super::options::usage;
+use super::privacy::{self, Privacy};
 use super::scratch::Scratch;
 use crate::correlate::finish::{Direction, Local};
+use crate::pseudonyms::Holds;
 use crate::tables::build::{SourceRow, Wanted};
 use crate::tables::frame::Frame;
 use crate::tables::store::{Entry, Store, by_day, shift};
-use crate::tables::{Tables, is_of_events, names};
+use crate::tables::{Tables, hide, is_of_events, names};
 
 /// Where files go.
 pub struct Spill {
@@ -31,6 +33,8 @@ pub struct Spill {
     first: usize,
     wanted: Wanted,
     windows: Mutex<Vec<Window>>,
+    /// Windows to be hidden before they go to a folder that is kept: until then they lie in a temporary one.
+    plain: Option<(Privacy, Scratch)>,
 }
 
 enum Place {
@@ -75,7 +79,7 @@ impl Spill {
         let store = match &options.files {
             Files::Temporary => return Spill::temporary(options),
             Files::Folder(dir) => {
-                let store = Store::open_or_begin(dir, options.zone, &options.local_domains)?;
+                let store = Store::open_or_begin(dir, options.zone, &options.shown_domains())?;
                 if store.parts() > 0 {
                     return Err(usage(
                         format!("--store {}: it holds tables already", dir.display()),
@@ -87,9 +91,19 @@ impl Spill {
             Files::Conversion(store) => store.clone(),
         };
         let mut opened = lock(&store);
+        let privacy = options.privacy.clone();
+        opened.mark(privacy.as_ref().map(|own| own.pseudonyms.marking()))?;
         opened.begin()?;
+        let plain = match privacy {
+            Some(privacy) => Some((privacy, Scratch::new()?)),
+            None => None,
+        };
         Ok(Spill {
-            dir: opened.dir().to_owned(),
+            dir: match &plain {
+                Some((_, scratch)) => scratch.dir().to_owned(),
+                None => opened.dir().to_owned(),
+            },
+            plain,
             part: opened.parts() + 1,
             first: opened.sources().len(),
             place: Place::Store(store.clone()),
@@ -107,6 +121,7 @@ impl Spill {
             place: Place::Scratch(scratch),
             wanted: options.wanted.clone().on_disk(),
             windows: Mutex::default(),
+            plain: None,
         })
     }
 
@@ -164,7 +179,7 @@ impl Spill {
     /// # Errors
     /// A disk that is full, a file that was changed meanwhile.
     pub fn end(
-        self,
+        mut self,
         last: Tables,
         sources: &mut [SourceRow],
         local: &Local,
@@ -176,12 +191,20 @@ impl Spill {
             .partition(|(table, _)| !is_of_events(table));
         self.write(Tables { frames: large }, local)?;
         self.direct(local)?;
-        let small = shift(Tables { frames: small }, sources, self.first)?;
+        let mut small = shift(Tables { frames: small }, sources, self.first)?;
         let windows = std::mem::take(&mut *lock(&self.windows));
-        let files: Vec<Entry> = windows
+        let mut files: Vec<Entry> = windows
             .into_iter()
             .flat_map(|window| window.files)
             .collect();
+        // The names of the logs are known now.
+        let plain = self.plain.take();
+        if let Some((privacy, _)) = &plain {
+            files = self.hide(&files, privacy)?;
+            small = hide::tables(small, &privacy.pseudonyms)?;
+            privacy::hide_sources(sources, &privacy.pseudonyms);
+        }
+        drop(plain);
         let kept = match &self.place {
             Place::Scratch(_) => None,
             Place::Store(_) => Some(self.put_small(&small, &files)?),
@@ -196,7 +219,7 @@ impl Spill {
                 return Ok((small, Some(Kept::Unlisted(all))));
             }
             (Place::Store(store), all) => {
-                let names = local.names().iter().cloned().collect();
+                let names = names_shown(local, options);
                 lock(&store).list(sources.to_vec(), names, all.unwrap_or_default())?;
                 None
             }
@@ -210,6 +233,26 @@ impl Spill {
             .map(|table| Ok((table.name, frame(table.name)?)))
             .collect();
         Ok((Tables { frames: frames? }, kept))
+    }
+
+    /// Writes all files anew without persons, where they are to be kept.
+    fn hide(&mut self, files: &[Entry], privacy: &Privacy) -> Result<Vec<Entry>> {
+        for file in files {
+            hide::learn_rows(&self.read(file)?, &privacy.pseudonyms)?;
+        }
+        let to = match &self.place {
+            Place::Scratch(scratch) => scratch.dir().to_owned(),
+            Place::Store(store) => lock(store).dir().to_owned(),
+        };
+        let hidden = files.par_iter().map(|file| {
+            let rows = self.read(file)?;
+            let mut rows = hide::rows(&file.table, rows, &privacy.pseudonyms)?;
+            Entry::write(&to, &file.table, file.path.clone(), &mut rows)
+        });
+        let hidden: Result<Vec<Entry>> = hidden.collect();
+        let hidden = hidden?;
+        self.dir = to;
+        Ok(hidden)
     }
 
     /// All files, with those of the tables that stay in memory.
@@ -340,6 +383,18 @@ impl<'a> Directions<'a> {
         let keys = messages.column("message")?.i64()?.iter();
         Ok(keys.map(decide).map(names::direction).collect())
     }
+}
+
+/// Local domains as they are shown.
+pub fn names_shown(local: &Local, options: &Options) -> Vec<String> {
+    let names = local.names().iter();
+    let shown = names.map(|name| match options.files {
+        Files::Temporary => name.clone(),
+        _ => options.shown(Holds::Domain, name),
+    });
+    let mut shown: Vec<String> = shown.collect();
+    shown.sort_unstable();
+    shown
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

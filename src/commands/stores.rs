@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use super::Usage;
 use super::load::{Loaded, Options};
 use super::options::usage;
+use super::privacy;
 use crate::source::shown;
 use crate::tables::Tables;
 use crate::tables::build::SourceRow;
@@ -30,6 +31,10 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
         store
             .check_zone(options.zone)
             .map_err(|error| Usage(format!("{error:#}")))?;
+        let hidden = store.marking().cloned();
+        if let Some(own) = &hidden {
+            privacy::check_key(folder, own, options)?;
+        }
         check_domains(folder, &store, options)?;
         let read = || match on_disk {
             true => store.scans(&options.wanted, days(options)),
@@ -45,10 +50,12 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
             unreadable: Vec::new(),
             parts: store.parts(),
             kept: None,
+            hidden,
         };
         whole = Some(match whole {
             None => next,
             Some(before) => {
+                privacy::check_alike(before.hidden.as_ref(), next.hidden.as_ref())?;
                 check_sources(folder, &before, &next)?;
                 join(before, next)?
             }
@@ -77,7 +84,11 @@ fn days(options: &Options) -> Days {
 
 /// Directions were decided when the tables were made.
 fn check_domains(folder: &Path, store: &Store, options: &Options) -> Result<()> {
-    let (given, own) = (&options.local_domains, store.local_domains());
+    let own = store.local_domains();
+    let given = match store.marking() {
+        None => &options.local_domains,
+        Some(_) => &options.shown_domains(),
+    };
     if given.is_empty() || *given == own {
         return Ok(());
     }
@@ -142,5 +153,6 @@ pub fn join(first: Loaded, mut next: Loaded) -> Result<Loaded> {
         unreadable: first.unreadable,
         parts: first.parts + next.parts,
         kept: next.kept,
+        hidden: first.hidden,
     })
 }

@@ -5,7 +5,7 @@
 //! After each window of log, what is settled ([`crate::correlate::settle`]) becomes tables in files
 //! ([`super::spill`]), and its texts are let go. The rows are those of [`super::load`], which has everything in memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,7 @@ use super::lanes::{Lane, Piece, earliest, lanes};
 use super::load::{BLOCK, Loaded, Options, parse, tell_duplicate};
 use super::progress::Progress;
 use super::sources::{Job, Known, Seen, describe};
-use super::spill::{Files, Spill};
+use super::spill::{Files, Spill, names_shown};
 use crate::correlate::Part;
 use crate::correlate::coverage::{Counts, Tally};
 use crate::correlate::finish::{Local, finish};
@@ -380,16 +380,21 @@ fn conclude(
     describe(jobs, &mut sources, &mut rows, &strings);
     let tables = build::tables(rows, &sources, &strings, options.zone, spill.wanted())
         .context("cannot build the tables")?;
-    let local_domains: BTreeSet<String> = local.names().clone();
+    let local_domains = names_shown(&local, options);
+    let hidden = match (&options.files, &options.privacy) {
+        (Files::Temporary, _) | (_, None) => None,
+        (_, Some(own)) => Some(own.pseudonyms.marking()),
+    };
     let (tables, kept) = spill.end(tables, &mut sources, &local, options)?;
     Ok(Loaded {
         tables,
         sources,
-        local_domains: local_domains.into_iter().collect(),
+        local_domains,
         left_out: Vec::new(),
         unreadable: Vec::new(),
         parts: 0,
         kept,
+        hidden,
     })
 }
 

@@ -98,6 +98,22 @@ fn source_fields(row: &SourceRow) -> [String; 22] {
     ]
 }
 
+/// Texts under their headings.
+pub fn texts<'t, const N: usize>(
+    header: [&str; N],
+    rows: impl Iterator<Item = [&'t str; N]>,
+) -> ::csv::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut writer = writer(&mut out);
+    writer.write_record(header)?;
+    for row in rows {
+        writer.write_record(row.map(guard))?;
+    }
+    writer.flush()?;
+    drop(writer);
+    Ok(out)
+}
+
 fn writer<W: Write>(out: W) -> ::csv::Writer<W> {
     ::csv::WriterBuilder::new()
         .flexible(true)

@@ -2,12 +2,14 @@
 //!
 //! [`schema`] is the one list of names; [`columns`] are the builders, [`build`] fills them from
 //! [`crate::correlate`]'s rows, [`zone`] cuts times to local days and hours, [`select`] narrows, [`store`] keeps them as
-//! Parquet. A query sees a [`Frame`] and cannot tell where its rows came from, or where they are.
+//! Parquet, [`hide`] takes persons out of them. A query sees a [`Frame`] and cannot tell where its rows came from, or where they are.
 
 pub mod build;
 mod columns;
 pub mod frame;
+pub mod hide;
 pub(crate) mod names;
+pub mod persons;
 pub mod schema;
 pub mod select;
 pub mod store;

@@ -37,6 +37,7 @@ use super::build::{SourceRow, Wanted};
 use super::schema::{self, TABLES};
 use super::{Frame, Tables};
 use crate::correlate::rows::LINES;
+use crate::pseudonyms::Marking;
 use crate::source::{sha256, sha256_of};
 
 /// The file that says what is in the folder.
@@ -88,6 +89,9 @@ struct Index {
     timezone: String,
     /// Local domains as given, sorted; none when each conversion saw for itself.
     given_domains: Vec<String>,
+    /// Persons are hidden, with which key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pseudonyms: Option<Marking>,
     parts: Vec<Part>,
 }
 
@@ -255,6 +259,7 @@ impl Store {
                 tool: concat!("mtaudit ", env!("CARGO_PKG_VERSION")).into(),
                 timezone: zone.to_string(),
                 given_domains: domains.to_vec(),
+                pseudonyms: None,
                 parts: Vec::new(),
             },
             lock,
@@ -282,6 +287,31 @@ impl Store {
     /// Local domains as given to the first conversion.
     pub fn given_domains(&self) -> &[String] {
         &self.index.given_domains
+    }
+
+    /// The key with which persons are hidden in its tables.
+    pub fn marking(&self) -> Option<&Marking> {
+        self.index.pseudonyms.as_ref()
+    }
+
+    /// Says with which key persons are hidden in what is added.
+    ///
+    /// # Errors
+    /// What is in it was hidden with another one, or one of them was not hidden.
+    pub fn mark(&mut self, marking: Option<Marking>) -> Result<()> {
+        if self.parts() > 0 && self.index.pseudonyms != marking {
+            let own = self.marking().map_or_else(
+                || "no pseudonyms".to_owned(),
+                |own| format!("pseudonyms ({own})"),
+            );
+            return Err(failed(
+                self.dir.display(),
+                format!("its tables have {own}"),
+                "name a new folder, or give the --pseudonymise of the first conversion",
+            ));
+        }
+        self.index.pseudonyms = marking;
+        Ok(())
     }
 
     /// Where it is.

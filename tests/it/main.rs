@@ -9,6 +9,7 @@ mod corpora_postfix;
 mod disk;
 mod layouts;
 mod pflogsumm;
+mod privacy;
 mod queries;
 mod readme;
 mod same_bytes;

@@ -62,6 +62,10 @@ fn every_command_works_as_written() {
     std::fs::write(folder.path().join("case.toml"), case).unwrap();
     let mut ran = 0;
     for line in lines {
+        if line == "head -c 32 /dev/urandom > keyfile" {
+            std::fs::write(folder.path().join("keyfile"), [7; 32]).unwrap();
+            continue;
+        }
         let called = line
             .strip_prefix("mtaudit ")
             .or_else(|| line.strip_prefix("cargo run -- "));

@@ -1,0 +1,272 @@
+//! `--pseudonymise`: the key, what is hidden of what was read, the map.
+//!
+//! Everything that a command shows comes out of [`super::load`], and is hidden there once; paths, hosts and keys of the
+//! command line are hidden where they are shown ([`Options::shown`]). Tables that were converted with pseudonyms say so
+//! ([`Marking`]), and are never joined with such as were not.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow};
+
+use super::load::{Loaded, Options};
+use super::options::usage;
+use crate::cli::{HiddenToo, PrivacyArgs};
+use crate::pseudonyms::{Also, Holds, LEAST_KEY, Marking, Pseudonyms};
+use crate::report::csv;
+use crate::tables::build::{SourceRow, Wanted};
+use crate::tables::hide;
+use crate::tables::schema::TABLES;
+use crate::tables::select::{Entity, Selection};
+
+/// How a key is made.
+const MAKE: &str =
+    "make a key with `head -c 32 /dev/urandom > keyfile`, and keep it as secret as the logs";
+
+/// Pseudonyms, and where their map goes.
+#[derive(Clone, Debug)]
+pub struct Privacy {
+    /// Makes them.
+    pub pseudonyms: Arc<Pseudonyms>,
+    map: Option<PathBuf>,
+}
+
+impl Privacy {
+    /// As the command line wants it. `outputs` are folders that are passed on, where the map must not be.
+    ///
+    /// # Errors
+    /// No such key, a short one, a map that is there already or would lie in an output.
+    pub fn new(args: &PrivacyArgs) -> Result<Option<Privacy>> {
+        let Some(keyfile) = &args.pseudonymise else {
+            return Ok(None);
+        };
+        let wrong =
+            |why: String| usage(format!("--pseudonymise {}: {why}", keyfile.display()), MAKE);
+        let key = fs::read(keyfile).map_err(|error| wrong(error.to_string()))?;
+        let also = Also {
+            domains: args.pseudonymise_also.contains(&HiddenToo::Domains),
+            networks: args.pseudonymise_also.contains(&HiddenToo::Networks),
+        };
+        let map = args.pseudonym_map.clone();
+        if let Some(path) = map.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
+            return Err(usage(
+                format!("--pseudonym-map {}: there is a file", path.display()),
+                "name a new file: a map is never written over",
+            ));
+        }
+        let pseudonyms = Pseudonyms::new(&key, also, map.is_some());
+        let pseudonyms =
+            pseudonyms.map_err(|why| wrong(format!("{why} ({LEAST_KEY} to 64 are of use)")))?;
+        Ok(Some(Privacy {
+            pseudonyms: Arc::new(pseudonyms),
+            map,
+        }))
+    }
+
+    /// Writes the map, where one is asked for.
+    ///
+    /// # Errors
+    /// A file that is there meanwhile, a folder that is not ours to write.
+    fn write_map(&self) -> Result<()> {
+        let Some(path) = &self.map else {
+            return Ok(());
+        };
+        let rows = self.pseudonyms.originals();
+        let rows = rows
+            .iter()
+            .map(|(own, kind, original)| [own.as_str(), *kind, original.as_str()]);
+        let content = csv::texts(["pseudonym", "kind", "original"], rows)
+            .map_err(|error| anyhow!("{error}"))?;
+        let write = || owners_alone(path)?.write_all(&content);
+        write().with_context(|| format!("--pseudonym-map {}: cannot be written", path.display()))
+    }
+}
+
+/// A new file that nobody else can read.
+fn owners_alone(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+impl Options {
+    /// A text of the command line as it is shown.
+    pub fn shown(&self, holds: Holds, text: &str) -> String {
+        match &self.privacy {
+            None => text.to_owned(),
+            Some(privacy) => privacy.pseudonyms.hide(holds, text),
+        }
+    }
+
+    /// The key of `--about` as it is shown.
+    pub fn shown_key(&self, key: &str) -> String {
+        match (&self.privacy, Entity::new(key)) {
+            (Some(privacy), Ok(entity)) => key_of(&hidden(&entity, &privacy.pseudonyms)).to_owned(),
+            _ => self.shown(Holds::Text, key),
+        }
+    }
+
+    /// Local domains, as given, as they are shown; sorted.
+    pub fn shown_domains(&self) -> Vec<String> {
+        let domains = self.local_domains.iter();
+        let mut shown: Vec<String> = domains.map(|d| self.shown(Holds::Domain, d)).collect();
+        shown.sort_unstable();
+        shown
+    }
+
+    /// Writes what pseudonyms stand for, where that is asked for. Comes after everything that makes some.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_map(&self) -> Result<()> {
+        self.privacy.as_ref().map_or(Ok(()), Privacy::write_map)
+    }
+
+    /// The map is for whoever may know: it must not lie where the result does.
+    ///
+    /// # Errors
+    /// It does.
+    pub fn keep_map_out_of(&self, out: &Path) -> Result<()> {
+        let map = self
+            .privacy
+            .as_ref()
+            .and_then(|privacy| privacy.map.as_ref());
+        let Some(map) = map else {
+            return Ok(());
+        };
+        let whole = |path: &Path| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            let known = path.ancestors().find_map(|known| {
+                let rest = path.strip_prefix(known).ok()?;
+                Some(fs::canonicalize(known).ok()?.join(rest))
+            });
+            known.unwrap_or(path)
+        };
+        if whole(map).starts_with(whole(out)) {
+            return Err(usage(
+                format!("--pseudonym-map {}: in {}", map.display(), out.display()),
+                "the folder is passed on, the map is not: name a file elsewhere",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Columns to build: what is looked for in free text has to be known first.
+    pub(super) fn wanted_with_names(&self) -> Wanted {
+        let wanted = self.wanted.clone();
+        match self.privacy {
+            None => wanted,
+            Some(_) => wanted.add(TABLES.iter().map(|table| table.name), [hide::NAMING]),
+        }
+    }
+}
+
+/// What was read, without persons; the names of these logs are known from now on.
+pub fn hide(mut loaded: Loaded, pseudonyms: &Arc<Pseudonyms>) -> Result<Loaded> {
+    loaded.tables = hide::tables(loaded.tables, pseudonyms)?;
+    hide_sources(&mut loaded.sources, pseudonyms);
+    hide_paths(&mut loaded, pseudonyms);
+    each(&mut loaded.local_domains, Holds::Domain, pseudonyms);
+    loaded.local_domains.sort_unstable();
+    loaded.hidden = Some(pseudonyms.marking());
+    Ok(loaded)
+}
+
+/// The same of files that were not read.
+pub fn hide_paths(loaded: &mut Loaded, pseudonyms: &Pseudonyms) {
+    each(&mut loaded.left_out, Holds::Path, pseudonyms);
+    each(&mut loaded.unreadable, Holds::Path, pseudonyms);
+}
+
+fn each(texts: &mut [String], holds: Holds, pseudonyms: &Pseudonyms) {
+    for text in texts {
+        *text = pseudonyms.hide(holds, text);
+    }
+}
+
+/// The same of what is known of sources.
+pub fn hide_sources(sources: &mut [SourceRow], pseudonyms: &Pseudonyms) {
+    let hide = |text: &mut Option<String>, holds: Holds| {
+        if let Some(text) = text {
+            *text = pseudonyms.hide(holds, text);
+        }
+    };
+    for source in sources {
+        source.path = pseudonyms.hide(Holds::Path, &source.path);
+        hide(&mut source.member, Holds::Path);
+        hide(&mut source.hosts, Holds::Server);
+        hide(&mut source.problem, Holds::Text);
+    }
+}
+
+/// What is selected from tables that are hidden already. Of the domain of a host, what ends in a registered domain is
+/// found; a longer key finds only domains of addresses.
+pub fn selection(selection: &Selection, pseudonyms: &Pseudonyms) -> Selection {
+    let hosts = selection.hosts.iter();
+    Selection {
+        hosts: hosts
+            .map(|host| pseudonyms.hide(Holds::Server, host))
+            .collect(),
+        about: selection
+            .about
+            .as_ref()
+            .map(|entity| hidden(entity, pseudonyms)),
+        ..selection.clone()
+    }
+}
+
+fn hidden(entity: &Entity, pseudonyms: &Pseudonyms) -> Entity {
+    match entity {
+        Entity::Address(key) => {
+            Entity::Address(pseudonyms.hide(Holds::Address, key).to_lowercase())
+        }
+        Entity::Ip(key) => Entity::Ip(pseudonyms.hide(Holds::Ip, key)),
+        Entity::Domain(key) => Entity::Domain(pseudonyms.hide(Holds::Domain, key).to_lowercase()),
+        Entity::QueueId(key) => Entity::QueueId(pseudonyms.hide(Holds::Term, key)),
+    }
+}
+
+fn key_of(entity: &Entity) -> &str {
+    match entity {
+        Entity::Address(key) | Entity::Ip(key) | Entity::Domain(key) | Entity::QueueId(key) => key,
+    }
+}
+
+/// Tables with pseudonyms are read with the key that made them, or without any.
+///
+/// # Errors
+/// Another key, or other things hidden.
+pub fn check_key(folder: &Path, own: &Marking, options: &Options) -> Result<()> {
+    let given = options
+        .privacy
+        .as_ref()
+        .map(|privacy| privacy.pseudonyms.marking());
+    match given {
+        Some(given) if given != *own => Err(usage(
+            format!(
+                "{}: its pseudonyms are of {own}, not of {given}",
+                folder.display()
+            ),
+            "give the key file and the --pseudonymise-also that the tables were converted with, or neither",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What is read together is all hidden, or all not.
+///
+/// # Errors
+/// It is not.
+pub fn check_alike(one: Option<&Marking>, other: Option<&Marking>) -> Result<()> {
+    if one == other {
+        return Ok(());
+    }
+    Err(usage(
+        "tables with pseudonyms and logs or tables without are not joined: the same person would be two".into(),
+        "add --pseudonymise with the key file of these tables, convert the others with it too, or leave one of them out",
+    ))
+}
