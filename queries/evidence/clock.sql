@@ -6,7 +6,7 @@
 -- rows     = 20
 -- columns  = [
 --   { name = "host", kind = "text", about = "host of the lines" },
---   { name = "kind", kind = "text", about = "back: time went back and went on from there; ahead and back: it jumped ahead before, by about as much; late lines: it came ahead again after a few lines, by about as much; repeated hour: the clocks were set back for the winter, and the lines do not say which of the two hours they are of" },
+--   { name = "kind", kind = "text", about = "back: time went back and went on from there; ahead and back: it jumped ahead before, by about as much; late lines: it came ahead again after a few lines, by about as much; repeated hour: the clocks were set back for the winter, and time went back by less than the half hour from which the second hour is told" },
 --   { name = "from_ts", kind = "time", about = "line before the step" },
 --   { name = "to_ts", kind = "time", about = "line after it" },
 --   { name = "seconds", kind = "seconds", about = "by how much time went back" },
@@ -60,7 +60,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "kind = 'repeated hour'"
--- sentence   = "When the clocks were set back for the winter, the lines of {host} do not say which of the two hours they are of: at {from_ts} time goes back to {to_ts}. Lines of the second hour are read as of the first."
+-- sentence   = "When the clocks were set back for the winter, the lines of {host} do not say which of the two hours they are of: at {from_ts} time goes back to {to_ts}. They are read as of the first hour, and those after them may be of the second."
 -- thresholds = ["back_seconds"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, from_ts, to_ts, source, line FROM clock_steps WHERE seconds < 0"
@@ -89,7 +89,7 @@ WITH steps AS (
 ), kinds AS (
     SELECT sides.host AS host, sides.source AS source, sides.line AS line, sides.from_ts AS from_ts, sides.to_ts AS to_ts,
            -sides.seconds AS seconds, sides.before_from AS before_from,
-           CASE WHEN sides.repeated AND sides.seconds <= -1800 AND COALESCE(sources.utc_offset, '') <> 'in the lines' THEN 'repeated hour'
+           CASE WHEN sides.repeated AND COALESCE(sources.utc_offset, '') <> 'in the lines' THEN 'repeated hour'
                 WHEN sides.after_line - sides.line <= params.late_lines
                      AND sides.after_seconds >= -sides.seconds * (1 - params.alike)
                      AND sides.after_seconds <= -sides.seconds * (1 + params.alike) THEN 'late lines'

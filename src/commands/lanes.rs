@@ -9,6 +9,7 @@ use std::thread;
 use anyhow::{Context as _, Result};
 
 use super::load::BLOCK;
+use super::overlap::TOUCHING;
 use super::progress::Progress;
 use super::sources::Job;
 use super::windows::Twice;
@@ -31,6 +32,8 @@ pub(super) enum Piece {
     Block(u32, Block, Box<Cache>, i64),
     /// The end of a source.
     End(u32, Box<Outcome>),
+    /// This source begins at the first time, and the one before it reached the second: they overlap.
+    Overlap(u32, i64, i64),
 }
 
 impl Piece {
@@ -38,7 +41,7 @@ impl Piece {
     fn order(&self) -> (i64, u32) {
         match self {
             Piece::Block(rank, _, _, ts) => (*ts, *rank),
-            Piece::End(rank, _) => (i64::MIN, *rank),
+            Piece::End(rank, _) | Piece::Overlap(rank, ..) => (i64::MIN, *rank),
         }
     }
 }
@@ -70,9 +73,11 @@ pub(super) fn lanes(
             .collect();
         let (jobs, progress) = (jobs.clone(), progress.clone());
         let read = move || {
+            let mut reached = i64::MIN;
             for (rank, told) in ranks {
                 let job = &jobs[rank as usize];
-                let outcome = told.unwrap_or_else(|| read(job, rank, block, &progress, &sender));
+                let read = || read(job, rank, block, &progress, &sender, &mut reached);
+                let outcome = told.unwrap_or_else(read);
                 // Nobody listens any more after a failure.
                 let _ = sender.send(Piece::End(rank, Box::new(outcome)));
             }
@@ -92,11 +97,12 @@ fn read(
     block: usize,
     progress: &Progress,
     sender: &SyncSender<Piece>,
+    reached: &mut i64,
 ) -> Outcome {
     if let Some(outcome) = job.refused() {
         return outcome;
     }
-    let mut last = i64::MIN;
+    let (mut last, before) = (i64::MIN, *reached);
     let mut follower = Follower::new(&job.clock);
     source::read(
         &job.source,
@@ -105,7 +111,11 @@ fn read(
         &mut |block| {
             let start = follower.start(&block.bytes);
             let first = job.first_time(&block.bytes, start.clone());
+            if let Some(first) = first.filter(|first| *first < before.saturating_sub(TOUCHING)) {
+                let _ = sender.send(Piece::Overlap(rank, first, before));
+            }
             last = first.unwrap_or(last);
+            *reached = follower.last().max(*reached);
             let _ = sender.send(Piece::Block(rank, block, Box::new(start), last));
         },
     )

@@ -260,13 +260,13 @@ fn counts(read: &[(Part, Outcome)]) -> Vec<Option<&Counts>> {
         .collect()
 }
 
-/// The same without those that have the content of another one.
-fn once(read: &[(Part, Outcome)]) -> Vec<Option<&Counts>> {
+/// What was counted of each source, without those that have the content of another one.
+fn once(read: &[(Part, Outcome)]) -> Vec<Option<&Tally>> {
     let mut seen = HashSet::new();
     let mut first = |outcome: &Outcome| seen.insert(outcome.decoded_sha256.clone());
-    let counts = counts(read).into_iter().zip(read);
-    counts
-        .map(|(counts, (_, outcome))| counts.filter(|_| first(outcome)))
+    let tallies = read.iter();
+    tallies
+        .map(|(part, outcome)| Some(&part.tally).filter(|_| first(outcome)))
         .collect()
 }
 

@@ -211,6 +211,10 @@ impl Work<'_> {
                     outcomes[rank as usize] = Some(*outcome);
                     continue;
                 }
+                Piece::Overlap(rank, ts, reached) => {
+                    self.fail(self.goes_back(rank, ts, reached));
+                    break;
+                }
                 Piece::Block(rank, block, start, ts) => (rank, block, *start, ts),
             };
             if ts != i64::MIN && ts < settled.saturating_sub(KEPT) {

@@ -312,16 +312,12 @@ mod tests {
     const MTIME_2026: i64 = 1_795_500_000;
 
     fn source(path: &str, head: &str, mtime: Option<i64>) -> Source {
-        Source {
-            path: path.into(),
-            file: path.into(),
-            codec: Some(Codec::Plain),
-            bytes: head.len() as u64,
-            mtime,
-            packed_at: None,
-            head: head.as_bytes().to_vec(),
-            problem: None,
-        }
+        let mut source = Source::default();
+        source.path = path.into();
+        source.codec = Some(Codec::Plain);
+        source.mtime = mtime;
+        source.head = head.as_bytes().to_vec();
+        source
     }
 
     fn one(path: &str, head: &str, declared: Option<i32>) -> (Method, i32, Vec<String>) {

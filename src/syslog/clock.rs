@@ -61,6 +61,11 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// The instant read last.
+    pub(super) fn last(&self) -> i64 {
+        self.last
+    }
+
     /// The minute that was read last is one that the wall clock shows twice.
     pub(super) fn is_twice(&self) -> bool {
         self.again != 0

@@ -47,6 +47,11 @@ impl<'c> Follower<'c> {
         start
     }
 
+    /// The time of the last line that was looked at, µs: the last one of the blocks so far.
+    pub fn last(&self) -> i64 {
+        self.cache.last()
+    }
+
     /// Reads the first of these lines that has a time, of the first few.
     fn look(&mut self, lines: &[u8]) {
         let mut lines = lines.split(|byte| *byte == b'\n').take(8);

@@ -23,7 +23,7 @@ const TABLES: [&str; 4] = [
      ORDER BY host, connect_ts, pid, client_ip",
 ];
 
-fn tables(dir: &Path, paths: &[&str]) -> Vec<Vec<Row>> {
+pub(super) fn tables(dir: &Path, paths: &[&str]) -> Vec<Vec<Row>> {
     TABLES
         .iter()
         .map(|sql_text| sql(dir, sql_text, paths).0)
@@ -44,7 +44,7 @@ fn logs(dir: &Path) {
 }
 
 /// Runs a command in `dir`; `false` when it is not installed.
-fn run(dir: &Path, line: &str) -> bool {
+pub(super) fn run(dir: &Path, line: &str) -> bool {
     let program = line.split(' ').next().unwrap();
     let there = Command::new("sh")
         .args(["-c", &format!("command -v {program}")])

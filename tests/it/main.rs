@@ -8,6 +8,7 @@ mod bad_input;
 mod corpora_postfix;
 mod disk;
 mod layouts;
+mod month;
 mod pflogsumm;
 mod privacy;
 mod queries;
