@@ -229,7 +229,8 @@ pub struct ReadArgs {
     /// Zone of log times without an offset, and of days and hours in reports (IANA name)
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub timezone: String,
-    /// Year of each source's first line, where the lines have none (default: from the file's mtime)
+    /// Year of each source's first line, where neither the lines nor the time in queue IDs tell it (default: from
+    /// the path, other sources of the host, the gzip header, or the file's mtime)
     #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i32).range(1970..=2200))]
     pub year: Option<i32>,
     /// A domain of ours, for directions; can be repeated (default: domains seen in local delivery)

@@ -109,9 +109,9 @@ fn continues(new: &SourceRow, old: &SourceRow, input: &Options) -> bool {
         return false;
     };
     let found = match input.privacy {
-        None => source::discover(&[PathBuf::from(&new.path)]),
+        None => source::discover_within(&[PathBuf::from(&new.path)], input.limits),
         // Its path is hidden: it is among those that were given.
-        Some(_) => source::discover(&input.paths),
+        Some(_) => source::discover_within(&input.paths, input.limits),
     };
     found
         .iter()

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::load::{BLOCK, Options};
-use crate::source::{self, Outcome, Source};
+use crate::source::{self, Limits, Outcome, Source};
 use crate::tables::store;
 
 /// Sources by name. Two may share one, when their names are not UTF-8.
@@ -16,24 +16,31 @@ pub struct Lookup {
     by_name: HashMap<String, Vec<usize>>,
     /// Paths that were found, or looked at on their own.
     paths: HashSet<String>,
+    limits: Limits,
 }
 
 impl Lookup {
     /// The sources under these paths; folders of tables hold none.
-    pub fn under(paths: &[PathBuf]) -> Lookup {
-        let mut lookup = Lookup::default();
+    pub fn under(paths: &[PathBuf], limits: Limits) -> Lookup {
+        let mut lookup = Lookup {
+            limits,
+            ..Lookup::default()
+        };
         let logs = paths.iter().filter(|path| !store::is_store(path));
         let logs: Vec<PathBuf> = logs.cloned().collect();
-        lookup.add(source::discover(&logs));
+        lookup.add(source::discover_within(&logs, limits));
         lookup
     }
 
     /// The sources that a command was to read.
     pub fn of(input: &Options) -> Lookup {
         match &input.found {
-            None => Lookup::under(&input.paths),
+            None => Lookup::under(&input.paths, input.limits),
             Some(found) => {
-                let mut lookup = Lookup::default();
+                let mut lookup = Lookup {
+                    limits: input.limits,
+                    ..Lookup::default()
+                };
                 lookup.add(found.clone());
                 lookup
             }
@@ -53,7 +60,7 @@ impl Lookup {
     pub fn seek(&mut self, path: &str) {
         let there = || PathBuf::from(path).symlink_metadata().is_ok();
         if self.paths.insert(path.to_owned()) && there() {
-            self.add(source::discover(&[PathBuf::from(path)]));
+            self.add(source::discover_within(&[PathBuf::from(path)], self.limits));
         }
     }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::lookup::{Lookup, read};
 use super::sources::words;
 use crate::report::manifest::{Manifest, SourceHash};
-use crate::source::{self, Outcome, Problem, Source};
+use crate::source::{self, Limits, Outcome, Problem, Source};
 use crate::tables::zone::rfc3339;
 
 /// All sources of a manifest.
@@ -50,10 +50,11 @@ pub fn sha256_of_file(file: &Path) -> std::io::Result<String> {
 
 /// Looks the sources up: under `paths` by what is in them; without any, at the paths that the manifest names.
 pub fn locate(manifest: &Manifest, paths: &[PathBuf]) -> Now {
+    let limits = limits(manifest);
     let lookup = if paths.is_empty() {
-        original(manifest)
+        original(manifest, limits)
     } else {
-        Lookup::under(paths)
+        Lookup::under(paths, limits)
     };
     let mut candidates = Candidates::new(&lookup, manifest, paths.is_empty());
     let all = manifest.sources.iter();
@@ -76,11 +77,20 @@ pub fn locate(manifest: &Manifest, paths: &[PathBuf]) -> Now {
     }
 }
 
+/// How far the report's command let files be decoded.
+fn limits(manifest: &Manifest) -> Limits {
+    let arguments = super::rebuild::arguments(manifest).ok();
+    Limits {
+        decoded: arguments.and_then(|report| report.input.read.max_decoded),
+    }
+}
+
 /// The paths of the command line and, where they do not lead to a source, the path of the source itself.
-fn original(manifest: &Manifest) -> Lookup {
+fn original(manifest: &Manifest, limits: Limits) -> Lookup {
     let paths: Vec<PathBuf> = manifest.paths.iter().map(PathBuf::from).collect();
     let there = |path: &PathBuf| path.symlink_metadata().is_ok();
-    let mut lookup = Lookup::under(&paths.into_iter().filter(there).collect::<Vec<_>>());
+    let paths: Vec<PathBuf> = paths.into_iter().filter(there).collect();
+    let mut lookup = Lookup::under(&paths, limits);
     for source in &manifest.sources {
         lookup.seek(&source.path);
     }

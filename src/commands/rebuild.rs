@@ -87,7 +87,8 @@ fn found(manifest: &Manifest, now: &Now) -> Result<Vec<Source>, String> {
     Ok(found)
 }
 
-fn arguments(manifest: &Manifest) -> Result<ReportArgs, String> {
+/// What the manifest's command asks for.
+pub(super) fn arguments(manifest: &Manifest) -> Result<ReportArgs, String> {
     let cli = Cli::try_parse_from(&manifest.command).map_err(|error| {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();

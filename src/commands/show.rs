@@ -16,7 +16,7 @@ use crate::report::escape::visible;
 use crate::report::folder::MANIFEST;
 use crate::report::manifest::{self, Manifest};
 use crate::report::sums;
-use crate::source::{Outcome, Problem, Source};
+use crate::source::{Limits, Outcome, Problem, Source};
 
 /// Lines that are printed at most: they are in memory before they are.
 const MOST: u64 = 100_000;
@@ -217,7 +217,7 @@ impl Evidence {
             .first()
             .filter(|path| path.join(MANIFEST).symlink_metadata().is_ok());
         let Some(report) = report else {
-            let lookup = Lookup::under(paths);
+            let lookup = Lookup::under(paths, Limits::default());
             let sources = lookup.all().to_vec();
             return Ok(Evidence {
                 names: sources.iter().map(Source::name).collect(),
