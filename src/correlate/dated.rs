@@ -31,7 +31,7 @@ impl Off {
         let years = (late as f64 / YEAR as f64).round() as i64;
         match late {
             _ if late.abs() <= NEAR => Off::Quarters((late + QUARTER / 2).div_euclid(QUARTER)),
-            _ if (late - years * YEAR).abs() <= 2 * NEAR => Off::Years(years),
+            _ if years != 0 && (late - years * YEAR).abs() <= 2 * NEAR => Off::Years(years),
             _ => Off::Other,
         }
     }
@@ -108,8 +108,11 @@ impl Dated {
                 Off::Quarters(0) => return None,
                 Off::Quarters(quarters) => {
                     let (hours, word) = (quarters.abs() as f64 / 4.0, side(quarters));
-                    format!("are {hours} hours {word} than those: is --timezone right, and the server's clock?")
+                    let s = if hours == 1.0 { "" } else { "s" };
+                    format!("are {hours} hour{s} {word} than those: is --timezone right, and the server's clock?")
                 }
+                Off::Years(-1) => "are a year earlier than those".to_owned(),
+                Off::Years(1) => "are a year later than those".to_owned(),
                 Off::Years(years) => format!("are {} years {} than those", years.abs(), side(years)),
                 Off::Other => "are of another day than those".to_owned(),
             };
@@ -157,12 +160,14 @@ mod tests {
         );
         assert_eq!(dated(&[-YEAR; 3]).years(), Some(-1));
         assert_eq!(dated(&[100 * 86_400; 3]).years(), None);
+        let days = dated(&[2 * 86_400; 3]).contradictions();
+        assert!(days[0].contains("of another day"), "{days:?}");
     }
 
     #[test]
     fn a_wrong_zone_shows() {
         let said = dated(&[3601; 6]).contradictions();
-        assert!(said[0].contains("are 1 hours later than those"), "{said:?}");
+        assert!(said[0].contains("are 1 hour later than those"), "{said:?}");
         let said = dated(&[-19_800; 6]).contradictions();
         assert!(said[0].contains("are 5.5 hours earlier"), "{said:?}");
         assert!(dated(&[3600, 0, 0, 0, 0, 0]).contradictions().is_empty());
