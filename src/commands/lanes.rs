@@ -9,12 +9,12 @@ use std::thread;
 use anyhow::{Context as _, Result};
 
 use super::load::BLOCK;
-use super::overlap::TOUCHING;
+use super::overlap::{Skip, TOUCHING};
 use super::progress::Progress;
 use super::sources::Job;
 use super::windows::Twice;
 use crate::source::{self, Block, Outcome};
-use crate::syslog::{Cache, Follower};
+use crate::syslog::{self, Cache, Follower};
 
 /// Blocks of a host that are decoded ahead.
 const AHEAD: usize = 1;
@@ -49,6 +49,7 @@ impl Piece {
 /// One lane for each host that sources begin with, each read by a thread of its own.
 pub(super) fn lanes(
     jobs: &Arc<Vec<Job>>,
+    skips: &Arc<Vec<Option<Skip>>>,
     twice: &[Twice],
     progress: &Arc<Progress>,
     window: u64,
@@ -71,12 +72,14 @@ pub(super) fn lanes(
                 (rank, duplicate.map(|(outcome, _)| outcome.clone()))
             })
             .collect();
-        let (jobs, progress) = (jobs.clone(), progress.clone());
+        let (jobs, skips, progress) = (jobs.clone(), skips.clone(), progress.clone());
         let read = move || {
             let mut reached = i64::MIN;
             for (rank, told) in ranks {
                 let job = &jobs[rank as usize];
-                let read = || read(job, rank, block, &progress, &sender, &mut reached);
+                let skip = skips[rank as usize].as_deref().unwrap_or_default();
+                let own = Own { job, rank, skip };
+                let read = || read(&own, block, &progress, &sender, &mut reached);
                 let outcome = told.unwrap_or_else(read);
                 // Nobody listens any more after a failure.
                 let _ = sender.send(Piece::End(rank, Box::new(outcome)));
@@ -91,14 +94,34 @@ pub(super) fn lanes(
     Ok(lanes)
 }
 
-fn read(
-    job: &Job,
+/// A source, and the lines of it that are left out.
+struct Own<'a> {
+    job: &'a Job,
     rank: u32,
+    skip: &'a [u64],
+}
+
+impl Own<'_> {
+    /// The time of the first line that is read, µs.
+    fn first_time(&self, block: &Block, start: &Cache) -> Option<i64> {
+        let (clock, mut cache) = (&self.job.clock, start.clone());
+        let lines = (block.first_line..).zip(block.bytes.split(|byte| *byte == b'\n'));
+        let mut times = lines.filter_map(|(number, line)| {
+            let ts = syslog::header(line, clock, &mut cache)?.ts;
+            self.skip.binary_search(&number).is_err().then_some(ts)
+        });
+        times.next()
+    }
+}
+
+fn read(
+    own: &Own<'_>,
     block: usize,
     progress: &Progress,
     sender: &SyncSender<Piece>,
     reached: &mut i64,
 ) -> Outcome {
+    let Own { job, rank, .. } = *own;
     if let Some(outcome) = job.refused() {
         return outcome;
     }
@@ -110,12 +133,14 @@ fn read(
         &|bytes| progress.add(bytes),
         &mut |block| {
             let start = follower.start(&block.bytes);
-            let first = job.first_time(&block.bytes, start.clone());
+            let first = own.first_time(&block, &start);
             if let Some(first) = first.filter(|first| *first < before.saturating_sub(TOUCHING)) {
                 let _ = sender.send(Piece::Overlap(rank, first, before));
             }
-            last = first.unwrap_or(last);
-            *reached = follower.last().max(*reached);
+            last = first.unwrap_or(last).max(before);
+            if first.is_some() {
+                *reached = follower.last().max(*reached);
+            }
             let _ = sender.send(Piece::Block(rank, block, Box::new(start), last));
         },
     )

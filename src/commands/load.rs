@@ -239,9 +239,9 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
         jobs = again;
         read = read_once(&jobs, options, &strings, &progress);
     }
-    let skips = options
-        .timings
-        .of("overlaps", || overlap::skips(&jobs, &once(&read)));
+    let skips = options.timings.of("overlaps", || {
+        overlap::skips(&jobs, &once(&read), options.memory)
+    })?;
     for (rank, skip) in skips.iter().enumerate() {
         if let Some(skip) = skip {
             let waiting = AtomicUsize::new(0);
@@ -496,10 +496,11 @@ impl<'a> Reader<'a> {
 }
 
 /// How the lines of a source are read.
-struct Reading<'a> {
-    source: u32,
-    clock: &'a Clock,
-    skip: &'a [u64],
+pub(super) struct Reading<'a> {
+    pub(super) source: u32,
+    pub(super) clock: &'a Clock,
+    /// Lines that are left out.
+    pub(super) skip: &'a [u64],
 }
 
 /// One block, parsed and folded. `start` is what [`Follower`] says of its times.
@@ -513,7 +514,12 @@ pub fn parse(block: &Block, source: u32, clock: &Clock, start: Cache, strings: &
 }
 
 /// The same without the lines that are to be left out.
-fn parse_but(block: &Block, reading: &Reading<'_>, start: Cache, strings: &Strings) -> Part {
+pub(super) fn parse_but(
+    block: &Block,
+    reading: &Reading<'_>,
+    start: Cache,
+    strings: &Strings,
+) -> Part {
     let mut lines = Lines {
         part: Part::default(),
         counter: Counter::new(strings, reading.source),

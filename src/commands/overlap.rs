@@ -1,20 +1,24 @@
 //! Lines that two sources of one host both have: a rotated copy and its original, or the extracts (`mail.warn`, `mail.err`)
 //! that syslog writes beside the log. Each counts once.
 //!
-//! Only sources whose times overlap are looked at, after they were read ([`super::load`]): their lines are hashed. Of two,
-//! the one with more lines in the time that both cover is the log, and the other loses what that one has, as often as it
-//! has it. A line that a server wrote twice stays two lines.
+//! Only sources whose times overlap are looked at, once it is known when they begin and end: in memory after they were
+//! read ([`super::load`]), else after a first look at their times ([`super::windows`]). Of two, the one with more lines in
+//! the time that both cover is the log, and the other loses what that one has, as often as it has it: its lines are hashed,
+//! and those of the fuller one held against them. A line that a server wrote twice stays two lines.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+
+use anyhow::{Result, bail};
 
 use super::load::BLOCK;
 use super::sources::Job;
 use crate::correlate::activity::HostTimes;
-use crate::correlate::coverage::Tally;
+use crate::correlate::coverage::{Counter, Tally};
 use crate::correlate::rows::NO_TIME;
 use crate::source;
-use crate::strings::Sym;
+use crate::strings::{Strings, Sym};
+use crate::syslog::{self, Follower};
 
 /// Rotation may fall between two lines of one second, and lines of one second may be out of order.
 pub(super) const TOUCHING: i64 = 2_000_000;
@@ -25,32 +29,43 @@ const LEAST: usize = 2;
 /// Lines of a source that are left out, by their number, in order.
 pub type Skip = Vec<u64>;
 
-/// What is left out of each source, by its rank; `None` where nothing is.
-pub fn skips(jobs: &[Job], tallies: &[Option<&Tally>]) -> Vec<Option<Skip>> {
+/// What is left out of each source, by its rank; `None` where nothing is. Of the sources that may lose lines one has to
+/// fit in `memory`, bytes.
+///
+/// # Errors
+/// One does not.
+pub fn skips(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result<Vec<Option<Skip>>> {
     let mut skips = vec![None; jobs.len()];
     let all: Vec<Option<Span>> = (0..).zip(tallies).map(|(at, t)| Span::of(at, *t)).collect();
+    let seeds = (RandomState::new(), RandomState::new());
     for group in groups(&all) {
-        let seeds = (RandomState::new(), RandomState::new());
-        let mut kept: HashMap<usize, Lines> = HashMap::new();
-        for rank in in_order(group, &all) {
+        let order = in_order(group, &all);
+        for (at, rank) in order.iter().copied().enumerate() {
             let beside = |other: &&usize| overlap(&all, rank, **other).is_some();
-            let held: Vec<&Lines> = kept
-                .keys()
-                .filter(beside)
-                .map(|other| &kept[other])
-                .collect();
-            let (own, skip) = leave_out(&jobs[rank], &seeds, &held);
-            kept.insert(rank, own);
+            let fuller: Vec<usize> = order[..at].iter().filter(beside).copied().collect();
+            let lines = tallies[rank].map_or(0, |tally| tally.lines());
+            if !fuller.is_empty() && lines.saturating_mul(LINE) > memory {
+                bail!(
+                    "{}: overlaps {} in time, and is too large to be held against it line by line\n\
+                     hint: raise --memory, or give apart what overlaps",
+                    jobs[rank].source.name(),
+                    jobs[fuller[0]].source.name()
+                );
+            }
+            let skip = leave_out(jobs, rank, &fuller, &seeds);
             if skip.len() >= LEAST {
                 skips[rank] = Some(skip);
             }
         }
     }
-    skips
+    Ok(skips)
 }
 
-/// Lines by their hash, and how often.
-type Lines = HashMap<u128, u32>;
+/// Bytes of memory for the hash of a line.
+const LINE: u64 = 64;
+
+/// Lines of a source by their hash: how often it has them, and how often the one that has them most.
+type Lines = HashMap<u128, (u32, u32)>;
 
 /// What is known of a source's times.
 struct Span<'a> {
@@ -94,14 +109,29 @@ fn overlap(all: &[Option<Span<'_>>], a: usize, b: usize) -> Option<(i64, i64)> {
 fn in_order(mut group: Vec<usize>, all: &[Option<Span<'_>>]) -> Vec<usize> {
     group.sort_unstable();
     let lines = |rank: usize, both| all[rank].as_ref().map_or(0, |span| span.lines(both));
-    let fuller =
-        |a: usize, b: usize| overlap(all, a, b).is_some_and(|both| lines(a, both) > lines(b, both));
+    let mut fuller: HashMap<usize, HashSet<usize>> = HashMap::new();
+    for (at, a) in group.iter().copied().enumerate() {
+        for b in group[at + 1..].iter().copied() {
+            let Some(both) = overlap(all, a, b) else {
+                continue;
+            };
+            let (more, less) = match lines(a, both) >= lines(b, both) {
+                true => (a, b),
+                false => (b, a),
+            };
+            fuller.entry(less).or_default().insert(more);
+        }
+    }
     let mut order = Vec::with_capacity(group.len());
     while !group.is_empty() {
-        let first = |rank: &usize| !group.iter().any(|other| fuller(*other, *rank));
+        let first = |rank: &usize| fuller.get(rank).is_none_or(HashSet::is_empty);
         // Where each has a fuller one beside it, the first by its times is as good as any.
         let at = group.iter().position(first).unwrap_or(0);
-        order.push(group.remove(at));
+        let next = group.remove(at);
+        for of in fuller.values_mut() {
+            of.remove(&next);
+        }
+        order.push(next);
     }
     order
 }
@@ -166,39 +196,77 @@ impl Together {
     }
 }
 
-/// Lines of this source that others hold, and those that it keeps.
-fn leave_out(job: &Job, seeds: &(RandomState, RandomState), held: &[&Lines]) -> (Lines, Skip) {
-    let mut own = Lines::new();
+/// Lines of a source that fuller ones have as well.
+fn leave_out(
+    jobs: &[Job],
+    rank: usize,
+    fuller: &[usize],
+    seeds: &(RandomState, RandomState),
+) -> Skip {
     let mut skip = Vec::new();
+    if fuller.is_empty() {
+        return skip;
+    }
+    let mut own = Lines::new();
+    each_line(&jobs[rank], seeds, &mut |_, hash| {
+        own.entry(hash).or_default();
+    });
+    for other in fuller {
+        own.values_mut().for_each(|(times, _)| *times = 0);
+        each_line(&jobs[*other], seeds, &mut |_, hash| {
+            if let Some((times, most)) = own.get_mut(&hash) {
+                *times += 1;
+                *most = (*most).max(*times);
+            }
+        });
+    }
+    own.values_mut().for_each(|(times, _)| *times = 0);
+    each_line(&jobs[rank], seeds, &mut |number, hash| {
+        let (times, elsewhere) = own.entry(hash).or_default();
+        *times += 1;
+        if *times <= *elsewhere {
+            skip.push(number);
+        }
+    });
+    skip
+}
+
+/// Gives number and hash of each line that is not empty. The seeds are not known outside: a hostile log cannot make two
+/// lines one.
+fn each_line(job: &Job, seeds: &(RandomState, RandomState), give: &mut dyn FnMut(u64, u128)) {
     source::read(&job.source, BLOCK, &|_| (), &mut |block| {
         let lines = block.bytes.split_inclusive(|byte| *byte == b'\n');
         for (number, line) in (block.first_line..).zip(lines) {
             let line = line.trim_ascii_end();
-            if line.is_empty() {
-                continue;
-            }
-            // The seeds are not known outside: a hostile log cannot make two lines one.
-            let hash = |seed: &RandomState| u128::from(seed.hash_one(line));
-            let hash = hash(&seeds.0) << 64 | hash(&seeds.1);
-            let times = own.entry(hash).or_default();
-            *times += 1;
-            let elsewhere = held.iter().filter_map(|lines| lines.get(&hash)).max();
-            if elsewhere.is_some_and(|elsewhere| elsewhere >= times) {
-                skip.push(number);
+            if !line.is_empty() {
+                let hash = |seed: &RandomState| u128::from(seed.hash_one(line));
+                give(number, hash(&seeds.0) << 64 | hash(&seeds.1));
             }
         }
     });
-    for (hash, times) in &mut own {
-        let elsewhere = held.iter().filter_map(|lines| lines.get(hash)).max();
-        *times = times.saturating_sub(elsewhere.copied().unwrap_or(0));
-    }
-    (own, skip)
+}
+
+/// When the lines of a source are, without what they say.
+pub fn times(job: &Job, rank: u32, strings: &Strings) -> Tally {
+    let mut whole = Tally::default();
+    let mut follower = Follower::new(&job.clock);
+    source::read(&job.source, BLOCK, &|_| (), &mut |block| {
+        let mut cache = follower.start(&block.bytes);
+        let mut counter = Counter::new(strings, rank);
+        let lines = block.bytes.split(|byte| *byte == b'\n');
+        for (number, line) in (block.first_line..).zip(lines) {
+            if let Some(header) = syslog::header(line, &job.clock, &mut cache) {
+                counter.passed(number, &header);
+            }
+        }
+        whole.append(counter.finish());
+    });
+    whole
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::strings::Strings;
 
     #[test]
     fn what_overlaps_is_looked_at_together() {

@@ -13,7 +13,8 @@ use anyhow::{Context as _, Result, anyhow};
 use rayon::ThreadPool;
 
 use super::lanes::{Lane, Piece, earliest, lanes};
-use super::load::{BLOCK, Loaded, Options, parse, tell_duplicate};
+use super::load::{BLOCK, Loaded, Options, Reading, parse, parse_but, tell_duplicate};
+use super::overlap::{self, Skip};
 use super::progress::Progress;
 use super::sources::{Job, Known, Seen, describe};
 use super::spill::{Files, Spill, names_shown};
@@ -59,9 +60,12 @@ pub fn read_all(
     let bytes = jobs.iter().map(|job| job.source.bytes).sum();
     let progress = Arc::new(Progress::new(bytes, options.quiet));
     let window = (options.memory / SHARE).max(LEAST);
-    let lanes = lanes(&jobs, &twice, &progress, window)?;
+    let look = || pool.install(|| overlaps(&jobs, &twice, options.memory));
+    let skips = Arc::new(options.timings.of("overlaps", look)?);
+    let lanes = lanes(&jobs, &skips, &twice, &progress, window)?;
     let work = Work {
         jobs: &jobs,
+        skips: &skips,
         options,
         window,
         most: 2 * pool.current_num_threads() + 2,
@@ -110,6 +114,26 @@ fn twice(jobs: &[Job], known: &Known) -> Vec<Twice> {
     told.collect()
 }
 
+/// The lines of each source that others have as well. Only sources of a host that has several are looked at.
+fn overlaps(jobs: &[Job], twice: &[Twice], memory: u64) -> Result<Vec<Option<Skip>>> {
+    use rayon::prelude::*;
+    let mut of_host: HashMap<&[u8], usize> = HashMap::new();
+    for job in jobs {
+        *of_host.entry(&job.host).or_default() += 1;
+    }
+    let strings = Strings::default();
+    let look = |(rank, job): (u32, &Job)| {
+        let told = twice[rank as usize].as_ref();
+        let copy = told.is_some_and(|(_, duplicate)| duplicate.is_some());
+        let lines = job.readable() && job.source.archive.is_none() && !copy;
+        (lines && of_host[&job.host[..]] > 1).then(|| overlap::times(job, rank, &strings))
+    };
+    let all: Vec<(u32, &Job)> = (0..).zip(jobs).collect();
+    let tallies: Vec<Option<Tally>> = all.into_par_iter().map(look).collect();
+    let tallies: Vec<Option<&Tally>> = tallies.iter().map(Option::as_ref).collect();
+    overlap::skips(jobs, &tallies, memory / 4)
+}
+
 /// Where a window ends, by the blocks alone: the same logs are cut at the same places.
 struct Window {
     /// Bytes that it has at least.
@@ -145,6 +169,8 @@ impl Window {
 /// What all threads share.
 struct Work<'a> {
     jobs: &'a [Job],
+    /// Lines of each source that are left out.
+    skips: &'a [Option<Skip>],
     options: &'a Options,
     /// Bytes of log after which what is settled is written.
     window: u64,
@@ -232,8 +258,12 @@ impl Work<'_> {
             scope.spawn(move |_| {
                 let line = block.first_line;
                 let work = move || {
-                    let clock = &self.jobs[rank as usize].clock;
-                    let part = parse(&block, rank, clock, start, &texts);
+                    let reading = Reading {
+                        source: rank,
+                        clock: &self.jobs[rank as usize].clock,
+                        skip: self.skips[rank as usize].as_deref().unwrap_or_default(),
+                    };
+                    let part = parse_but(&block, &reading, start, &texts);
                     drop((block, texts));
                     self.add(number, Parsed { part, ends });
                 };

@@ -78,6 +78,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Lines of all sources.
+    pub fn lines(&self) -> u64 {
+        self.sources.values().map(|counts| counts.lines).sum()
+    }
+
     /// Puts the symbols of another table of texts in the place of this one's.
     pub fn resolve(&mut self, texts: &mut impl Renumber) {
         for counts in self.sources.values_mut() {
@@ -160,6 +165,12 @@ impl<'a> Counter<'a> {
     /// A line whose ID holds this time, seconds since 1970.
     pub fn dated(&mut self, line: u64, ts: i64, id: i64, surely: bool) {
         self.counts.dated.count(line, ts, id, surely);
+    }
+
+    /// A line of which only the header is of interest.
+    pub fn passed(&mut self, line: u64, header: &Header<'_>) {
+        self.counts.lines += 1;
+        self.seen(line, header, None);
     }
 
     /// A line that another source has as well, and its header.
