@@ -42,7 +42,7 @@ pub fn coverage(
         ignored: sum(|r| r.ignored),
         unrecognised: sum(|r| r.unrecognised),
         undecodable: sum(|r| r.undecodable),
-        bytes: sum(|r| r.bytes),
+        bytes: sum(|r| if r.member.is_none() { r.bytes } else { 0 }),
         decoded_bytes: sum(|r| r.decoded_bytes),
         problems: problems(rows),
         years: years(rows),
@@ -113,12 +113,12 @@ fn problems(rows: &[SourceRow]) -> Vec<String> {
             all.push(format!("{name}: {problem}."));
         }
         if let Some(contradictions) = &row.contradictions {
-            all.push(format!("{}: times in doubt: {contradictions}.", row.path));
+            all.push(format!("{name}: times in doubt: {contradictions}."));
         }
         if row.repeated > 0 {
             all.push(format!(
-                "{}: {} of {} lines are in another source as well, and were counted once.",
-                row.path, row.repeated, row.lines
+                "{name}: {} of {} lines are in another source as well, and were counted once.",
+                row.repeated, row.lines
             ));
         }
         if row.undecodable > 0 && row.format.is_some() {

@@ -14,8 +14,8 @@ use crate::report::format::count;
 use crate::report::{QueryResult, escape};
 
 /// Columns that a reader wants first; `mtaudit sql 'SELECT * FROM sources'` has all.
-const SOURCES: &str = "SELECT path, codec, format, hosts, first_ts, last_ts, year_method, year_confidence, bytes, decoded_bytes, lines, \
-                       events, ignored, unrecognised, undecodable, problem FROM sources ORDER BY source";
+const SOURCES: &str = "SELECT CASE WHEN member IS NULL THEN path ELSE CONCAT(path, '!/', member) END AS path, codec, format, hosts, first_ts, last_ts, year_method, year_confidence, bytes, decoded_bytes, lines, \
+                       events, ignored, unrecognised, undecodable, repeated, contradictions, problem FROM sources ORDER BY source";
 
 /// Sources, formats, periods and coverage.
 ///

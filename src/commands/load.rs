@@ -237,6 +237,7 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
     let mut read = read_once(&jobs, options, &strings, &progress);
     if let Some(again) = sources::in_their_years(&jobs, &counts(&read)) {
         jobs = again;
+        drop(std::mem::take(&mut read));
         read = read_once(&jobs, options, &strings, &progress);
     }
     let skips = options.timings.of("overlaps", || {
@@ -315,7 +316,7 @@ fn finish_all(
     let mut rows = options
         .timings
         .with_bytes("correlate", correlate, |_| bytes);
-    describe(jobs, &mut sources, &mut rows, &strings);
+    describe(jobs, &mut sources, &mut rows, &strings, known);
     let mut local_domains: Vec<String> = rows
         .local_domains
         .iter()

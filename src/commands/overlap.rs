@@ -16,6 +16,7 @@ use super::sources::Job;
 use crate::correlate::activity::HostTimes;
 use crate::correlate::coverage::{Counter, Tally};
 use crate::correlate::rows::NO_TIME;
+use crate::formats::instants::{From, instant};
 use crate::source;
 use crate::strings::{Strings, Sym};
 use crate::syslog::{self, Follower};
@@ -257,6 +258,9 @@ pub fn times(job: &Job, rank: u32, strings: &Strings) -> Tally {
         for (number, line) in (block.first_line..).zip(lines) {
             if let Some(header) = syslog::header(line, &job.clock, &mut cache) {
                 counter.passed(number, &header);
+                if let Some((seconds, from)) = instant(&header) {
+                    counter.dated(number, header.ts, seconds, from == From::QueueId);
+                }
             }
         }
         whole.append(counter.finish());

@@ -264,7 +264,8 @@ pub(super) fn manifest(
 /// The options in effect, those that were not given among them.
 fn options(report: &Report, loaded: &Loaded, input: &Options) -> Vec<OptionUsed> {
     let year = input.year.map(|year| year.to_string());
-    let mut hosts = input.selection.hosts.clone();
+    let hosts = input.selection.hosts.iter();
+    let mut hosts: Vec<String> = hosts.map(|host| input.shown(Holds::Server, host)).collect();
     hosts.sort_unstable();
     let values = [
         ("timezone", report.period.timezone.clone()),
@@ -303,6 +304,10 @@ fn hashes(source: &SourceRow, zone: Tz) -> SourceHash {
         last: source.last_ts.map(|ts| rfc3339(zone, ts)),
         year: source.year,
         year_method: source.year_method.clone(),
+        year_confidence: source.year_confidence.clone(),
+        contradictions: source.contradictions.clone(),
+        repeated: source.repeated,
+        incomplete: source.incomplete,
         duplicate_of: source.duplicate_of,
         problem: source.problem.clone(),
         sha256_after: None,

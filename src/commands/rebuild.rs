@@ -46,6 +46,11 @@ pub(super) fn run(
     }
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let report = match arguments(manifest) {
+        Ok(report) if report.input.read.privacy.pseudonymise.is_some() => {
+            let what =
+                "cannot be made again: it hides persons by a key, which is not in the report";
+            return Ok(said.differs(&place, what)?);
+        }
         Ok(report) => report,
         Err(what) => return Ok(said.differs(&place, &what)?),
     };

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono_tz::Tz;
 
+use super::overlap::TOUCHING;
 use super::year::{self, Method, Proof};
 use crate::correlate::coverage::Counts;
 use crate::correlate::finish::Rows;
@@ -37,6 +38,8 @@ pub struct Known {
     files: HashMap<u64, HashSet<String>>,
     /// Number by SHA-256 of the decoded stream, counted back from the source that comes next.
     decoded: HashMap<String, i64>,
+    /// When the lines of each host are, and in which source.
+    spans: HashMap<String, Vec<(i64, i64, String)>>,
 }
 
 impl Known {
@@ -56,6 +59,7 @@ impl Known {
                 let number = row as i64 - sources.len() as i64;
                 known.decoded.entry(sha256).or_insert(number);
             }
+            known.add_span(source);
         }
         known
     }
@@ -81,6 +85,31 @@ impl Known {
         };
         // What cannot be hashed cannot be read either, which is told when it is tried.
         source::sha256(&source.file).is_ok_and(|sha256| files.contains(&sha256))
+    }
+
+    fn add_span(&mut self, source: &SourceRow) {
+        let (Some(hosts), Some(first), Some(last)) =
+            (&source.hosts, source.first_ts, source.last_ts)
+        else {
+            return;
+        };
+        if source.duplicate_of.is_none() && source.events > 0 {
+            for host in hosts.split(", ") {
+                let name = source::shown(&source.path, source.member.as_deref());
+                let spans = self.spans.entry(host.to_owned()).or_default();
+                spans.push((first, last, name));
+            }
+        }
+    }
+
+    /// A source that was read before and has lines of a host of this one at the same time: lines that both have would
+    /// be told only by reading both.
+    fn overlapping(&self, source: &SourceRow) -> Option<&str> {
+        let (first, last) = (source.first_ts?, source.last_ts?);
+        let hosts = source.hosts.as_deref()?.split(", ");
+        let mut spans = hosts.filter_map(|host| self.spans.get(host)).flatten();
+        let found = spans.find(|(from, to, _)| last.min(*to) - first.max(*from) > TOUCHING);
+        found.map(|(_, _, name)| name.as_str())
     }
 
     /// Numbers by SHA-256 of decoded streams; negative, so that they are right once numbers are moved up.
@@ -174,10 +203,11 @@ impl Job {
         })
     }
 
-    /// The time of the first line of these that has one, µs.
-    pub fn first_time(&self, lines: &[u8], mut cache: Cache) -> Option<i64> {
-        let mut lines = lines.split(|byte| *byte == b'\n');
-        lines.find_map(|line| Some(syslog::header(line, &self.clock, &mut cache)?.ts))
+    /// Nothing that its lines hold can tell another year.
+    pub fn is_proven(&self) -> bool {
+        self.proof
+            .method
+            .is_none_or(|method| method <= Method::MessageId)
     }
 
     /// What can be said before counting.
@@ -273,13 +303,8 @@ pub fn words(problem: &Problem) -> String {
 /// before; in their new order.
 pub fn in_their_years(jobs: &[Job], counts: &[Option<&Counts>]) -> Option<Vec<Job>> {
     let wrong = |job: &Job, counts: Option<&Counts>| {
-        let proven = job
-            .proof
-            .method
-            .is_none_or(|method| method <= Method::MessageId);
-        counts
-            .and_then(|counts| counts.dated.years())
-            .filter(|_| !proven)
+        let years = counts.and_then(|counts| counts.dated.years());
+        years.filter(|_| !job.is_proven())
     };
     let late: Vec<Option<i64>> = jobs
         .iter()
@@ -300,7 +325,13 @@ pub fn in_their_years(jobs: &[Job], counts: &[Option<&Counts>]) -> Option<Vec<Jo
 
 /// Fills in what counting brought. A source without a single line of a known program is named as such, and its
 /// lines are ignored rather than unrecognised.
-pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &mut Rows, strings: &Strings) {
+pub fn describe(
+    jobs: &[Job],
+    sources: &mut [SourceRow],
+    rows: &mut Rows,
+    strings: &Strings,
+    known: &Known,
+) {
     let mut foreign = Vec::new();
     for (rank, (job, row)) in jobs.iter().zip(sources.iter_mut()).enumerate() {
         let rank = rank as u32;
@@ -336,6 +367,16 @@ pub fn describe(jobs: &[Job], sources: &mut [SourceRow], rows: &mut Rows, string
         row.year_method = method.map(|method| method.name().to_owned());
         row.year_confidence = method.map(|method| method.confidence().to_owned());
         row.format = formats(counts);
+        if row.problem.is_none()
+            && row.duplicate_of.is_none()
+            && row.events > 0
+            && let Some(other) = known.overlapping(row)
+        {
+            row.problem = Some(format!(
+                "overlaps {other}, which was converted before: lines that both hold count twice"
+            ));
+            row.incomplete = true;
+        }
         if row.problem.is_none() && row.duplicate_of.is_some() {
             row.problem = Some("same content as a source before it: not counted again".into());
         }

@@ -16,7 +16,7 @@ use super::lanes::{Lane, Piece, earliest, lanes};
 use super::load::{BLOCK, Loaded, Options, Reading, parse, parse_but, tell_duplicate};
 use super::overlap::{self, Skip};
 use super::progress::Progress;
-use super::sources::{Job, Known, Seen, describe};
+use super::sources::{Job, Known, Seen, describe, in_their_years};
 use super::spill::{Files, Spill, names_shown};
 use crate::correlate::Part;
 use crate::correlate::coverage::{Counts, Tally};
@@ -41,6 +41,9 @@ const SHARE: u64 = 16;
 /// Bytes of a window, at least, whatever the memory.
 const LEAST: u64 = 16 * 1024;
 
+/// Bytes of memory for comparing sources by line, whatever `--memory`.
+const SMALL: u64 = 8 << 20;
+
 /// A window has at most so many times the bytes that it has at least.
 const MANY: u64 = 8;
 
@@ -55,13 +58,12 @@ pub fn read_all(
     spill: Spill,
     pool: &ThreadPool,
 ) -> Result<Loaded> {
-    let jobs = Arc::new(jobs);
-    let twice = pool.install(|| twice(&jobs, known));
+    let look = || pool.install(|| Looked::new(jobs, known, options.memory));
+    let Looked { jobs, twice, skips } = options.timings.of("look", look)?;
+    let (jobs, skips) = (Arc::new(jobs), Arc::new(skips));
     let bytes = jobs.iter().map(|job| job.source.bytes).sum();
     let progress = Arc::new(Progress::new(bytes, options.quiet));
     let window = (options.memory / SHARE).max(LEAST);
-    let look = || pool.install(|| overlaps(&jobs, &twice, options.memory));
-    let skips = Arc::new(options.timings.of("overlaps", look)?);
     let lanes = lanes(&jobs, &skips, &twice, &progress, window)?;
     let work = Work {
         jobs: &jobs,
@@ -83,7 +85,7 @@ pub fn read_all(
     if let Some(error) = state.failed {
         return Err(error);
     }
-    let end = || conclude(&jobs, options, spill, state, &twice, outcomes);
+    let end = || conclude(&jobs, options, known, spill, state, &twice, outcomes);
     options.timings.of("conclude", || pool.install(end))
 }
 
@@ -114,24 +116,49 @@ fn twice(jobs: &[Job], known: &Known) -> Vec<Twice> {
     told.collect()
 }
 
-/// The lines of each source that others have as well. Only sources of a host that has several are looked at.
-fn overlaps(jobs: &[Job], twice: &[Twice], memory: u64) -> Result<Vec<Option<Skip>>> {
+/// A first look at the times of sources: of all where there are several, and of one whose year is not proven.
+fn look(jobs: &[Job], twice: &[Twice], strings: &Strings) -> Vec<Option<Tally>> {
     use rayon::prelude::*;
-    let mut of_host: HashMap<&[u8], usize> = HashMap::new();
-    for job in jobs {
-        *of_host.entry(&job.host).or_default() += 1;
-    }
-    let strings = Strings::default();
-    let look = |(rank, job): (u32, &Job)| {
-        let told = twice[rank as usize].as_ref();
-        let copy = told.is_some_and(|(_, duplicate)| duplicate.is_some());
-        let lines = job.readable() && job.source.archive.is_none() && !copy;
-        (lines && of_host[&job.host[..]] > 1).then(|| overlap::times(job, rank, &strings))
+    let has_lines = |rank: usize| {
+        let copy = |(_, duplicate): &(Outcome, Option<i64>)| duplicate.is_some();
+        let job = &jobs[rank];
+        job.readable() && job.source.archive.is_none() && !twice[rank].as_ref().is_some_and(copy)
     };
-    let all: Vec<(u32, &Job)> = (0..).zip(jobs).collect();
-    let tallies: Vec<Option<Tally>> = all.into_par_iter().map(look).collect();
-    let tallies: Vec<Option<&Tally>> = tallies.iter().map(Option::as_ref).collect();
-    overlap::skips(jobs, &tallies, memory / 4)
+    let several = (0..jobs.len()).filter(|rank| has_lines(*rank)).count() > 1;
+    let needed = |rank: usize| has_lines(rank) && (several || !jobs[rank].is_proven());
+    let look =
+        |rank: usize| needed(rank).then(|| overlap::times(&jobs[rank], rank as u32, strings));
+    (0..jobs.len()).into_par_iter().map(look).collect()
+}
+
+/// The sources in their years and order, and for each what is known of it before it is read.
+struct Looked {
+    jobs: Vec<Job>,
+    twice: Vec<Twice>,
+    skips: Vec<Option<Skip>>,
+}
+
+impl Looked {
+    fn new(mut jobs: Vec<Job>, known: &Known, memory: u64) -> Result<Looked> {
+        let strings = Strings::default();
+        let mut hashes = twice(&jobs, known);
+        let mut tallies = look(&jobs, &hashes, &strings);
+        let counts = (0..)
+            .zip(&tallies)
+            .map(|(rank, tally)| tally.as_ref()?.sources.get(&rank));
+        if let Some(again) = in_their_years(&jobs, &counts.collect::<Vec<_>>()) {
+            jobs = again;
+            hashes = twice(&jobs, known);
+            tallies = look(&jobs, &hashes, &strings);
+        }
+        let told: Vec<Option<&Tally>> = tallies.iter().map(Option::as_ref).collect();
+        let skips = overlap::skips(&jobs, &told, (memory / 4).max(SMALL))?;
+        Ok(Looked {
+            jobs,
+            twice: hashes,
+            skips,
+        })
+    }
 }
 
 /// Where a window ends, by the blocks alone: the same logs are cut at the same places.
@@ -387,6 +414,7 @@ impl Work<'_> {
 fn conclude(
     jobs: &[Job],
     options: &Options,
+    known: &Known,
     spill: Spill,
     state: State,
     twice: &[Twice],
@@ -411,7 +439,7 @@ fn conclude(
     }
     let mut rows = finish(part, &strings, &local);
     local.meet(&rows, &strings);
-    describe(jobs, &mut sources, &mut rows, &strings);
+    describe(jobs, &mut sources, &mut rows, &strings, known);
     let tables = build::tables(rows, &sources, &strings, options.zone, spill.wanted())
         .context("cannot build the tables")?;
     let local_domains = names_shown(&local, options);

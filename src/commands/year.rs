@@ -161,7 +161,9 @@ fn look(source: &Source, zone: Tz, declared: Option<i32>) -> Known {
             .told
             .extend(declared.map(|year| (Method::Option, year)));
     }
-    let name = name::date(&source.path);
+    // What an archive is called says when it was packed.
+    let own = source.member.as_deref().unwrap_or(&source.path);
+    let name = name::date(own.rsplit("!/").next().unwrap_or(own));
     let written = |seconds: i64| local_day(zone, seconds);
     for (method, until) in [
         (Method::FileName, name),

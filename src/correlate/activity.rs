@@ -106,11 +106,21 @@ impl HostTimes {
     fn step(&mut self, ts: i64, line: u64) {
         let step = ts.saturating_sub(self.last_ts);
         if step <= -BACK || step >= AHEAD {
-            self.steps.push(Step {
+            self.add_step(Step {
                 line,
                 from_ts: self.last_ts,
                 to_ts: ts,
             });
+        }
+    }
+
+    /// Of steps ahead in a row the first and the last are kept: those between are mere silences, and a quiet host has
+    /// one at each line.
+    fn add_step(&mut self, step: Step) {
+        let ahead = |step: &Step| step.to_ts > step.from_ts;
+        match &mut self.steps[..] {
+            [.., before, last] if ahead(before) && ahead(last) && ahead(&step) => *last = step,
+            _ => self.steps.push(step),
         }
     }
 
@@ -133,7 +143,7 @@ impl HostTimes {
     /// Joins the times that follow, which have a line.
     fn append(&mut self, next: HostTimes) {
         self.step(next.first_ts, next.first_line);
-        self.steps.extend(next.steps);
+        next.steps.into_iter().for_each(|step| self.add_step(step));
         self.last_ts = next.last_ts;
         let mut buckets = next.buckets.into_iter().peekable();
         if let (Some(last), Some(first)) = (self.buckets.last_mut(), buckets.peek()) {

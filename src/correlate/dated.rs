@@ -10,6 +10,9 @@ const NEAR: i64 = 36 * 3600;
 /// Lines that say something together.
 const LEAST: u64 = 3;
 
+/// Years by which a log can be wrong: kinds are few, whatever a line says.
+const MOST: i64 = 60;
+
 /// A quarter of an hour, seconds: zones differ by whole ones.
 const QUARTER: i64 = 900;
 
@@ -31,7 +34,9 @@ impl Off {
         let years = (late as f64 / YEAR as f64).round() as i64;
         match late {
             _ if late.abs() <= NEAR => Off::Quarters((late + QUARTER / 2).div_euclid(QUARTER)),
-            _ if years != 0 && (late - years * YEAR).abs() <= 2 * NEAR => Off::Years(years),
+            _ if (1..=MOST).contains(&years.abs()) && (late - years * YEAR).abs() <= 2 * NEAR => {
+                Off::Years(years)
+            }
             _ => Off::Other,
         }
     }

@@ -38,6 +38,16 @@ fn columns_have_their_forms() {
             "u_*@list.example",
         ),
         (Holds::Address, "\"a@b\"@corp.example", "u_*@corp.example"),
+        (
+            Holds::Text,
+            "cannot open /home/zzuser4/.forward: denied",
+            "cannot open /home/u_*/.forward: denied",
+        ),
+        (
+            Holds::Text,
+            "cannot create /var/vmail/corp.example/zzuser5/new",
+            "cannot create /var/vmail/corp.example/u_*/new",
+        ),
         (Holds::Address, "alice@[192.0.2.7]", "u_*@[192.0.2.h*]"),
         (
             Holds::Address,

@@ -68,6 +68,7 @@ pub fn text<'t>(own: &Pseudonyms, names: &Names, text: &'t str) -> Cow<'t, str> 
     pieces.pass(|text| sessions(own, text));
     pieces.pass(|text| addresses(own, text));
     pieces.pass(|text| users(own, text));
+    pieces.pass(|text| homes(own, text));
     pieces.pass(|text| literals::find(own, text));
     if own.also.domains {
         pieces.pass(|text| domains(own, text));
@@ -340,6 +341,32 @@ fn users(own: &Pseudonyms, text: &str) -> Found {
             continue;
         }
         found.push((start..end, own.user(value)));
+    }
+    found
+}
+
+/// Folders that are called like a user, some below one of the domain.
+const HOMES: &[&str] = &["/home/", "/mail/", "/vmail/", "/mailboxes/", "/users/"];
+
+/// Names of users in paths.
+fn homes(own: &Pseudonyms, text: &str) -> Found {
+    let mut found: Found = Vec::new();
+    for (at, _) in text.match_indices('/') {
+        let done = found.last().map_or(0, |(range, _)| range.end);
+        let Some(home) = HOMES.iter().find(|home| text[at..].starts_with(**home)) else {
+            continue;
+        };
+        let part = |start: usize| {
+            let end = text[start..].find(['/', ' ', '"', '\'', ':', ',', ')', ']', '>']);
+            start..end.map_or(text.len(), |end| start + end)
+        };
+        let mut name = part(at + home.len());
+        if text[name.clone()].contains('.') && text[name.end..].starts_with('/') {
+            name = part(name.end + 1);
+        }
+        if at >= done && !name.is_empty() {
+            found.push((name.clone(), own.user(&text[name])));
+        }
     }
     found
 }

@@ -96,6 +96,13 @@ pub struct SourceHash {
     pub last: Option<String>,
     pub year: Option<i64>,
     pub year_method: Option<String>,
+    pub year_confidence: Option<String>,
+    /// What speaks against its times.
+    pub contradictions: Option<String>,
+    /// Lines that another source has as well.
+    pub repeated: u64,
+    /// The problem leaves the evidence incomplete.
+    pub incomplete: bool,
     /// Place in this list, from 0, of the source with the same content that was counted.
     pub duplicate_of: Option<i64>,
     pub problem: Option<String>,

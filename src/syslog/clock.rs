@@ -5,11 +5,11 @@
 //! is read on every line. So neither calendar nor zone costs anything in the hot loop.
 //!
 //! Two things a line does not say by itself: its year, and which of the two hours is meant that the wall clock shows
-//! twice when summer time ends. Both follow from the line before, which the cache remembers: a day without a year is the
-//! one nearest to the day before it, so that a log may span years, and a line with a false date misleads no other; and an
-//! hour that was over comes again only as the second one.
+//! twice when summer time ends. Both follow from the lines before, which the cache remembers ([`Near`]): a day without a
+//! year comes after the day before it, so that a log may span years, and a line with a false date misleads no other; and
+//! an hour that was over comes again only as the second one.
 
-use chrono::{DateTime, Duration, NaiveDateTime, Offset, TimeZone};
+use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
 use super::stamp::{self, Minute, SECOND, Tail};
@@ -56,9 +56,21 @@ pub struct Cache {
     again: i64,
     /// The instant read last; 0 before the first.
     last: i64,
-    /// The year's window for the lines that follow.
-    near: Option<Edge>,
+    /// The days before, for lines without a year.
+    near: Option<Near>,
 }
+
+/// Where in time a log without years has come to, in days since 1970.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    /// The last day of which there is no doubt.
+    day: i64,
+    /// A day far from it, until the next one shows whether the log went on from there.
+    far: Option<i64>,
+}
+
+/// Days by which lines may go back; what lies further back is of the next year.
+const BACK: i64 = 60;
 
 impl Cache {
     /// The instant read last.
@@ -145,10 +157,11 @@ impl Clock {
     #[cold]
     fn fill(&self, bytes: &[u8], cache: &mut Cache) -> Option<()> {
         let minute = Minute::read(bytes)?;
-        let edge = cache.near.unwrap_or(self.edge);
-        let year = minute
-            .year
-            .unwrap_or_else(|| edge.year(minute.month, minute.day));
+        let by_days = || match cache.near {
+            Some(near) => near.year(minute.month, minute.day),
+            None => self.year(minute.month, minute.day),
+        };
+        let year = minute.year.unwrap_or_else(by_days);
         if minute.day > month_days(year, minute.month) {
             return None;
         }
@@ -160,7 +173,7 @@ impl Clock {
         cache.local = local * SECOND;
         let (utc, again) = self.utc(local)?;
         (cache.utc, cache.again) = (utc * SECOND, again * SECOND);
-        cache.near = Some(Edge::around(year, minute.month, minute.day));
+        cache.near = Some(Near::then(cache.near, days));
         Some(())
     }
 }
@@ -172,19 +185,62 @@ impl Edge {
             Edge::Closes(year, last) => year.saturating_sub(i32::from((month, day) > last)),
         }
     }
+}
 
-    /// Half a year to both sides.
-    fn around(year: i32, month: u32, day: u32) -> Edge {
-        match month {
-            7.. => Edge::Opens(year, (month - 6, day)),
-            _ => Edge::Opens(year.saturating_sub(1), (month + 6, day)),
+impl Near {
+    /// The year of a day that follows.
+    fn year(self, month: u32, day: u32) -> i32 {
+        let about = |at: i64| {
+            let year = DateTime::from_timestamp(at * 86_400, 0).map_or(1970, |time| time.year());
+            let years = [year, year.saturating_add(1), year.saturating_sub(1)];
+            let since = |year: &i32| days_since_1970(*year, month, day) - at;
+            let after = years
+                .into_iter()
+                .find(|year| (-BACK..=365 - BACK).contains(&since(year)));
+            let year = after.unwrap_or(year);
+            (year, since(&year))
+        };
+        let (year, since) = about(self.day);
+        match self.far.map(about) {
+            Some((_, far)) if far.abs() > BACK && goes_on(since) => year,
+            Some((year, _)) => year,
+            None => year,
+        }
+    }
+
+    /// After a line of this day.
+    fn then(before: Option<Near>, day: i64) -> Near {
+        let alone = Near { day, far: None };
+        let Some(near) = before else {
+            return alone;
+        };
+        match near.far {
+            Some(far) if (day - far).abs() <= BACK || goes_on(day - near.day) => alone,
+            // A log with long silences.
+            Some(far) => Near {
+                day: far,
+                far: Some(day),
+            },
+            None if (day - near.day).abs() <= BACK => alone,
+            None => Near {
+                far: Some(day),
+                ..near
+            },
         }
     }
 }
 
+/// A day so long after the last one is the next of the log: what lay between was a false date.
+fn goes_on(since: i64) -> bool {
+    (-2..=20).contains(&since)
+}
+
 /// The year of the day (month, day) that is nearest to one whose year is known.
 pub fn nearest_year(year: i32, known: (u32, u32), day: (u32, u32)) -> i32 {
-    Edge::around(year, known.0, known.1).year(day.0, day.1)
+    let at = days_since_1970(year, known.0, known.1);
+    let years = [year, year.saturating_sub(1), year.saturating_add(1)];
+    let apart = |year: &i32| (days_since_1970(*year, day.0, day.1) - at).abs();
+    years.into_iter().min_by_key(apart).unwrap_or(year)
 }
 
 fn is_leap(year: i32) -> bool {

@@ -7,7 +7,7 @@ use memchr::{memchr, memrchr};
 
 use super::{Cache, Clock, header};
 
-/// Bytes between lines that are looked at: no server writes less than this in half a year.
+/// Bytes between lines that are looked at: no server writes less than this in two months of a year.
 const STEP: usize = 16 * 1024;
 
 /// Goes over the blocks of a source, in order.
@@ -118,9 +118,23 @@ mod tests {
     }
 
     #[test]
+    fn years_go_on_over_long_silence() {
+        let clock = clock(Tz::UTC, 2024, 1, 5);
+        let line = |day: &str| format!("{day} 10:00:00 mx1 postfix/qmgr[1]: x\n");
+        let lines = ["Jan  5", "Aug 20", "Aug 21", "May  3", "Jan  9", "Jul  2"].map(line);
+        for block in [1, 2, 6] {
+            let times = times(&clock, &lines, block);
+            assert_eq!(times[1], utc("2024-08-20T10:00:00Z"), "{block}");
+            assert_eq!(times[3], utc("2025-05-03T10:00:00Z"), "{block}");
+            assert_eq!(times[4], utc("2026-01-09T10:00:00Z"), "{block}");
+            assert_eq!(times[5], utc("2026-07-02T10:00:00Z"), "{block}");
+        }
+    }
+
+    #[test]
     fn a_false_date_misleads_no_other_line() {
         let clock = clock(Tz::UTC, 2025, 11, 23);
-        for odd in ["Jan  1", "Jul 12", "Feb 10", "Nov 22", "May 27", "May 20"] {
+        for odd in ["Jan  1", "Jul 12", "Feb 10", "Nov 22", "May 24", "Sep  1"] {
             let line = |day: &str| format!("{day} 10:00:00 mx1 postfix/qmgr[1]: x\n");
             let lines = ["Nov 23", odd, "Nov 23", odd, odd, "Nov 24"].map(line);
             for block in [1, 3, 6] {

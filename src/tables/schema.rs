@@ -330,7 +330,7 @@ pub const TABLES: &[Table] = &[
         => buckets of "ts"
     ),
     table!(
-        "clock_steps", "where the time of a host's lines goes back by 5 seconds or more, or ahead by a minute or more",
+        "clock_steps", "where the time of a host's lines goes back by 5 seconds or more, and the steps ahead of a minute or more beside these: of several in a row the first and the last",
         host Text "host name as logged",
         from_ts Time "the line before, UTC",
         to_ts Time "this line, UTC",

@@ -9,6 +9,15 @@ use mtaudit::commands::load::{Loaded, Options, load};
 use mtaudit::tables::build::SourceRow;
 
 use crate::support::repo;
+use crate::windows;
+
+/// Windows of a few lines give the same rows.
+fn in_windows(dir: &Path) {
+    windows::same(
+        &windows::read(&[dir], u64::MAX, |_| ()),
+        &windows::read(&[dir], 1, |_| ()),
+    );
+}
 
 fn read(dir: &Path, change: impl Fn(&mut Options)) -> Loaded {
     let mut options = Options::new(vec![dir.to_path_buf()], chrono_tz::UTC);
@@ -115,6 +124,7 @@ fn ids_prove_the_year_whatever_the_names_and_times_of_files() {
         days,
         ["2023-12-31", "2024-01-01", "2024-01-02", "2024-02-29"]
     );
+    in_windows(dir.path());
     // What is declared does not outweigh what is proven, and the contradiction is told.
     let declared = read(dir.path(), |options| options.year = Some(2019));
     assert_eq!(years(&declared)[0].1, 2023);
@@ -251,6 +261,7 @@ fn lines_that_two_sources_have_count_once() {
     let repeated: u64 = loaded.sources.iter().map(|row| row.repeated).sum();
     let extra = extract("warning:").len() + extract("reject:").len();
     assert!(extra > 10, "{extra}");
+    in_windows(dir.path());
     assert_eq!(repeated as usize, b - a + extra);
     for row in &loaded.sources {
         assert_eq!(
@@ -273,4 +284,34 @@ fn equal_lines_of_one_source_stay() {
     let loaded = read(dir.path(), |options| options.year = Some(2024));
     let repeated: Vec<u64> = loaded.sources.iter().map(|row| row.repeated).collect();
     assert_eq!(repeated, [0, 3]);
+}
+
+/// The extract begins with another host than the log that it is from.
+#[test]
+fn an_extract_of_one_of_two_hosts_counts_once_in_windows_too() {
+    let log: String = (0..3000)
+        .map(|n| {
+            let (host, minute) = (n % 2, n / 60 % 60);
+            format!(
+                "2026-11-2{}T{:02}:{minute:02}:{:02}.{n:04}+01:00 mx{host} postfix/smtpd[9]: warning: hostname h{n}.example does not resolve to address 192.0.2.9\n",
+                n / 2000,
+                n / 100 % 24,
+                n % 60
+            )
+        })
+        .collect();
+    let mut lines: Vec<&str> = log.split_inclusive('\n').collect();
+    lines.sort_unstable();
+    let extract: Vec<&str> = lines
+        .iter()
+        .filter(|line| line.contains(" mx1 "))
+        .copied()
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("mail.log"), lines.concat()).unwrap();
+    fs::write(dir.path().join("mail.warn"), extract.concat()).unwrap();
+    in_windows(dir.path());
+    let loaded = windows::read(&[dir.path()], 1, |_| ());
+    let repeated: u64 = loaded.sources.iter().map(|row| row.repeated).sum();
+    assert_eq!(repeated, 1500);
 }

@@ -3,16 +3,44 @@
 use chrono::{Datelike, NaiveDate};
 
 /// The day after which the file has no line, or by a day at most, as its path says: a rotated file is named for the day on
-/// which it was closed, a folder for the month or year that it holds. The most exact date counts; of several, the last.
+/// which it was closed, a folder for the month or year that it holds. The name nearest to the file counts. Within a name a
+/// date is a whole one; a year or month alone is the name of a folder.
 pub(super) fn date(path: &str) -> Option<NaiveDate> {
-    let runs = runs(path.as_bytes());
-    let dates = (0..runs.len()).filter_map(|at| dated(&runs[at..]));
-    let best = dates.max_by_key(|(exact, _)| *exact);
-    best.map(|(_, date)| date)
+    let parts: Vec<&str> = path.split('/').collect();
+    (0..parts.len()).rev().find_map(|at| {
+        let dates = runs(parts[at].as_bytes());
+        let mut dates = (0..dates.len())
+            .rev()
+            .filter_map(|run| dated(&dates[run..]));
+        let within = dates.find(|(exact, _)| *exact == Exact::Day);
+        within
+            .map(|(_, date)| date)
+            .or_else(|| folder(&parts[..=at]))
+    })
+}
+
+/// `2026/10/01`, `2026/10`, `2026-10`, `202610`, `2026`: folders, the last of which is the last of these.
+fn folder(parts: &[&str]) -> Option<NaiveDate> {
+    let digits = |part: &&str| {
+        part.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'-')
+    };
+    let last = parts
+        .last()
+        .filter(|part| digits(part) && !part.is_empty())?;
+    let joined = match parts {
+        [.., year, month, day] if last.len() == 2 && month.len() == 2 && year.len() == 4 => {
+            format!("{year}-{month}-{day}")
+        }
+        [.., year, month] if last.len() == 2 && year.len() == 4 => format!("{year}-{month}"),
+        _ => (*last).to_owned(),
+    };
+    let date = dated(&runs(joined.as_bytes()));
+    date.map(|(_, date)| date)
 }
 
 /// How exact a date is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Exact {
     Year,
     Month,
@@ -60,7 +88,7 @@ fn dated(runs: &[Run<'_>]) -> Option<(Exact, NaiveDate)> {
     let year = part(0, 4).filter(|year| (1990..=2100).contains(year))?;
     let joined = |at: usize| {
         let run: &Run<'_> = rest.get(at)?;
-        let near = matches!(run.gap, [b'-' | b'_' | b'.' | b'/']) && run.digits.len() == 2;
+        let near = matches!(run.gap, [b'-' | b'_' | b'.']) && run.digits.len() == 2;
         run.digits.parse::<u32>().ok().filter(|_| near)
     };
     match first.digits.len() {
@@ -101,9 +129,10 @@ mod tests {
             ("mail_2026_10_01.log", "2026-10-01"),
             ("2026/10/mx1.log", "2026-10-31"),
             ("2024/02/29/mx1.log", "2024-02-29"),
-            ("backup-2026-11-24/2024/03/mx1.log", "2026-11-24"),
+            ("backup-2026-11-24/2024/03/mx1.log", "2024-03-31"),
+            ("case-2026/2024-03/mx1.log", "2024-03-31"),
             ("archive/2024/mail.log.2.gz", "2024-12-31"),
-            ("mail-202602.log", "2026-02-28"),
+            ("202602/mail.log", "2026-02-28"),
             ("mail.log-2026100114", "2026-10-01"),
             ("20250101/mail.log-20241001", "2024-10-01"),
         ] {
@@ -121,6 +150,8 @@ mod tests {
             "host-19216801/mail.log",
             "mail.log.12345",
             "4096/mail.log",
+            "case-2026/x/mail.log",
+            "mail-2026.log",
             "",
         ] {
             assert_eq!(date(path), None, "{path}");

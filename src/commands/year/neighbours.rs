@@ -16,8 +16,10 @@ const NEAR: i64 = 62;
 /// Adds what the neighbours tell to each source that names no year.
 pub(super) fn tell(sources: &[Source], known: &mut [Known]) {
     let sure: Vec<Option<NaiveDate>> = known.iter().map(first_day).collect();
-    let families: Vec<Option<(String, u32)>> =
-        sources.iter().map(|source| family(&source.path)).collect();
+    let families: Vec<Option<(String, u32)>> = sources
+        .iter()
+        .map(|source| family(&source.name()))
+        .collect();
     let mut of_family: HashMap<&str, Vec<(u32, NaiveDate)>> = HashMap::new();
     let mut of_host: HashMap<Vec<u8>, Vec<NaiveDate>> = HashMap::new();
     for (at, day) in sure
