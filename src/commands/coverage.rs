@@ -50,7 +50,11 @@ pub fn coverage(
         classified_total,
         complete: !rows.iter().any(SourceRow::leaves_gaps),
         statement: stated(loaded, zone, doubts),
-        doubts: doubts.number,
+        doubts: doubts.number
+            + rows
+                .iter()
+                .filter(|row| row.contradictions.is_some())
+                .count() as u64,
         answered: questions
             .iter()
             .filter(|question| question.not_assessable.is_none())

@@ -240,17 +240,16 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
         drop(std::mem::take(&mut read));
         read = read_once(&jobs, options, &strings, &progress);
     }
-    let skips = options.timings.of("overlaps", || {
-        overlap::skips(&jobs, &once(&read), options.memory)
-    })?;
-    for (rank, skip) in skips.iter().enumerate() {
+    let look = || overlap::overlaps(&jobs, &once(&read), options.memory);
+    let overlaps = options.timings.of("overlaps", look)?;
+    for (rank, skip) in overlaps.skips.iter().enumerate() {
         if let Some(skip) = skip {
             let waiting = AtomicUsize::new(0);
             read[rank] = Reader::new(rank, &jobs[rank], skip, &strings, &waiting).run(&progress);
         }
     }
     progress.finish();
-    finish_all(&jobs, read, options, known, strings)
+    finish_all(&jobs, read, options, known, strings, &overlaps.beside)
 }
 
 /// What is known of each source after reading, in their order.
@@ -307,6 +306,7 @@ fn finish_all(
     options: &Options,
     known: &Known,
     strings: Strings,
+    beside: &[Option<String>],
 ) -> Result<Loaded> {
     let bytes = Some(decoded(&read));
     let (whole, mut sources) = options
@@ -317,6 +317,7 @@ fn finish_all(
         .timings
         .with_bytes("correlate", correlate, |_| bytes);
     describe(jobs, &mut sources, &mut rows, &strings, known);
+    sources::doubt_beside(&mut sources, beside);
     let mut local_domains: Vec<String> = rows
         .local_domains
         .iter()

@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 
 use super::load::BLOCK;
 use super::sources::Job;
-use crate::correlate::activity::HostTimes;
+use crate::correlate::activity::{BUCKET, HostTimes};
 use crate::correlate::coverage::{Counter, Tally};
 use crate::correlate::rows::NO_TIME;
 use crate::formats::instants::{From, instant};
@@ -30,13 +30,24 @@ const LEAST: usize = 2;
 /// Lines of a source that are left out, by their number, in order.
 pub type Skip = Vec<u64>;
 
-/// What is left out of each source, by its rank; `None` where nothing is. Of the sources that may lose lines one has to
-/// fit in `memory`, bytes.
+/// What overlapping comes to, for each source by its rank.
+#[derive(Default)]
+pub struct Overlaps {
+    /// What is left out.
+    pub skips: Vec<Option<Skip>>,
+    /// Where what is left lies beside lines of another source, whose name this is.
+    pub beside: Vec<Option<String>>,
+}
+
+/// What is left out of each source. Of the sources that may lose lines one has to fit in `memory`, bytes.
 ///
 /// # Errors
 /// One does not.
-pub fn skips(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result<Vec<Option<Skip>>> {
-    let mut skips = vec![None; jobs.len()];
+pub fn overlaps(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result<Overlaps> {
+    let mut found = Overlaps {
+        skips: vec![None; jobs.len()],
+        beside: vec![None; jobs.len()],
+    };
     let all: Vec<Option<Span>> = (0..).zip(tallies).map(|(at, t)| Span::of(at, *t)).collect();
     let seeds = (RandomState::new(), RandomState::new());
     for group in groups(&all) {
@@ -54,12 +65,26 @@ pub fn skips(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result<Ve
                 );
             }
             let skip = leave_out(jobs, rank, &fuller, &seeds);
+            let left = |other: &&usize| lies_beside(&all, rank, **other, skip.len() as u64);
+            let other = fuller.iter().find(left);
+            found.beside[rank] = other.map(|other| jobs[*other].source.name());
             if skip.len() >= LEAST {
-                skips[rank] = Some(skip);
+                found.skips[rank] = Some(skip);
             }
         }
     }
-    Ok(skips)
+    Ok(found)
+}
+
+/// More than a few lines of a source are of the time of a fuller one, and are not in it.
+fn lies_beside(all: &[Option<Span<'_>>], rank: usize, other: usize, skipped: u64) -> bool {
+    // Lines are known to five minutes.
+    let long = |(from, to): &(i64, i64)| to - from > 3 * BUCKET;
+    let Some(both) = overlap(all, rank, other).filter(long) else {
+        return false;
+    };
+    let within = all[rank].as_ref().map_or(0, |span| span.lines(both));
+    within > skipped + within / 20 + 2
 }
 
 /// Bytes of memory for the hash of a line.

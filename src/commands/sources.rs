@@ -255,6 +255,20 @@ impl Job {
     }
 }
 
+/// Sources are read one after the other: where two of a host hold different lines of one time, they are not joined in the
+/// order of their times.
+pub fn doubt_beside(sources: &mut [SourceRow], beside: &[Option<String>]) {
+    for (row, other) in sources.iter_mut().zip(beside) {
+        if let Some(other) = other {
+            let text = format!(
+                "it holds other lines of the same host and time than {other}: what belongs together may be counted apart"
+            );
+            let known = row.contradictions.take().into_iter();
+            row.contradictions = Some(known.chain([text]).collect::<Vec<_>>().join("; "));
+        }
+    }
+}
+
 fn said(contradictions: &[String]) -> Option<String> {
     Some(contradictions.join("; ")).filter(|text| !text.is_empty())
 }
@@ -402,7 +416,12 @@ fn doubts(job: &Job, counts: &Counts) -> Vec<String> {
     if counts.last_ts == NO_TIME {
         return doubts;
     }
+    let named = year::named(&job.source).and_then(|day| day.and_hms_opt(23, 59, 59));
     for (written, what) in [
+        (
+            named.map(|time| time.and_utc().timestamp()),
+            "its path is of",
+        ),
         (job.source.packed_at, "the time in its gzip header"),
         (job.source.mtime, "its mtime"),
     ] {

@@ -171,6 +171,14 @@ fn wrong(rows: &[SourceRow]) -> String {
     for (number, what) in [
         (copies, "copies left out"),
         (foreign, "empty or no mail log"),
+        (
+            number(|row| row.repeated > 0),
+            "with lines that another has as well",
+        ),
+        (
+            number(|row| row.contradictions.is_some()),
+            "with times in doubt",
+        ),
     ] {
         if number > 0 {
             said.push_str(&format!(", {what}: {}", count(number as u64)));

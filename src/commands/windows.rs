@@ -14,9 +14,9 @@ use rayon::ThreadPool;
 
 use super::lanes::{Lane, Piece, earliest, lanes};
 use super::load::{BLOCK, Loaded, Options, Reading, parse, parse_but, tell_duplicate};
-use super::overlap::{self, Skip};
+use super::overlap::{self, Overlaps, Skip};
 use super::progress::Progress;
-use super::sources::{Job, Known, Seen, describe, in_their_years};
+use super::sources::{Job, Known, Seen, describe, doubt_beside, in_their_years};
 use super::spill::{Files, Spill, names_shown};
 use crate::correlate::Part;
 use crate::correlate::coverage::{Counts, Tally};
@@ -59,8 +59,12 @@ pub fn read_all(
     pool: &ThreadPool,
 ) -> Result<Loaded> {
     let look = || pool.install(|| Looked::new(jobs, known, options.memory));
-    let Looked { jobs, twice, skips } = options.timings.of("look", look)?;
-    let (jobs, skips) = (Arc::new(jobs), Arc::new(skips));
+    let Looked {
+        jobs,
+        twice,
+        overlaps,
+    } = options.timings.of("look", look)?;
+    let (jobs, skips) = (Arc::new(jobs), Arc::new(overlaps.skips));
     let bytes = jobs.iter().map(|job| job.source.bytes).sum();
     let progress = Arc::new(Progress::new(bytes, options.quiet));
     let window = (options.memory / SHARE).max(LEAST);
@@ -85,7 +89,13 @@ pub fn read_all(
     if let Some(error) = state.failed {
         return Err(error);
     }
-    let end = || conclude(&jobs, options, known, spill, state, &twice, outcomes);
+    let told = Told {
+        jobs: &jobs,
+        known,
+        twice: &twice,
+        beside: &overlaps.beside,
+    };
+    let end = || conclude(&told, options, spill, state, outcomes);
     options.timings.of("conclude", || pool.install(end))
 }
 
@@ -135,7 +145,7 @@ fn look(jobs: &[Job], twice: &[Twice], strings: &Strings) -> Vec<Option<Tally>> 
 struct Looked {
     jobs: Vec<Job>,
     twice: Vec<Twice>,
-    skips: Vec<Option<Skip>>,
+    overlaps: Overlaps,
 }
 
 impl Looked {
@@ -152,11 +162,11 @@ impl Looked {
             tallies = look(&jobs, &hashes, &strings);
         }
         let told: Vec<Option<&Tally>> = tallies.iter().map(Option::as_ref).collect();
-        let skips = overlap::skips(&jobs, &told, (memory / 4).max(SMALL))?;
+        let overlaps = overlap::overlaps(&jobs, &told, (memory / 4).max(SMALL))?;
         Ok(Looked {
             jobs,
             twice: hashes,
-            skips,
+            overlaps,
         })
     }
 }
@@ -410,16 +420,23 @@ impl Work<'_> {
     }
 }
 
+/// What was known of the sources before they were read.
+struct Told<'a> {
+    jobs: &'a [Job],
+    known: &'a Known,
+    twice: &'a [Twice],
+    beside: &'a [Option<String>],
+}
+
 /// The last window, and what can be said of all.
 fn conclude(
-    jobs: &[Job],
+    told: &Told<'_>,
     options: &Options,
-    known: &Known,
     spill: Spill,
     state: State,
-    twice: &[Twice],
     outcomes: Vec<Outcome>,
 ) -> Result<Loaded> {
+    let Told { jobs, twice, .. } = *told;
     let State {
         growing,
         strings,
@@ -439,7 +456,8 @@ fn conclude(
     }
     let mut rows = finish(part, &strings, &local);
     local.meet(&rows, &strings);
-    describe(jobs, &mut sources, &mut rows, &strings, known);
+    describe(jobs, &mut sources, &mut rows, &strings, told.known);
+    doubt_beside(&mut sources, told.beside);
     let tables = build::tables(rows, &sources, &strings, options.zone, spill.wanted())
         .context("cannot build the tables")?;
     let local_domains = names_shown(&local, options);

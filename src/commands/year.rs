@@ -149,7 +149,7 @@ fn look(source: &Source, zone: Tz, declared: Option<i32>) -> Known {
     let Some((year, day)) = first else {
         return known;
     };
-    let any = clock(zone, year.unwrap_or(LEAP), day);
+    let any = clock(zone, year.unwrap_or(UNKNOWN), day);
     let mut cache = Cache::default();
     let host = lines().find_map(|line| Some(syslog::header(line, &any, &mut cache)?.host));
     known.host = host.unwrap_or_default().to_vec();
@@ -161,19 +161,24 @@ fn look(source: &Source, zone: Tz, declared: Option<i32>) -> Known {
             .told
             .extend(declared.map(|year| (Method::Option, year)));
     }
-    // What an archive is called says when it was packed.
-    let own = source.member.as_deref().unwrap_or(&source.path);
-    let name = name::date(own.rsplit("!/").next().unwrap_or(own));
+    let name = named(source);
     let written = |seconds: i64| local_day(zone, seconds);
     for (method, until) in [
         (Method::FileName, name),
         (Method::Gzip, source.packed_at.and_then(written)),
         (Method::Mtime, source.mtime.and_then(written)),
     ] {
-        let year = until.map(|until| year_until(until, day));
+        let year = until.map(|until| leap(source, day, year_until(until, day)));
         known.told.extend(year.map(|year| (method, year)));
     }
     known
+}
+
+/// The date in a source's path: its lines are not later, but for a day.
+pub fn named(source: &Source) -> Option<NaiveDate> {
+    // What an archive is called says when it was packed.
+    let own = source.member.as_deref().unwrap_or(&source.path);
+    name::date(own.rsplit("!/").next().unwrap_or(own))
 }
 
 /// A clock for a first line of this day.
@@ -196,12 +201,25 @@ fn year_until(until: NaiveDate, (month, day): Day) -> i32 {
     Clock::new(Tz::UTC, rule).year(month, day)
 }
 
+/// The year for a first line of this day, or the one before it that has a 29 February where its lines have one.
+fn leap(source: &Source, first: Day, year: i32) -> i32 {
+    let mut lines = source.head.split(|byte| *byte == b'\n');
+    let has = lines.any(|line| {
+        let day = syslog::first_calendar_day(line);
+        day.is_some_and(|(year, month, day)| (year, month, day) == (None, 2, 29))
+    });
+    let of_leap_day = |year: i32| year + i32::from(first > (2, 29));
+    let fits = |year: &i32| NaiveDate::from_ymd_opt(of_leap_day(*year), 2, 29).is_some();
+    // Nine: 1896 to 1904.
+    (0..9)
+        .map(|back| year - back)
+        .find(|year| !has || fits(year))
+        .unwrap_or(year)
+}
+
 /// A line and the ID on it are at most so far apart, seconds: the zone may be wrong by half a day, and the first line of
 /// a large message comes late.
 const APART: i64 = 36 * 3600;
-
-/// A year that has every day, to read what is beside the time.
-const LEAP: i32 = 1972;
 
 /// IDs that are looked at.
 const IDS: usize = 200;
@@ -211,7 +229,7 @@ fn from_ids(source: &Source, zone: Tz, first: Day, known: &mut Known) {
     let mut votes: BTreeMap<(From, i32), usize> = BTreeMap::new();
     let mut others = 0;
     // Any year will do to read host, program and text.
-    let any = clock(zone, LEAP, first);
+    let any = clock(zone, UNKNOWN, first);
     let mut cache = Cache::default();
     let lines = source.head.split(|byte| *byte == b'\n');
     let dated = lines.filter_map(|line| {
@@ -298,8 +316,8 @@ fn conclude(known: Known) -> Proof {
     }
 }
 
-/// The year of lines whose year nothing tells.
-const UNKNOWN: i32 = 1970;
+/// The year of lines whose year nothing tells: one with a 29 February.
+const UNKNOWN: i32 = 1972;
 
 fn rule(year: i32, (month, day): Day) -> YearRule {
     YearRule::From { year, month, day }
@@ -357,6 +375,16 @@ mod tests {
         assert_eq!(against.len(), 2, "{against:?}");
         let iso = "2022-10-03T10:15:01Z mx1 postfix/qmgr[7]: 0188FFC: removed\n";
         assert_eq!(one("mail.log", iso, Some(2025)), (Method::Line, 2022, none));
+    }
+
+    #[test]
+    fn a_leap_day_is_of_a_leap_year() {
+        let leap = "Feb 29 10:15:01 mx1 postfix/qmgr[7]: 0188FFC: removed\n";
+        assert_eq!(one("mail.log", leap, None).1, 2024);
+        let before = format!("{}{leap}", leap.replace("Feb 29", "Feb 27"));
+        assert_eq!(one("mail.log", &before, None).1, 2024);
+        let long = format!("{}{leap}", leap.replace("Feb 29", "Dec 30"));
+        assert_eq!(one("mail.log", &long, None).1, 2023);
     }
 
     #[test]

@@ -40,6 +40,21 @@ fn columns_have_their_forms() {
         (Holds::Address, "\"a@b\"@corp.example", "u_*@corp.example"),
         (
             Holds::Text,
+            "ldap(birnbaumer,192.0.2.7): unknown user",
+            "ldap(u_*,192.0.2.h*): unknown user",
+        ),
+        (
+            Holds::Text,
+            "mbox failed for user orangina: cannot find user mandarinski.",
+            "mbox failed for user u_*: cannot find user u_*.",
+        ),
+        (
+            Holds::Text,
+            "user unknown (given password: geheim123)",
+            "user unknown (given password: u_*)",
+        ),
+        (
+            Holds::Text,
             "cannot open /home/zzuser4/.forward: denied",
             "cannot open /home/u_*/.forward: denied",
         ),

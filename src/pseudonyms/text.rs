@@ -69,6 +69,7 @@ pub fn text<'t>(own: &Pseudonyms, names: &Names, text: &'t str) -> Cow<'t, str> 
     pieces.pass(|text| addresses(own, text));
     pieces.pass(|text| users(own, text));
     pieces.pass(|text| homes(own, text));
+    pieces.pass(|text| behind(own, text));
     pieces.pass(|text| literals::find(own, text));
     if own.also.domains {
         pieces.pass(|text| domains(own, text));
@@ -322,7 +323,8 @@ fn users(own: &Pseudonyms, text: &str) -> Found {
         let word = before.rsplit(|c| !is_word(c)).next().unwrap_or_default();
         let word = word.to_ascii_lowercase();
         let keyed = USER_KEYS.iter().any(|key| word.ends_with(key));
-        let called = WITH_USER.contains(&word.as_str()) && before.len() == at - done;
+        let called = before.len() == at - done
+            && (WITH_USER.contains(&word.as_str()) || is_asked(&text[at + 1..]));
         if !(if sign == "(" { called } else { keyed }) {
             continue;
         }
@@ -342,6 +344,50 @@ fn users(own: &Pseudonyms, text: &str) -> Found {
         }
         found.push((start..end, own.user(value)));
     }
+    found
+}
+
+/// A user's name and a client's address, or a session: `ldap(alice,192.0.2.7,<…>): unknown user`.
+fn is_asked(inside: &str) -> bool {
+    let inside = inside.split(')').next().unwrap_or_default();
+    inside.split_once(',').is_some_and(|(_, rest)| {
+        let next = rest.split(',').next().unwrap_or_default();
+        next.parse::<std::net::IpAddr>().is_ok() || next.starts_with('<')
+    })
+}
+
+/// Words behind which a name stands, or a password.
+const BEHIND: &[&str] = &[
+    "user ",
+    "username: ",
+    "username ",
+    "user: ",
+    "password: ",
+    "for account ",
+];
+
+/// Names behind a word: `mbox failed for user alice: …`. The servers' own words (`user unknown`) name nobody.
+fn behind(own: &Pseudonyms, text: &str) -> Found {
+    let lower = text.to_ascii_lowercase();
+    let mut found: Found = Vec::new();
+    for word in BEHIND {
+        for (at, _) in lower.match_indices(word) {
+            let start = at + word.len();
+            let begins = lower[..at]
+                .chars()
+                .next_back()
+                .is_none_or(|c| !c.is_alphanumeric());
+            let rest = &text[start..];
+            let end = rest.find([' ', ',', ';', ':', ')', '"', '\'', '>', '<', '(', '=']);
+            let name = &rest[..end.unwrap_or(rest.len())];
+            let name = name.trim_end_matches('.');
+            if begins && !name.is_empty() && !nobody::is_plain_word(&name.to_ascii_lowercase()) {
+                found.push((start..start + name.len(), own.user(name)));
+            }
+        }
+    }
+    found.sort_by_key(|(range, _)| range.start);
+    found.dedup_by(|next, kept| next.0.start < kept.0.end);
     found
 }
 

@@ -161,7 +161,9 @@ impl Clock {
             Some(near) => near.year(minute.month, minute.day),
             None => self.year(minute.month, minute.day),
         };
-        let year = minute.year.unwrap_or_else(by_days);
+        let year = minute
+            .year
+            .unwrap_or_else(|| leap(by_days(), minute.month, minute.day));
         if minute.day > month_days(year, minute.month) {
             return None;
         }
@@ -241,6 +243,15 @@ pub fn nearest_year(year: i32, known: (u32, u32), day: (u32, u32)) -> i32 {
     let years = [year, year.saturating_sub(1), year.saturating_add(1)];
     let apart = |year: &i32| (days_since_1970(*year, day.0, day.1) - at).abs();
     years.into_iter().min_by_key(apart).unwrap_or(year)
+}
+
+/// The year, or for a 29 February the last one before it that has one: a line is not lost for a year that is wrong.
+fn leap(year: i32, month: u32, day: u32) -> i32 {
+    let has = |year: &i32| (month, day) != (2, 29) || is_leap(*year);
+    (0..9)
+        .map(|back| year.saturating_sub(back))
+        .find(has)
+        .unwrap_or(year)
 }
 
 fn is_leap(year: i32) -> bool {
@@ -335,7 +346,6 @@ mod tests {
     fn what_does_not_exist_is_no_time() {
         let forms = [
             "Feb 30 18:36:52 x",
-            "Feb 29 18:36:52 x",
             "Nov 31 18:36:52 x",
             "Nov  0 18:36:52 x",
             "Nov 23 25:36:52 x",
