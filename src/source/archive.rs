@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 use super::decode::Decoder;
-use super::limits::Limits;
+use super::limits::{Budget, Limits};
 use super::tape::{Damage, Input, Tape, plain_words};
 use super::tar::Tar;
 use super::zip::Zip;
@@ -96,26 +96,45 @@ impl Read for Reader<'_> {
 struct Body<'r, 'a> {
     reader: &'r mut Reader<'a>,
     limit: u64,
+    /// The bytes that it takes in the archive; what comes beyond them is counted.
+    packed: u64,
+    budget: Budget,
     read: u64,
+    /// Some of it was not handed on, which the next call tells.
+    cut: bool,
 }
 
 impl Read for Body<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cut && !buffer.is_empty() {
+            return Err(Damage::stopped(self.read, self.budget.words()).into_error());
+        }
         let left = self.limit - self.read;
         if left == 0 && !buffer.is_empty() {
             if self.reader.read(&mut buffer[..1])? == 0 {
                 return Ok(0);
             }
-            return Err(Damage {
-                stopped: true,
-                ..Damage::new(self.read, limits::words(self.limit))
-            }
-            .into_error());
+            return Err(Damage::stopped(self.read, limits::words(self.limit)).into_error());
         }
         let room = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let read = self.reader.read(&mut buffer[..room])?;
-        self.read += read as u64;
-        Ok(read)
+        let allowed = self.allowed(read);
+        self.cut = allowed < read;
+        self.read += allowed as u64;
+        match allowed {
+            0 if self.cut => self.read(buffer),
+            _ => Ok(allowed),
+        }
+    }
+}
+
+impl Body<'_, '_> {
+    /// How many of the bytes read may be handed on.
+    fn allowed(&self, read: usize) -> usize {
+        let before = self.read.saturating_sub(self.packed);
+        let grown = (self.read + read as u64).saturating_sub(self.packed) - before;
+        let refused = grown - self.budget.take(grown);
+        read - refused as usize
     }
 }
 
@@ -153,6 +172,8 @@ pub(super) struct Walk<'v> {
     pub(super) limits: Limits,
     /// Bytes of the file that all this lies in.
     pub(super) packed: u64,
+    /// What may still be unpacked in it.
+    pub(super) budget: Budget,
     /// The number of the next member.
     pub(super) number: usize,
     /// Digests of archives inside are wanted.
@@ -190,11 +211,12 @@ impl Walk<'_> {
     }
 
     fn members(&mut self, reader: &mut Reader<'_>, inside: Inside<'_>) -> ControlFlow<()> {
-        while self.number < MEMBERS {
+        while self.number < MEMBERS && !self.budget.over() {
             let Some(entry) = reader.next() else {
                 break;
             };
             if entry.kind == Kind::Folder {
+                self.drain(reader, entry.packed);
                 continue;
             }
             let number = self.number;
@@ -216,8 +238,35 @@ impl Walk<'_> {
                 Some(problem) => (self.visit)(&member, Content::Problem(problem))?,
                 None => self.file(reader, &member, entry.packed, inside.depth)?,
             }
+            self.drain(reader, entry.packed);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Passes over what only decoding tells the end of, and counts it.
+    fn drain(&self, reader: &mut Reader<'_>, packed: Option<u64>) {
+        if packed.is_some() {
+            return;
+        }
+        let mut rest = self.body(reader, packed, u64::MAX);
+        // Its faults were told with the member.
+        let _ = io::copy(&mut rest, &mut io::sink());
+    }
+
+    fn body<'r, 'a>(
+        &self,
+        reader: &'r mut Reader<'a>,
+        packed: Option<u64>,
+        limit: u64,
+    ) -> Body<'r, 'a> {
+        Body {
+            reader,
+            limit,
+            packed: packed.unwrap_or(0),
+            budget: self.budget.clone(),
+            read: 0,
+            cut: false,
+        }
     }
 
     fn file(
@@ -227,13 +276,8 @@ impl Walk<'_> {
         packed: Option<u64>,
         depth: usize,
     ) -> ControlFlow<()> {
-        let packed = packed.unwrap_or(self.packed);
-        let limit = self.limits.of(packed);
-        let body = Body {
-            reader,
-            limit,
-            read: 0,
-        };
+        let limit = self.limits.of(packed.unwrap_or(self.packed));
+        let body = self.body(reader, packed, limit);
         let tape = Tape::new(Box::new(body), self.hashed);
         let (mut decoder, problem) = match Decoder::recognise(tape, limit) {
             Ok(recognised) => recognised,
@@ -242,6 +286,7 @@ impl Walk<'_> {
                 return (self.visit)(member, Content::Problem(damage.into_problem(0)));
             }
         };
+        decoder.budget = Some(self.budget.clone());
         if let Some(problem) = problem {
             return (self.visit)(member, Content::Problem(problem));
         }
@@ -281,6 +326,9 @@ impl Walk<'_> {
         let fault = reader.fault();
         let members = (self.number - first) as u64;
         let mut outcome = finish(&mut decoder, fault, members);
+        if let Some(problem) = self.budget.problem() {
+            outcome.problem = Some(problem);
+        }
         if !self.hashed {
             outcome.sha256.clear();
         }

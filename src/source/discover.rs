@@ -20,6 +20,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::archive::{Content, Member, Reader, Walk, finish};
 use super::decode::Decoder;
 use super::journal::Journal;
+use super::limits::Budget;
 use super::tape::{Tape, plain_words};
 use super::{Archive, Codec, Limits, Place, Problem, Source, State, magic};
 
@@ -253,9 +254,11 @@ fn members(outer: &mut Source, kind: Archive, decoder: &mut Decoder<'_>) -> Vec<
         found.push(source);
         ControlFlow::Continue(())
     };
+    let budget = Budget::new(template.limits.of(outer.bytes));
     let mut walk = Walk {
         limits: template.limits,
         packed: outer.bytes,
+        budget: budget.clone(),
         number: 0,
         hashed: false,
         visit: &mut visit,
@@ -268,6 +271,9 @@ fn members(outer: &mut Source, kind: Archive, decoder: &mut Decoder<'_>) -> Vec<
         true => finish(decoder, fault, found.len() as u64).problem,
         false => fault.map(|fault| fault.into_broken(found.len() as u64)),
     };
+    if let Some(problem) = budget.problem() {
+        outer.problem = Some(problem);
+    }
     found
 }
 

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use super::archive::{Content, Member, Reader, Walk, finish};
 use super::decode::Decoder;
+use super::limits::Budget;
 use super::read::{Lines, changed, unreadable};
 use super::tape::Tape;
 use super::{Block, Codec, Outcome, Place, Problem, Source};
@@ -57,16 +58,21 @@ pub fn read_archive(
         members = members.max(member.number + 1);
         ControlFlow::Continue(())
     };
+    let budget = Budget::new(outer.limits.of(outer.bytes));
     let mut walk = Walk {
         limits: outer.limits,
         packed: outer.bytes,
+        budget: budget.clone(),
         number: 0,
         hashed: true,
         visit: &mut visit,
     };
     let tape = Tape::new(Box::new(&mut decoder), false);
     let (_, fault) = walk.run(Reader::new(kind, tape));
-    let outcome = finish(&mut decoder, fault, members as u64);
+    let mut outcome = finish(&mut decoder, fault, members as u64);
+    if let Some(problem) = budget.problem() {
+        outcome.problem = Some(problem);
+    }
     progress(outcome.bytes);
     changed(outer, outcome)
 }
@@ -139,6 +145,7 @@ pub(super) fn with_member(source: &Source, place: Place, using: &mut dyn FnMut(F
     let mut walk = Walk {
         limits: source.limits,
         packed: bytes,
+        budget: Budget::new(source.limits.of(bytes)),
         number,
         hashed: true,
         visit: &mut visit,
