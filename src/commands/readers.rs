@@ -82,7 +82,7 @@ impl<'a> Readers<'a> {
             &mut |member: MemberLines<'_>| {
                 let rank = by_number.get(&member.number);
                 // Another name in its place: the file is not the one that was found, which is told.
-                let same = |rank: &&usize| source(**rank).member.as_ref() == Some(&member.name);
+                let same = |rank: &&usize| member.is(source(**rank));
                 if let Some(rank) = rank.filter(same) {
                     let progress = |bytes| self.progress.add(bytes);
                     let read = self

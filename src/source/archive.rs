@@ -4,6 +4,8 @@
 //! a member found once ([`super::discover`]) is found again when it is read ([`super::members`]). Nothing is written to
 //! disk, and no name in an archive is ever used as a path.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
@@ -143,8 +145,11 @@ impl Input for Body<'_, '_> {}
 /// A member, as it is met.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
-    /// Names from the outermost archive on, joined by `!/`; lossy.
+    /// Names from the outermost archive on, joined by `!/`; lossy. No other member of the file has it, if the walk began
+    /// at the beginning.
     pub(super) name: String,
+    /// Of its own name, as it stands in the archive: the same wherever the walk began.
+    pub(super) name_hash: u64,
     /// Its place among all that was met.
     pub(super) number: usize,
     /// Where the member of the outermost archive begins that holds it, and that one's number.
@@ -176,6 +181,7 @@ pub(super) struct Walk<'v> {
     pub(super) budget: Budget,
     /// The number of the next member.
     pub(super) number: usize,
+    pub(super) names: Names,
     /// Digests of archives inside are wanted.
     pub(super) hashed: bool,
     /// Is told each member, and says whether to go on.
@@ -222,7 +228,8 @@ impl Walk<'_> {
             let number = self.number;
             self.number += 1;
             let member = Member {
-                name: joined(inside.prefix, &entry.name),
+                name: self.names.unique(joined(inside.prefix, &entry.name)),
+                name_hash: hash(&entry.name),
                 number,
                 place: inside.place.unwrap_or((entry.at, number)),
                 size: entry.size,
@@ -384,6 +391,34 @@ impl Damage {
     }
 }
 
+/// Names that were met, and how often each.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashMap<String, usize>);
+
+impl Names {
+    /// The name, or the first of `name#2`, `name#3` … that was not met: an archive may have two members of one name.
+    fn unique(&mut self, name: String) -> String {
+        let mut count = self.0.get(&name).copied().unwrap_or(0);
+        let mut own = name.clone();
+        if count > 0 {
+            while self.0.contains_key(&own) {
+                count += 1;
+                own = format!("{name}#{count}");
+            }
+            self.0.insert(own.clone(), 1);
+        }
+        self.0.insert(name, count.max(1));
+        own
+    }
+}
+
+/// Of a name, for as long as the program runs.
+fn hash(name: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The name of a member after those of the archives that it lies in.
 fn joined(prefix: &str, name: &[u8]) -> String {
     let own = String::from_utf8_lossy(name);
@@ -393,4 +428,18 @@ fn joined(prefix: &str, name: &[u8]) -> String {
         joined.push('…');
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_members_have_one_name() {
+        let mut names = Names::default();
+        let met = ["a", "b", "a", "a#3", "a", "a#2", "b", "a"];
+        let own = met.map(|name| names.unique(name.into()));
+        let wanted = ["a", "b", "a#2", "a#3", "a#4", "a#2#2", "b#2", "a#5"];
+        assert_eq!(own, wanted);
+    }
 }

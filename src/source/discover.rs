@@ -17,7 +17,7 @@ use memchr::memrchr;
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
-use super::archive::{Content, Member, Reader, Walk, finish};
+use super::archive::{Content, Member, Names, Reader, Walk, finish};
 use super::decode::Decoder;
 use super::journal::Journal;
 use super::limits::Budget;
@@ -219,6 +219,7 @@ fn members(outer: &mut Source, kind: Archive, decoder: &mut Decoder<'_>) -> Vec<
         let codec = outer.codec.unwrap_or(Codec::Plain);
         let place = Place {
             number: member.number,
+            name_hash: member.name_hash,
             begun: member.place,
             archive: kind,
             codec,
@@ -259,6 +260,7 @@ fn members(outer: &mut Source, kind: Archive, decoder: &mut Decoder<'_>) -> Vec<
         limits: template.limits,
         packed: outer.bytes,
         budget: budget.clone(),
+        names: Names::default(),
         number: 0,
         hashed: false,
         visit: &mut visit,

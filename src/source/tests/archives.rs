@@ -405,6 +405,30 @@ fn names_in_an_archive_are_words_and_links_are_not_followed() {
 }
 
 #[test]
+fn members_of_one_name_are_told_apart_and_each_is_read_as_itself() {
+    let inner = tar(&[("mail.log", OTHER), ("mail.log", LOG)]);
+    let files = [
+        ("mail.log", LOG),
+        ("mail.log", OTHER),
+        ("in.tar", &inner[..]),
+        ("in.tar", &inner),
+        ("in.tar!/mail.log", LOG),
+    ];
+    // `Whole` reads each alone, and compares with what one pass gives.
+    let whole = Whole::of(&tar(&files));
+    let expected = [
+        ("mail.log", LOG),
+        ("mail.log#2", OTHER),
+        ("in.tar!/mail.log", OTHER),
+        ("in.tar!/mail.log#2", LOG),
+        ("in.tar#2!/mail.log", OTHER),
+        ("in.tar#2!/mail.log#2", LOG),
+        ("in.tar!/mail.log#3", LOG),
+    ];
+    assert_eq!(whole.files(), expected);
+}
+
+#[test]
 fn holes_are_zeros() {
     let content = [LOG, &[0; 5000], OTHER].concat();
     let stored = filled(&[LOG, OTHER].concat());
