@@ -110,7 +110,7 @@ impl<'a> Readers<'a> {
 }
 
 /// Why members did not come by, where the archive was not gone through to its end.
-fn not_reached(archive: &Outcome) -> Option<Problem> {
+pub(super) fn not_reached(archive: &Outcome) -> Option<Problem> {
     let Some(Problem::Stopped { what, .. }) = &archive.problem else {
         return None;
     };
