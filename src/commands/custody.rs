@@ -1,13 +1,14 @@
 //! Hashes before and after reading (`report --case`): that the evidence did not change while it was examined.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 
 use super::load::Options;
-use super::lookup::{Lookup, read};
+use super::lookup::{Lookup, read_all};
 use crate::report::Rehashed;
-use crate::source::{self, Source};
+use crate::source::{self, Outcome, Source};
 use crate::tables::build::SourceRow;
 
 /// Hashes every source again. Gives what to say of it, and the hash of each source, in their order.
@@ -16,7 +17,19 @@ pub fn rehash(rows: &[SourceRow], input: &Options) -> (Rehashed, Vec<Option<Stri
     for row in rows {
         lookup.seek(&row.path);
     }
-    let again: Vec<Again> = rows.par_iter().map(|row| again(row, &lookup)).collect();
+    let hashed = rows.iter().filter(|row| row.sha256.is_some());
+    let members = hashed.filter(|row| row.member.is_some());
+    let members: HashSet<String> = members
+        .map(|row| source::shown(&row.path, row.member.as_deref()))
+        .collect();
+    // Members have to be read out of their archives.
+    let read = read_all(lookup.all(), |source| {
+        source.member.is_some() && members.contains(&source.name())
+    });
+    let again: Vec<Again> = rows
+        .par_iter()
+        .map(|row| again(row, &lookup, &read))
+        .collect();
     let mut said = Rehashed::default();
     let mut hashes = Vec::with_capacity(rows.len());
     for (row, again) in rows.iter().zip(again) {
@@ -57,7 +70,7 @@ enum Again {
     LeftOut(&'static str),
 }
 
-fn again(row: &SourceRow, lookup: &Lookup) -> Again {
+fn again(row: &SourceRow, lookup: &Lookup, read: &[Option<Outcome>]) -> Again {
     let Some(before) = &row.sha256 else {
         return Again::LeftOut("it could not be read");
     };
@@ -71,7 +84,7 @@ fn again(row: &SourceRow, lookup: &Lookup) -> Again {
     }
     let hashes: Vec<Result<String, String>> = sources
         .iter()
-        .map(|index| sha256(&lookup.all()[*index], row.member.is_some()))
+        .map(|index| sha256(&lookup.all()[*index], read[*index].as_ref()))
         .collect();
     // Two files may show the same name; one of them is this.
     if hashes.iter().flatten().any(|sha256| sha256 == before) {
@@ -84,15 +97,14 @@ fn again(row: &SourceRow, lookup: &Lookup) -> Again {
     }
 }
 
-/// SHA-256 as found. A member has to be read out of its archive.
-fn sha256(source: &Source, member: bool) -> Result<String, String> {
-    if !member {
+/// SHA-256 as found; of a member, what reading it came to.
+fn sha256(source: &Source, member: Option<&Outcome>) -> Result<String, String> {
+    let Some(outcome) = member else {
         return source::sha256(&source.file).map_err(|error| format!("cannot be read: {error}"));
-    }
-    let outcome = read(source);
+    };
     match &outcome.problem {
         Some(problem @ source::Problem::Unreadable(_)) => Err(super::sources::words(problem)),
-        _ => Ok(outcome.sha256),
+        _ => Ok(outcome.sha256.clone()),
     }
 }
 

@@ -429,11 +429,11 @@ impl<'a> Reader<'a> {
         self.run_with(|take| source::read(source, BLOCK, &|bytes| progress.add(bytes), take))
     }
 
-    /// What is to be said of a member that did not come by.
-    pub(super) fn missing(self) -> (Part, Outcome) {
+    /// What is to be said of a member that did not come by, where it is not known why.
+    pub(super) fn missing(self, why: Option<Problem>) -> (Part, Outcome) {
         let lost = || Problem::Unreadable("not in the archive any more".into());
         let outcome = self.job.refused().unwrap_or_else(|| Outcome {
-            problem: Some(lost()),
+            problem: Some(why.unwrap_or_else(lost)),
             ..Outcome::default()
         });
         (Part::default(), outcome)

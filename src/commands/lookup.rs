@@ -2,11 +2,15 @@
 //!
 //! Used by what goes back to the evidence: `verify`, `show`, `report --case` and `report --evidence`.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
 
 use super::load::{BLOCK, Options};
-use crate::source::{self, Limits, Outcome, Source};
+use super::readers;
+use crate::source::{self, Limits, MemberLines, Outcome, Problem, Source};
 use crate::tables::store;
 
 /// Sources by name. Two may share one, when their names are not UTF-8.
@@ -142,6 +146,85 @@ pub fn read(source: &Source) -> Outcome {
     source::read(source, BLOCK, &|_| {}, &mut |_| {})
 }
 
+/// What reading each of these sources from end to end comes to; `None` for those that are not needed. An archive is gone
+/// through once for all of its members.
+pub fn read_all(
+    sources: &[Source],
+    needed: impl Fn(&Source) -> bool + Sync,
+) -> Vec<Option<Outcome>> {
+    let mut files: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
+    let mut outer: HashMap<&Path, usize> = HashMap::new();
+    for (index, source) in sources.iter().enumerate() {
+        if needed(source) {
+            files.entry(&source.file).or_default().push(index);
+        }
+        if source.archive.is_some() && source.member.is_none() {
+            outer.insert(&source.file, index);
+        }
+    }
+    let files: Vec<(Option<usize>, Vec<usize>)> = files
+        .into_iter()
+        .map(|(file, indices)| (outer.get(file).copied(), indices))
+        .collect();
+    let read: Vec<(usize, Outcome)> = files
+        .par_iter()
+        .with_max_len(1)
+        .flat_map_iter(|(outer, indices)| match outer {
+            // One member alone may be reached by seeking.
+            Some(outer) if indices.len() > 1 => read_archive(sources, *outer, indices),
+            _ => alone(sources, indices),
+        })
+        .collect();
+    let mut all = vec![None; sources.len()];
+    for (index, outcome) in read {
+        all[index] = Some(outcome);
+    }
+    all
+}
+
+fn alone(sources: &[Source], indices: &[usize]) -> Vec<(usize, Outcome)> {
+    let read = |index: &usize| (*index, read(&sources[*index]));
+    indices.iter().map(read).collect()
+}
+
+fn read_archive(sources: &[Source], outer: usize, indices: &[usize]) -> Vec<(usize, Outcome)> {
+    let numbered = |index: &usize| Some((sources[*index].number()?, *index));
+    let by_number: HashMap<usize, usize> = indices.iter().filter_map(numbered).collect();
+    let found = RefCell::new(BTreeMap::new());
+    let whole = source::read_archive(
+        &sources[outer],
+        &|_| {},
+        &mut |member: MemberLines<'_>| {
+            let index = by_number.get(&member.number);
+            if let Some(index) = index.filter(|index| member.is(&sources[**index])) {
+                let outcome = member.read(BLOCK, &|_| {}, &mut |_| {});
+                found.borrow_mut().insert(*index, outcome);
+            }
+        },
+        &mut |number, outcome| {
+            if let Some(index) = by_number.get(&number) {
+                found.borrow_mut().insert(*index, outcome);
+            }
+        },
+    );
+    let mut found = found.into_inner();
+    let stopped = readers::not_reached(&whole);
+    found.insert(outer, whole);
+    let outcome = |index: &usize| {
+        let source = &sources[*index];
+        let why = source.problem.clone().filter(Problem::refuses);
+        let unread = || match why.or_else(|| stopped.clone()) {
+            None => read(source),
+            problem => Outcome {
+                problem,
+                ..Outcome::default()
+            },
+        };
+        (*index, found.remove(index).unwrap_or_else(unread))
+    };
+    indices.iter().map(outcome).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -173,6 +256,34 @@ mod tests {
                 line.bytes,
                 whole[..whole.len().min(source::MAX_LINE)],
                 "{number}"
+            );
+        }
+    }
+
+    #[test]
+    fn sources_read_together_come_to_what_each_comes_to_alone() {
+        let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-logs");
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("logs.tgz");
+        let packed = std::process::Command::new("tar")
+            .args(["czf", file.to_str().unwrap(), "-C"])
+            .arg(logs)
+            .arg(".")
+            .status();
+        if !packed.is_ok_and(|status| status.success()) {
+            return;
+        }
+        std::fs::write(dir.path().join("plain"), "a line\n").unwrap();
+        let sources = source::discover(&[dir.path().to_path_buf()]);
+        assert!(sources.len() > 5);
+        let needed = |source: &Source| source.number() != Some(2);
+        for (source, together) in sources.iter().zip(read_all(&sources, needed)) {
+            let alone = needed(source).then(|| read(source));
+            assert_eq!(
+                format!("{alone:?}"),
+                format!("{together:?}"),
+                "{}",
+                source.name()
             );
         }
     }

@@ -3,9 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
-use super::lookup::{Lookup, read};
+use super::lookup::{Lookup, read_all};
 use super::sources::words;
 use crate::report::manifest::{Manifest, SourceHash};
 use crate::source::{self, Limits, Outcome, Problem, Source};
@@ -111,12 +109,7 @@ impl<'a> Candidates<'a> {
     fn new(lookup: &'a Lookup, manifest: &Manifest, named_only: bool) -> Self {
         let names: BTreeSet<String> = manifest.sources.iter().map(SourceHash::name).collect();
         let needed = |source: &Source| !named_only || names.contains(&source.name());
-        let read: Vec<Option<Outcome>> = lookup
-            .all()
-            .par_iter()
-            .with_max_len(1)
-            .map(|source| needed(source).then(|| read(source)))
-            .collect();
+        let read = read_all(lookup.all(), needed);
         let mut by_sha256: HashMap<String, Vec<usize>> = HashMap::new();
         let mut by_content: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, outcome) in read.iter().enumerate() {

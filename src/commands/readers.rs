@@ -11,7 +11,7 @@ use super::load::{BLOCK, Reader};
 use super::progress::Progress;
 use super::sources::Job;
 use crate::correlate::Part;
-use crate::source::{self, MemberLines, Outcome};
+use crate::source::{self, MemberLines, Outcome, Problem};
 use crate::strings::Strings;
 
 /// What reading the source of a rank came to.
@@ -82,7 +82,7 @@ impl<'a> Readers<'a> {
             &mut |member: MemberLines<'_>| {
                 let rank = by_number.get(&member.number);
                 // Another name in its place: the file is not the one that was found, which is told.
-                let same = |rank: &&usize| source(**rank).member.as_ref() == Some(&member.name);
+                let same = |rank: &&usize| member.is(source(**rank));
                 if let Some(rank) = rank.filter(same) {
                     let progress = |bytes| self.progress.add(bytes);
                     let read = self
@@ -99,11 +99,23 @@ impl<'a> Readers<'a> {
             },
         );
         let mut members = members.into_inner();
+        let stopped = not_reached(&whole);
         members.insert(outer, (Part::default(), whole));
         let read = ranks.iter().map(|rank| {
-            let missing = || self.reader(*rank).missing();
+            let missing = || self.reader(*rank).missing(stopped.clone());
             (*rank, members.remove(rank).unwrap_or_else(missing))
         });
         read.collect()
     }
+}
+
+/// Why members did not come by, where the archive was not gone through to its end.
+pub(super) fn not_reached(archive: &Outcome) -> Option<Problem> {
+    let Some(Problem::Stopped { what, .. }) = &archive.problem else {
+        return None;
+    };
+    Some(Problem::Stopped {
+        decoded: 0,
+        what: format!("before it, in the same archive, {what}"),
+    })
 }

@@ -4,11 +4,13 @@
 //! a member found once ([`super::discover`]) is found again when it is read ([`super::members`]). Nothing is written to
 //! disk, and no name in an archive is ever used as a path.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 use super::decode::Decoder;
-use super::limits::Limits;
+use super::limits::{Budget, Limits};
 use super::tape::{Damage, Input, Tape, plain_words};
 use super::tar::Tar;
 use super::zip::Zip;
@@ -96,26 +98,45 @@ impl Read for Reader<'_> {
 struct Body<'r, 'a> {
     reader: &'r mut Reader<'a>,
     limit: u64,
+    /// The bytes that it takes in the archive; what comes beyond them is counted.
+    packed: u64,
+    budget: Budget,
     read: u64,
+    /// Some of it was not handed on, which the next call tells.
+    cut: bool,
 }
 
 impl Read for Body<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cut && !buffer.is_empty() {
+            return Err(Damage::stopped(self.read, self.budget.words()).into_error());
+        }
         let left = self.limit - self.read;
         if left == 0 && !buffer.is_empty() {
             if self.reader.read(&mut buffer[..1])? == 0 {
                 return Ok(0);
             }
-            return Err(Damage {
-                stopped: true,
-                ..Damage::new(self.read, limits::words(self.limit))
-            }
-            .into_error());
+            return Err(Damage::stopped(self.read, limits::words(self.limit)).into_error());
         }
         let room = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let read = self.reader.read(&mut buffer[..room])?;
-        self.read += read as u64;
-        Ok(read)
+        let allowed = self.allowed(read);
+        self.cut = allowed < read;
+        self.read += allowed as u64;
+        match allowed {
+            0 if self.cut => self.read(buffer),
+            _ => Ok(allowed),
+        }
+    }
+}
+
+impl Body<'_, '_> {
+    /// How many of the bytes read may be handed on.
+    fn allowed(&self, read: usize) -> usize {
+        let before = self.read.saturating_sub(self.packed);
+        let grown = (self.read + read as u64).saturating_sub(self.packed) - before;
+        let refused = grown - self.budget.take(grown);
+        read - refused as usize
     }
 }
 
@@ -124,8 +145,11 @@ impl Input for Body<'_, '_> {}
 /// A member, as it is met.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
-    /// Names from the outermost archive on, joined by `!/`; lossy.
+    /// Names from the outermost archive on, joined by `!/`; lossy. No other member of the file has it, if the walk began
+    /// at the beginning.
     pub(super) name: String,
+    /// Of its own name, as it stands in the archive: the same wherever the walk began.
+    pub(super) name_hash: u64,
     /// Its place among all that was met.
     pub(super) number: usize,
     /// Where the member of the outermost archive begins that holds it, and that one's number.
@@ -153,8 +177,11 @@ pub(super) struct Walk<'v> {
     pub(super) limits: Limits,
     /// Bytes of the file that all this lies in.
     pub(super) packed: u64,
+    /// What may still be unpacked in it.
+    pub(super) budget: Budget,
     /// The number of the next member.
     pub(super) number: usize,
+    pub(super) names: Names,
     /// Digests of archives inside are wanted.
     pub(super) hashed: bool,
     /// Is told each member, and says whether to go on.
@@ -190,17 +217,19 @@ impl Walk<'_> {
     }
 
     fn members(&mut self, reader: &mut Reader<'_>, inside: Inside<'_>) -> ControlFlow<()> {
-        while self.number < MEMBERS {
+        while self.number < MEMBERS && !self.budget.over() {
             let Some(entry) = reader.next() else {
                 break;
             };
             if entry.kind == Kind::Folder {
+                self.drain(reader, entry.packed);
                 continue;
             }
             let number = self.number;
             self.number += 1;
             let member = Member {
-                name: joined(inside.prefix, &entry.name),
+                name: self.names.unique(joined(inside.prefix, &entry.name)),
+                name_hash: hash(&entry.name),
                 number,
                 place: inside.place.unwrap_or((entry.at, number)),
                 size: entry.size,
@@ -216,8 +245,35 @@ impl Walk<'_> {
                 Some(problem) => (self.visit)(&member, Content::Problem(problem))?,
                 None => self.file(reader, &member, entry.packed, inside.depth)?,
             }
+            self.drain(reader, entry.packed);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Passes over what only decoding tells the end of, and counts it.
+    fn drain(&self, reader: &mut Reader<'_>, packed: Option<u64>) {
+        if packed.is_some() {
+            return;
+        }
+        let mut rest = self.body(reader, packed, u64::MAX);
+        // Its faults were told with the member.
+        let _ = io::copy(&mut rest, &mut io::sink());
+    }
+
+    fn body<'r, 'a>(
+        &self,
+        reader: &'r mut Reader<'a>,
+        packed: Option<u64>,
+        limit: u64,
+    ) -> Body<'r, 'a> {
+        Body {
+            reader,
+            limit,
+            packed: packed.unwrap_or(0),
+            budget: self.budget.clone(),
+            read: 0,
+            cut: false,
+        }
     }
 
     fn file(
@@ -227,13 +283,8 @@ impl Walk<'_> {
         packed: Option<u64>,
         depth: usize,
     ) -> ControlFlow<()> {
-        let packed = packed.unwrap_or(self.packed);
-        let limit = self.limits.of(packed);
-        let body = Body {
-            reader,
-            limit,
-            read: 0,
-        };
+        let limit = self.limits.of(packed.unwrap_or(self.packed));
+        let body = self.body(reader, packed, limit);
         let tape = Tape::new(Box::new(body), self.hashed);
         let (mut decoder, problem) = match Decoder::recognise(tape, limit) {
             Ok(recognised) => recognised,
@@ -242,6 +293,7 @@ impl Walk<'_> {
                 return (self.visit)(member, Content::Problem(damage.into_problem(0)));
             }
         };
+        decoder.budget = Some(self.budget.clone());
         if let Some(problem) = problem {
             return (self.visit)(member, Content::Problem(problem));
         }
@@ -281,6 +333,9 @@ impl Walk<'_> {
         let fault = reader.fault();
         let members = (self.number - first) as u64;
         let mut outcome = finish(&mut decoder, fault, members);
+        if let Some(problem) = self.budget.problem() {
+            outcome.problem = Some(problem);
+        }
         if !self.hashed {
             outcome.sha256.clear();
         }
@@ -336,6 +391,34 @@ impl Damage {
     }
 }
 
+/// Names that were met, and how often each.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashMap<String, usize>);
+
+impl Names {
+    /// The name, or the first of `name#2`, `name#3` … that was not met: an archive may have two members of one name.
+    fn unique(&mut self, name: String) -> String {
+        let mut count = self.0.get(&name).copied().unwrap_or(0);
+        let mut own = name.clone();
+        if count > 0 {
+            while self.0.contains_key(&own) {
+                count += 1;
+                own = format!("{name}#{count}");
+            }
+            self.0.insert(own.clone(), 1);
+        }
+        self.0.insert(name, count.max(1));
+        own
+    }
+}
+
+/// Of a name, for as long as the program runs.
+fn hash(name: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The name of a member after those of the archives that it lies in.
 fn joined(prefix: &str, name: &[u8]) -> String {
     let own = String::from_utf8_lossy(name);
@@ -345,4 +428,18 @@ fn joined(prefix: &str, name: &[u8]) -> String {
         joined.push('…');
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_members_have_one_name() {
+        let mut names = Names::default();
+        let met = ["a", "b", "a", "a#3", "a", "a#2", "b", "a"];
+        let own = met.map(|name| names.unique(name.into()));
+        let wanted = ["a", "b", "a#2", "a#3", "a#4", "a#2#2", "b#2", "a#5"];
+        assert_eq!(own, wanted);
+    }
 }

@@ -5,8 +5,9 @@
 use std::io::{self, Read};
 
 use super::codecs::{Engine, Step};
+use super::limits::{self, Budget};
 use super::tape::{Damage, Input, Tape};
-use super::{Codec, Problem, limits, magic};
+use super::{Codec, Problem, magic};
 
 /// A file and what decodes it.
 pub(super) struct Decoder<'a> {
@@ -22,6 +23,8 @@ pub(super) struct Decoder<'a> {
     /// Bytes that may still come out.
     left: u64,
     limit: u64,
+    /// Of the file that a member lies in.
+    pub(super) budget: Option<Budget>,
     /// The time in the gzip header.
     pub(super) packed_at: Option<i64>,
 }
@@ -43,6 +46,7 @@ impl<'a> Decoder<'a> {
             packed_at: None,
             left: limit,
             limit,
+            budget: None,
         })
     }
 
@@ -82,11 +86,14 @@ impl<'a> Decoder<'a> {
         let mut result = result.unwrap_or_else(|error| Err(Damage::met(self.tape.at(), &error)));
         let fresh = (out.len() - before) as u64;
         // Plain bytes are what they are; only what is unpacked can be too much.
-        if self.engine.is_some() && fresh > self.left {
-            out.truncate(out.len() - (fresh - self.left) as usize);
-            result = Err(self.stopped());
+        if self.engine.is_some() && fresh > 0 {
+            let (allowed, words) = self.allowed(fresh);
+            self.left -= allowed;
+            if let Some(words) = words {
+                out.truncate(before + allowed as usize);
+                result = Err(Damage::stopped(self.tape.at(), words));
+            }
         }
-        self.left = self.left.saturating_sub(fresh);
         match &result {
             Ok(true) => {}
             Ok(false) => self.end = Some(Ok(())),
@@ -95,11 +102,16 @@ impl<'a> Decoder<'a> {
         result
     }
 
-    fn stopped(&self) -> Damage {
-        Damage {
-            stopped: true,
-            ..Damage::new(self.tape.at(), limits::words(self.limit))
+    /// How many of so many bytes may come out, and what is said when that is not all.
+    fn allowed(&self, fresh: u64) -> (u64, Option<String>) {
+        let own = fresh.min(self.left);
+        if let Some(budget) = &self.budget {
+            let taken = budget.take(own);
+            if taken < own {
+                return (taken, Some(budget.words()));
+            }
         }
+        (own, (own < fresh).then(|| limits::words(self.limit)))
     }
 
     /// The next `wanted` decoded bytes, or as many as there are, which will come again.

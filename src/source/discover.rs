@@ -17,9 +17,10 @@ use memchr::memrchr;
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
-use super::archive::{Content, Member, Reader, Walk, finish};
+use super::archive::{Content, Member, Names, Reader, Walk, finish};
 use super::decode::Decoder;
 use super::journal::Journal;
+use super::limits::Budget;
 use super::tape::{Tape, plain_words};
 use super::{Archive, Codec, Limits, Place, Problem, Source, State, magic};
 
@@ -218,6 +219,7 @@ fn members(outer: &mut Source, kind: Archive, decoder: &mut Decoder<'_>) -> Vec<
         let codec = outer.codec.unwrap_or(Codec::Plain);
         let place = Place {
             number: member.number,
+            name_hash: member.name_hash,
             begun: member.place,
             archive: kind,
             codec,
@@ -253,9 +255,12 @@ fn members(outer: &mut Source, kind: Archive, decoder: &mut Decoder<'_>) -> Vec<
         found.push(source);
         ControlFlow::Continue(())
     };
+    let budget = Budget::new(template.limits.of(outer.bytes));
     let mut walk = Walk {
         limits: template.limits,
         packed: outer.bytes,
+        budget: budget.clone(),
+        names: Names::default(),
         number: 0,
         hashed: false,
         visit: &mut visit,
@@ -268,6 +273,9 @@ fn members(outer: &mut Source, kind: Archive, decoder: &mut Decoder<'_>) -> Vec<
         true => finish(decoder, fault, found.len() as u64).problem,
         false => fault.map(|fault| fault.into_broken(found.len() as u64)),
     };
+    if let Some(problem) = budget.problem() {
+        outer.problem = Some(problem);
+    }
     found
 }
 

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 
-use super::archive::{Content, Member, Reader, Walk, finish};
+use super::archive::{Content, Member, Names, Reader, Walk, finish};
 use super::decode::Decoder;
+use super::limits::Budget;
 use super::read::{Lines, changed, unreadable};
 use super::tape::Tape;
 use super::{Block, Codec, Outcome, Place, Problem, Source};
@@ -14,14 +15,19 @@ use super::{Block, Codec, Outcome, Place, Problem, Source};
 pub struct MemberLines<'a> {
     /// Its number, that of [`Source::number`].
     pub number: usize,
-    /// Its name, that of [`Source::member`].
-    pub name: String,
+    name_hash: u64,
     decoder: Decoder<'a>,
     /// Decoding it is work enough for a thread.
     apart: bool,
 }
 
 impl MemberLines<'_> {
+    /// Whether it is what was found there as this source: it has the same place, and the same name in the archive.
+    pub fn is(&self, source: &Source) -> bool {
+        let same = |place: Place| place.is(self.number, self.name_hash);
+        source.place.is_some_and(same)
+    }
+
     /// Reads it as [`super::read()`] reads a file.
     pub fn read(
         self,
@@ -57,16 +63,22 @@ pub fn read_archive(
         members = members.max(member.number + 1);
         ControlFlow::Continue(())
     };
+    let budget = Budget::new(outer.limits.of(outer.bytes));
     let mut walk = Walk {
         limits: outer.limits,
         packed: outer.bytes,
+        budget: budget.clone(),
+        names: Names::default(),
         number: 0,
         hashed: true,
         visit: &mut visit,
     };
     let tape = Tape::new(Box::new(&mut decoder), false);
     let (_, fault) = walk.run(Reader::new(kind, tape));
-    let outcome = finish(&mut decoder, fault, members as u64);
+    let mut outcome = finish(&mut decoder, fault, members as u64);
+    if let Some(problem) = budget.problem() {
+        outcome.problem = Some(problem);
+    }
     progress(outcome.bytes);
     changed(outer, outcome)
 }
@@ -80,7 +92,7 @@ impl<'a> MemberLines<'a> {
         let work = packed || decoder.codec != Codec::Plain;
         MemberLines {
             number: member.number,
-            name: member.name.clone(),
+            name_hash: member.name_hash,
             decoder,
             apart: work && member.size.unwrap_or(0) >= super::read::LARGE,
         }
@@ -114,7 +126,7 @@ pub(super) fn with_member(source: &Source, place: Place, using: &mut dyn FnMut(F
         if member.number != place.number {
             return ControlFlow::Continue(());
         }
-        if Some(&member.name) != source.member.as_ref() {
+        if !place.is(member.number, member.name_hash) {
             return ControlFlow::Break(());
         }
         let what = match content {
@@ -139,6 +151,8 @@ pub(super) fn with_member(source: &Source, place: Place, using: &mut dyn FnMut(F
     let mut walk = Walk {
         limits: source.limits,
         packed: bytes,
+        budget: Budget::new(source.limits.of(bytes)),
+        names: Names::default(),
         number,
         hashed: true,
         visit: &mut visit,

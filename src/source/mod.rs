@@ -78,7 +78,8 @@ impl Archive {
 pub struct Source {
     /// Path as it will be shown: the argument joined with what was found under it, `/`-separated, lossy UTF-8.
     pub path: String,
-    /// Its name inside the archive at that path; names are joined by `!/` where archives lie in one another.
+    /// Its name inside the archive at that path; names are joined by `!/` where archives lie in one another. Where it was
+    /// met before, `#2` and so on comes after it.
     pub member: Option<String>,
     /// It is an archive: its members are sources of their own, and it has no lines.
     pub archive: Option<Archive>,
@@ -109,12 +110,20 @@ pub struct Source {
 struct Place {
     /// Its number among all that the file holds, in order.
     number: usize,
+    /// Of its own name: another one in its place is another member.
+    name_hash: u64,
     /// Where the member of the outermost archive begins that holds it, and that one's number.
     begun: (u64, usize),
     /// The outermost archive.
     archive: Archive,
     /// How the file is compressed.
     codec: Codec,
+}
+
+impl Place {
+    fn is(&self, number: usize, name_hash: u64) -> bool {
+        (self.number, self.name_hash) == (number, name_hash)
+    }
 }
 
 /// Size and time of a file on disk, by which a change is told.

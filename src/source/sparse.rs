@@ -11,6 +11,9 @@ use super::tar::{decimal, number};
 /// Pieces of a map, at most: what is cut up more finely is no log.
 const PIECES: usize = 100_000;
 
+/// Digits of a number in a map, at most: those of the largest `u64`.
+const DIGITS: usize = 20;
+
 /// What comes next of a file: holes and pieces that are there.
 #[derive(Debug, Default)]
 pub(super) struct Plan(VecDeque<(bool, u64)>);
@@ -152,14 +155,55 @@ fn written_before(tape: &mut Tape<'_>, stored: u64) -> io::Result<Option<Vec<u64
                 return Ok(Some(numbers));
             }
         }
+        // What is longer is no number, and would be searched again with each block.
+        if left == 0 || text.len() > DIGITS {
+            return Ok(None);
+        }
         let Some(block) = tape.peek(TAR_BLOCK)?.first_chunk::<TAR_BLOCK>().copied() else {
             return Ok(None);
         };
-        if left == 0 {
-            return Ok(None);
-        }
         left -= 1;
         tape.consume(TAR_BLOCK);
         text.extend_from_slice(&block);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The numbers of a map, and how many bytes of it were taken.
+    fn map(bytes: &[u8]) -> (Option<Vec<u64>>, u64) {
+        let mut tape = Tape::new(Box::new(Bytes(bytes)), false);
+        let numbers = written_before(&mut tape, bytes.len() as u64).unwrap();
+        (numbers, tape.at())
+    }
+
+    struct Bytes<'a>(&'a [u8]);
+
+    impl io::Read for Bytes<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl super::super::tape::Input for Bytes<'_> {}
+
+    #[test]
+    fn a_map_without_line_ends_is_given_up_at_once() {
+        for byte in [b'1', 0] {
+            assert_eq!(map(&vec![byte; 1 << 20]), (None, TAR_BLOCK as u64));
+        }
+    }
+
+    #[test]
+    fn the_largest_number_may_lie_across_two_blocks() {
+        // 24 numbers of 21 bytes fill a block but for 8 of them.
+        let numbers = [&[1; 24][..], &[u64::MAX; 2]].concat();
+        let lines = numbers.iter().map(|number| format!("{number:0>20}\n"));
+        let mut bytes = format!("13\n{}", lines.collect::<String>()).into_bytes();
+        bytes.resize(2 * TAR_BLOCK, 0);
+        assert_eq!(map(&bytes), (Some(numbers), bytes.len() as u64));
     }
 }

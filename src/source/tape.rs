@@ -170,6 +170,15 @@ impl Damage {
         }
     }
 
+    /// That a limit was reached.
+    pub(super) fn stopped(at: u64, what: String) -> Damage {
+        Damage {
+            at,
+            what,
+            stopped: true,
+        }
+    }
+
     /// What an error says, met at byte `at`: damage below keeps its own place.
     pub(super) fn met(at: u64, error: &io::Error) -> Damage {
         let below = error.get_ref().and_then(|inner| inner.downcast_ref());

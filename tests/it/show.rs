@@ -157,3 +157,24 @@ fn evidence_that_changed_is_shown_and_told() {
         "{out}{said}"
     );
 }
+
+#[test]
+fn two_members_of_one_name_are_each_shown_as_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let tar = |flag: &str, text: &str| {
+        fs::write(dir.path().join("mail.log"), text).unwrap();
+        let mut tar = std::process::Command::new("tar");
+        tar.current_dir(dir.path())
+            .args([flag, "x.tar", "mail.log"]);
+        tar.status().is_ok_and(|status| status.success())
+    };
+    if !(tar("-cf", "first\n") && tar("-rf", "second\n")) {
+        return;
+    }
+    for (place, line) in [("mail.log", "first"), ("mail.log#2", "second")] {
+        let place = format!("x.tar!/{place}");
+        let (code, out, said) = show(dir.path(), &["x.tar", &format!("{place}:1")]);
+        let wanted = format!("{place}\n> 1: {line}\n");
+        assert_eq!((code, out), (0, wanted), "{said}");
+    }
+}

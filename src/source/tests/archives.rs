@@ -405,6 +405,30 @@ fn names_in_an_archive_are_words_and_links_are_not_followed() {
 }
 
 #[test]
+fn members_of_one_name_are_told_apart_and_each_is_read_as_itself() {
+    let inner = tar(&[("mail.log", OTHER), ("mail.log", LOG)]);
+    let files = [
+        ("mail.log", LOG),
+        ("mail.log", OTHER),
+        ("in.tar", &inner[..]),
+        ("in.tar", &inner),
+        ("in.tar!/mail.log", LOG),
+    ];
+    // `Whole` reads each alone, and compares with what one pass gives.
+    let whole = Whole::of(&tar(&files));
+    let expected = [
+        ("mail.log", LOG),
+        ("mail.log#2", OTHER),
+        ("in.tar!/mail.log", OTHER),
+        ("in.tar!/mail.log#2", LOG),
+        ("in.tar#2!/mail.log", OTHER),
+        ("in.tar#2!/mail.log#2", LOG),
+        ("in.tar!/mail.log#3", LOG),
+    ];
+    assert_eq!(whole.files(), expected);
+}
+
+#[test]
 fn holes_are_zeros() {
     let content = [LOG, &[0; 5000], OTHER].concat();
     let stored = filled(&[LOG, OTHER].concat());
@@ -586,6 +610,96 @@ fn what_grows_too_much_is_stopped_at_the_same_byte_however_it_is_read() {
         whole.problems()[..],
         [("a", Problem::Stopped { .. })]
     ));
+}
+
+/// What comes of reading an archive in one pass: its own outcome, those of its members that are files, of archives inside.
+fn one_pass(bytes: &[u8], limits: Limits) -> (Vec<Source>, Outcome, Vec<Outcome>, Vec<Outcome>) {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, bytes).unwrap();
+    let sources = discover_within(&[file], limits);
+    let (mut members, mut inner) = (Vec::new(), Vec::new());
+    let outer = read_archive(
+        &sources[0],
+        &|_| (),
+        &mut |member| members.push(member.read(1 << 16, &|_| (), &mut |_| ())),
+        &mut |_, outcome| inner.push(outcome),
+    );
+    (sources, outer, members, inner)
+}
+
+#[test]
+fn what_lies_in_one_another_has_one_limit_together() {
+    let limit = 100_000;
+    let limits = Limits {
+        decoded: Some(limit),
+    };
+    let stopped = |outcome: &Outcome| matches!(outcome.problem, Some(Problem::Stopped { .. }));
+    let part = vec![b'\n'; 30_000];
+    let way = Way {
+        method: 8,
+        ..Way::default()
+    };
+    let described = Way {
+        described: true,
+        ..way
+    };
+    let parts = [("x", &part[..], way); 20];
+    let streamed = [("x", &part[..], described); 20];
+    let (mut bombs, packed) = (Vec::new(), gzip(&part));
+    bombs.push(zip(&parts));
+    bombs.push(zip(&[("in.zip", &zip(&parts), way)]));
+    bombs.push(zip(&[("in.zip", &zip(&streamed), way)]));
+    bombs.push(tar(&[("x.gz", &packed[..]); 20]));
+    bombs.push(gzip(&tar(&[("in.gz", &gzip(&zip(&streamed)))])));
+    for bytes in bombs {
+        let (sources, outer, members, inner) = one_pass(&bytes, limits);
+        assert!(stopped(&outer), "{:?}", outer.problem);
+        assert!(inner.iter().all(stopped));
+        // Each by itself is below the limit, and the one in which all is used up is the last.
+        let (last, whole) = members.split_last().unwrap();
+        assert!(whole.iter().all(|outcome| outcome.problem.is_none()) && stopped(last));
+        assert!((2..=3).contains(&whole.len()), "{}", whole.len());
+        let came: u64 = members.iter().map(|outcome| outcome.decoded_bytes).sum();
+        assert!(came <= limit + 20 * packed.len() as u64, "{came}");
+        assert!(sources.len() > whole.len());
+    }
+    // As much as there may be is not too much.
+    let three = tar(&[("x.gz", &packed[..]); 3]);
+    let whole = Limits {
+        decoded: Some(90_000),
+    };
+    assert_eq!(one_pass(&three, whole).1.problem, None);
+    let less = Limits {
+        decoded: Some(89_999),
+    };
+    assert!(stopped(&one_pass(&three, less).1));
+    // What is not packed is what it is.
+    let plain = tar(&[("x", &part[..]); 20]);
+    assert_eq!(one_pass(&plain, limits).1.problem, None);
+}
+
+#[test]
+fn what_only_decoding_passes_over_is_counted_when_an_archive_is_found() {
+    let limits = Limits {
+        decoded: Some(100_000),
+    };
+    let part = vec![b'\n'; 30_000];
+    let described = Way {
+        method: 8,
+        described: true,
+        ..Way::default()
+    };
+    for name in ["x", "folder/"] {
+        let files = [(name, &part[..], described); 20];
+        let (sources, ..) = one_pass(&zip(&files), limits);
+        assert!(sources.len() < 6, "{}", sources.len());
+        let problem = &sources[0].problem;
+        assert!(
+            matches!(problem, Some(Problem::Stopped { .. })),
+            "{problem:?}"
+        );
+    }
 }
 
 #[test]
