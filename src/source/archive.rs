@@ -98,8 +98,8 @@ impl Read for Reader<'_> {
 struct Body<'r, 'a> {
     reader: &'r mut Reader<'a>,
     limit: u64,
-    /// The bytes that it takes in the archive; what comes beyond them is counted.
-    packed: u64,
+    /// The bytes that it takes in the archive, or that its header says and were counted; what comes beyond is counted.
+    counted: u64,
     budget: Budget,
     read: u64,
     /// Some of it was not handed on, which the next call tells.
@@ -133,8 +133,8 @@ impl Read for Body<'_, '_> {
 impl Body<'_, '_> {
     /// How many of the bytes read may be handed on.
     fn allowed(&self, read: usize) -> usize {
-        let before = self.read.saturating_sub(self.packed);
-        let grown = (self.read + read as u64).saturating_sub(self.packed) - before;
+        let before = self.read.saturating_sub(self.counted);
+        let grown = (self.read + read as u64).saturating_sub(self.counted) - before;
         let refused = grown - self.budget.take(grown);
         read - refused as usize
     }
@@ -225,6 +225,9 @@ impl Walk<'_> {
                 self.drain(reader, entry.packed);
                 continue;
             }
+            if entry.kind == Kind::File && !self.charge(&entry) {
+                break;
+            }
             let number = self.number;
             self.number += 1;
             let member = Member {
@@ -250,26 +253,31 @@ impl Walk<'_> {
         ControlFlow::Continue(())
     }
 
+    /// Counts what a member will come to by its header: finding members and reading them, together or alone, then end at
+    /// the same one. `false` when there is no room for it.
+    fn charge(&self, entry: &Entry) -> bool {
+        let (Some(size), Some(packed)) = (entry.size, entry.packed) else {
+            return true;
+        };
+        let comes = size.min(self.limits.of(packed));
+        self.budget.take_all(comes.saturating_sub(packed))
+    }
+
     /// Passes over what only decoding tells the end of, and counts it.
     fn drain(&self, reader: &mut Reader<'_>, packed: Option<u64>) {
         if packed.is_some() {
             return;
         }
-        let mut rest = self.body(reader, packed, u64::MAX);
+        let mut rest = self.body(reader, 0, u64::MAX);
         // Its faults were told with the member.
         let _ = io::copy(&mut rest, &mut io::sink());
     }
 
-    fn body<'r, 'a>(
-        &self,
-        reader: &'r mut Reader<'a>,
-        packed: Option<u64>,
-        limit: u64,
-    ) -> Body<'r, 'a> {
+    fn body<'r, 'a>(&self, reader: &'r mut Reader<'a>, counted: u64, limit: u64) -> Body<'r, 'a> {
         Body {
             reader,
             limit,
-            packed: packed.unwrap_or(0),
+            counted,
             budget: self.budget.clone(),
             read: 0,
             cut: false,
@@ -284,7 +292,9 @@ impl Walk<'_> {
         depth: usize,
     ) -> ControlFlow<()> {
         let limit = self.limits.of(packed.unwrap_or(self.packed));
-        let body = self.body(reader, packed, limit);
+        // A size alone was not counted: see `charge`.
+        let counted = packed.map_or(0, |packed| packed.max(member.size.unwrap_or(0)));
+        let body = self.body(reader, counted, limit);
         let tape = Tape::new(Box::new(body), self.hashed);
         let (mut decoder, problem) = match Decoder::recognise(tape, limit) {
             Ok(recognised) => recognised,

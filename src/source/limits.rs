@@ -75,6 +75,16 @@ impl Budget {
         taken
     }
 
+    /// Takes `bytes` if they are there; otherwise it is over.
+    pub(super) fn take_all(&self, bytes: u64) -> bool {
+        let left = self.shared.left.load(Relaxed);
+        match left.checked_sub(bytes) {
+            Some(rest) => self.shared.left.store(rest, Relaxed),
+            None => self.shared.over.store(true, Relaxed),
+        }
+        left >= bytes
+    }
+
     /// More was wanted than there was.
     pub(super) fn over(&self) -> bool {
         self.shared.over.load(Relaxed)
@@ -88,7 +98,7 @@ impl Budget {
     /// What is wrong with the archive then.
     pub(super) fn problem(&self) -> Option<Problem> {
         self.over().then(|| Problem::Stopped {
-            decoded: self.whole,
+            decoded: self.whole - self.shared.left.load(Relaxed),
             what: self.words(),
         })
     }
@@ -116,5 +126,10 @@ mod tests {
         assert!(!one.over() && other.problem().is_none());
         assert_eq!((other.take(0), other.over()), (0, false));
         assert_eq!((other.take(1), one.over()), (0, true));
+        let third = Budget::new(10);
+        assert!(third.take_all(7) && !third.over());
+        assert!(!third.take_all(4) && third.over());
+        let used = |problem| matches!(problem, Some(Problem::Stopped { decoded: 7, .. }));
+        assert!(used(third.problem()));
     }
 }
