@@ -6,8 +6,10 @@
 //! paths ─source─▶ Block ─syslog, formats─▶ Event ─correlate─▶ rows ─tables─▶ frames ─query─▶ results ─report─▶ folder
 //! ```
 //!
-//! * [`source`] finds files, recognises their codec, and gives blocks of whole lines with hashes and damage reports.
-//! * [`syslog`] takes the transport's header off a line: time, host, program, process id, text.
+//! * [`source`] finds files and the members of archives, recognises codecs and journal exports, and gives blocks of whole
+//!   lines with hashes and damage reports.
+//! * [`syslog`] takes the transport's header off a line: time, host, program, process id, text. [`commands::year`] says
+//!   which year the first line of a source is of.
 //! * [`formats`] has one file a mail server; each turns the text into an [`event`].
 //! * [`correlate`] folds events into messages, attempts, sessions and the rest. It is the only part with state.
 //!   [`classify`] says why a delivery failed; [`strings`] keeps every text once.
@@ -21,8 +23,8 @@
 //!
 //! `commands → {source, syslog, formats, correlate, tables, query, report}`, `correlate → {event, classify,
 //! strings}`, `formats → event`, `query → {tables, report}` for their names and values,
-//! `tables → {correlate, source, pseudonyms}` for rows, the names that mark a folder of tables, and what is hidden. `report` knows neither polars
-//! nor clap; `event` knows nobody.
+//! `tables → {correlate, source, pseudonyms}` for rows, the names that mark a folder of tables, and what is hidden.
+//! `report` knows neither polars nor clap; `event` knows nobody.
 //!
 //! # The laws that the code keeps
 //!

@@ -1,6 +1,6 @@
 //! From paths to tables on disk: the pipeline for logs that do not fit in memory.
 //!
-//! Sources of one host follow one another, hosts run side by side ([`super::lanes`]), so that what belongs
+//! A first look ([`Looked`]) tells years and what overlaps. Then sources of one host follow one another, hosts run side by side ([`super::lanes`]), so that what belongs
 //! together is read together. Blocks are parsed in parallel and joined in the order in which they were handed out.
 //! After each window of log, what is settled ([`crate::correlate::settle`]) becomes tables in files
 //! ([`super::spill`]), and its texts are let go. The rows are those of [`super::load`], which has everything in memory.

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use aho_corasick::AhoCorasick;
 use mtaudit::cli::{HiddenToo, PrivacyArgs};
-use mtaudit::commands::load::{Loaded, Options, load};
+use mtaudit::commands::load::{Options, load};
 use mtaudit::commands::privacy::Privacy;
 use mtaudit::pseudonyms::nobody;
 use mtaudit::tables::schema::TABLES;
 use serde_json::Value;
 
 use crate::support::{code, files, mtaudit, repo, said};
+use crate::windows::rows;
 
 const KEY: &[u8] = b"a key of the tests, thirty-two b";
 
@@ -555,24 +556,6 @@ fn the_map_is_written_once_for_its_owner() {
             "{words:?}: {text}"
         );
     }
-}
-
-fn rows(loaded: &Loaded) -> BTreeMap<&'static str, Vec<String>> {
-    let text = |frame: &mtaudit::tables::Frame| {
-        let rows = frame.collect().unwrap();
-        let columns: Vec<_> = rows.columns().iter().collect();
-        let cell = |row: usize| {
-            let cells = columns
-                .iter()
-                .map(|column| column.get(row).unwrap().to_string());
-            cells.collect::<Vec<_>>().join("\t")
-        };
-        let mut lines: Vec<String> = (0..rows.height()).map(cell).collect();
-        lines.sort();
-        lines
-    };
-    let frames = loaded.tables.frames.iter();
-    frames.map(|(name, frame)| (*name, text(frame))).collect()
 }
 
 /// From memory, from files, and with other threads: the same pseudonyms in the same rows.

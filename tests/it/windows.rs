@@ -30,7 +30,7 @@ pub(super) fn read(paths: &[&Path], memory: u64, change: impl Fn(&mut Options)) 
 }
 
 /// Every row of every table as text, sorted: nobody promises an order.
-fn rows(loaded: &Loaded) -> BTreeMap<&'static str, Vec<String>> {
+pub(super) fn rows(loaded: &Loaded) -> BTreeMap<&'static str, Vec<String>> {
     let text = |frame: &mtaudit::tables::Frame| {
         let rows = frame.collect().unwrap();
         let columns: Vec<_> = rows.columns().iter().collect();
