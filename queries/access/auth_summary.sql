@@ -19,6 +19,7 @@
 --   { name = "remote_successes", kind = "count", about = "successes from other machines" },
 --   { name = "first_ts", kind = "time", about = "first login or try" },
 --   { name = "last_ts", kind = "time", about = "last login or try" },
+--   { name = "place", kind = "place", about = "first of the lines counted" },
 -- ]
 --
 -- [[needs]]
@@ -57,7 +58,7 @@
 -- keys       = ["service", "auth_method"]
 WITH marked AS (
     -- What only the counter of the disconnect line tells, and a mechanism refused for want of encryption, is no fault of the server.
-    SELECT service, auth_method, tls, success, credentials, attempts, auth_user, client_ip, ts,
+    SELECT service, auth_method, tls, success, credentials, attempts, auth_user, client_ip, ts, source, line,
            COALESCE(failure LIKE 'refused without a reason%' OR failure LIKE '%tried to use dis%', FALSE) AS unchecked
     FROM logins
 ), tries AS (
@@ -72,7 +73,7 @@ WITH marked AS (
            CASE WHEN NOT success THEN auth_user END AS name_tried,
            client_ip,
            success AND client_ip IS NOT NULL AND CAST(client_ip AS VARCHAR) NOT LIKE '127.%' AND client_ip <> '::1' AS remote_success,
-           ts
+           ts, source, line
     FROM marked
 ), grouped AS (
     SELECT service, auth_method, encryption,
@@ -85,12 +86,13 @@ WITH marked AS (
            COUNT(DISTINCT client_ip) AS clients,
            COUNT(*) FILTER (WHERE remote_success) AS remote_successes,
            MIN(ts) AS first_ts,
-           MAX(ts) AS last_ts
+           MAX(ts) AS last_ts,
+           MIN(source * 10000000000 + line) AS place
     FROM tries
     GROUP BY service, auth_method, encryption
 )
 SELECT service, auth_method, encryption, successes, failures, server_failures, not_checked,
        CASE WHEN successes + failures > 0 THEN ROUND(CAST(failures AS DOUBLE) / (successes + failures), 4) END AS failure_share,
-       accounts, names_tried, clients, remote_successes, first_ts, last_ts
+       accounts, names_tried, clients, remote_successes, first_ts, last_ts, place
 FROM grouped
 ORDER BY successes DESC, failures DESC, service, auth_method, encryption

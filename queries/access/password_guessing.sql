@@ -16,6 +16,7 @@
 --   { name = "days", kind = "count", about = "different days with failures" },
 --   { name = "first_ts", kind = "time", about = "first failure" },
 --   { name = "last_ts", kind = "time", about = "last failure" },
+--   { name = "place", kind = "place", about = "line of the first failure in the order of the logs" },
 -- ]
 --
 -- [[needs]]
@@ -81,7 +82,7 @@
 -- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"
 -- keys       = ["client_ip"]
 WITH fails AS (
-    SELECT COALESCE(client_ip, '') AS client_ip, client_name, COALESCE(auth_user, '') AS auth_user, COALESCE(attempts, 1) AS n, ts, day, minute
+    SELECT COALESCE(client_ip, '') AS client_ip, client_name, COALESCE(auth_user, '') AS auth_user, COALESCE(attempts, 1) AS n, ts, day, minute, source, line
     FROM logins
     WHERE NOT success AND credentials
 ), clients AS (
@@ -91,7 +92,8 @@ WITH fails AS (
            COUNT(DISTINCT CASE WHEN auth_user <> '' THEN auth_user END) AS accounts,
            COUNT(DISTINCT day) AS days,
            MIN(ts) AS first_ts,
-           MAX(ts) AS last_ts
+           MAX(ts) AS last_ts,
+           MIN(source * 10000000000 + line) AS place
     FROM fails
     GROUP BY client_ip
 ), back AS (
@@ -140,7 +142,8 @@ SELECT clients.client_ip AS client_ip,
        CAST(COALESCE(wins.earlier, 0) AS BIGINT) AS successes_before,
        clients.days AS days,
        clients.first_ts AS first_ts,
-       clients.last_ts AS last_ts
+       clients.last_ts AS last_ts,
+       clients.place AS place
 FROM clients
 LEFT JOIN bursts ON clients.client_ip = bursts.client_ip
 LEFT JOIN wins ON clients.client_ip = wins.client_ip

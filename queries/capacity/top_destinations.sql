@@ -15,6 +15,7 @@
 --   { name = "bytes", kind = "bytes", about = "size of what was delivered" },
 --   { name = "median_seconds", kind = "seconds", about = "half of the delivered ones took at most so long" },
 --   { name = "p95_seconds", kind = "seconds", about = "95 of 100 delivered ones took at most so long" },
+--   { name = "place", kind = "place", about = "first line of its deliveries" },
 -- ]
 --
 -- [[needs]]
@@ -59,9 +60,10 @@ WITH d AS (
 ), of_chosen AS (
     -- Of the chosen ones alone: the recipients of every destination would be most of the logs.
     SELECT deliveries.recipient_domain AS recipient_domain, deliveries.recipient AS recipient,
-           deliveries.outcome AS outcome, deliveries.size AS size, deliveries.seconds AS seconds
+           deliveries.outcome AS outcome, deliveries.size AS size, deliveries.seconds AS seconds,
+           deliveries.place AS place
     FROM (
-        SELECT COALESCE(recipient_domain, '') AS recipient_domain, recipient, outcome, size, seconds
+        SELECT COALESCE(recipient_domain, '') AS recipient_domain, recipient, outcome, size, seconds, source * 10000000000 + line AS place
         FROM deliveries
         WHERE outcome <> 'forwarded'
     ) AS deliveries
@@ -72,7 +74,8 @@ WITH d AS (
            COUNT(*) FILTER (WHERE outcome IN ('bounced', 'expired')) AS failed,
            COUNT(*) FILTER (WHERE outcome = 'open') AS open,
            COUNT(DISTINCT recipient) AS recipients,
-           SUM(CASE WHEN outcome = 'delivered' THEN size END) AS bytes
+           SUM(CASE WHEN outcome = 'delivered' THEN size END) AS bytes,
+           MIN(place) AS place
     FROM of_chosen
     GROUP BY recipient_domain
 ), speed AS (
@@ -94,7 +97,8 @@ SELECT chosen.rank AS rank,
        details.recipients AS recipients,
        CASE WHEN details.delivered > 0 THEN details.bytes ELSE 0 END AS bytes,
        CASE WHEN speed.timed >= params.min_deliveries THEN ROUND(speed.median_seconds, 3) END AS median_seconds,
-       CASE WHEN speed.timed >= params.min_deliveries THEN ROUND(speed.p95_seconds, 3) END AS p95_seconds
+       CASE WHEN speed.timed >= params.min_deliveries THEN ROUND(speed.p95_seconds, 3) END AS p95_seconds,
+       details.place AS place
 FROM chosen
 JOIN details ON chosen.recipient_domain = details.recipient_domain
 CROSS JOIN whole

@@ -14,6 +14,7 @@
 --   { name = "bytes", kind = "bytes", about = "size of what was delivered" },
 --   { name = "first_ts", kind = "time", about = "first try" },
 --   { name = "last_ts", kind = "time", about = "last try" },
+--   { name = "place", kind = "place", about = "first line of its deliveries" },
 -- ]
 --
 -- [[needs]]
@@ -66,7 +67,8 @@ WITH d AS (
            COUNT(DISTINCT deliveries.sender) AS senders,
            SUM(CASE WHEN deliveries.outcome = 'delivered' THEN deliveries.size END) AS bytes,
            MIN(deliveries.first_ts) AS first_ts,
-           MAX(deliveries.last_ts) AS last_ts
+           MAX(deliveries.last_ts) AS last_ts,
+           MIN(deliveries.source * 10000000000 + deliveries.line) AS place
     FROM deliveries
     JOIN chosen ON deliveries.recipient = chosen.recipient
     WHERE deliveries.outcome <> 'forwarded'
@@ -81,7 +83,8 @@ SELECT chosen.rank AS rank,
        details.senders AS senders,
        CASE WHEN details.delivered > 0 THEN details.bytes ELSE 0 END AS bytes,
        details.first_ts AS first_ts,
-       details.last_ts AS last_ts
+       details.last_ts AS last_ts,
+       details.place AS place
 FROM chosen
 JOIN details ON chosen.recipient = details.recipient
 CROSS JOIN whole

@@ -16,6 +16,7 @@
 --   { name = "failed", kind = "count", about = "of them bounced or expired" },
 --   { name = "first_ts", kind = "time", about = "first message" },
 --   { name = "last_ts", kind = "time", about = "last message" },
+--   { name = "place", kind = "place", about = "first line of its messages" },
 -- ]
 --
 -- [[needs]]
@@ -98,7 +99,8 @@ WITH m AS (
            COUNT(DISTINCT messages.auth_user) AS logins,
            COUNT(DISTINCT messages.client_ip) AS clients,
            MIN(messages.received_ts) AS first_ts,
-           MAX(messages.received_ts) AS last_ts
+           MAX(messages.received_ts) AS last_ts,
+           MIN(messages.source * 10000000000 + messages.line) AS place
     FROM messages
     JOIN chosen ON messages.sender = chosen.sender
     WHERE messages.origin NOT IN ('reinjected', 'forwarded')
@@ -124,7 +126,8 @@ SELECT chosen.rank AS rank,
        CAST(COALESCE(d.delivered, 0) AS BIGINT) AS delivered,
        CAST(COALESCE(d.failed, 0) AS BIGINT) AS failed,
        details.first_ts AS first_ts,
-       details.last_ts AS last_ts
+       details.last_ts AS last_ts,
+       details.place AS place
 FROM chosen
 JOIN details ON chosen.sender = details.sender
 CROSS JOIN whole

@@ -19,6 +19,7 @@
 --   { name = "first_failed_ts", kind = "time", about = "last try of the first delivery that failed" },
 --   { name = "last_failed_ts", kind = "time", about = "last try of the last one" },
 --   { name = "last_delivered_ts", kind = "time", about = "last success" },
+--   { name = "place", kind = "place", about = "first line of a delivery that failed; of any where none did" },
 -- ]
 --
 -- [[needs]]
@@ -74,13 +75,14 @@ WITH d AS (
            COUNT(DISTINCT recipient) AS recipients,
            MIN(last_ts) FILTER (WHERE outcome IN ('bounced', 'expired')) AS first_failed_ts,
            MAX(last_ts) FILTER (WHERE outcome IN ('bounced', 'expired')) AS last_failed_ts,
-           MAX(last_ts) FILTER (WHERE outcome = 'delivered') AS last_delivered_ts
+           MAX(last_ts) FILTER (WHERE outcome = 'delivered') AS last_delivered_ts,
+           COALESCE(MIN(source * 10000000000 + line) FILTER (WHERE outcome IN ('bounced', 'expired')), MIN(source * 10000000000 + line)) AS place
     FROM deliveries
     WHERE outcome <> 'forwarded'
     GROUP BY COALESCE(recipient_domain, '')
 ), shares AS (
     SELECT recipient_domain, deliveries, delivered, bounced, expired, open, final, failed, recipients,
-           first_failed_ts, last_failed_ts, last_delivered_ts,
+           first_failed_ts, last_failed_ts, last_delivered_ts, place,
            CAST(final AS DOUBLE) AS n,
            CASE WHEN final > 0 THEN CAST(failed AS DOUBLE) / final END AS p
     FROM d
@@ -101,7 +103,8 @@ SELECT shares.recipient_domain AS recipient_domain,
        shares.recipients AS recipients,
        shares.first_failed_ts AS first_failed_ts,
        shares.last_failed_ts AS last_failed_ts,
-       shares.last_delivered_ts AS last_delivered_ts
+       shares.last_delivered_ts AS last_delivered_ts,
+       shares.place AS place
 FROM shares
 CROSS JOIN params
 ORDER BY failed DESC, deliveries DESC, recipient_domain

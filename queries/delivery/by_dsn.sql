@@ -17,6 +17,7 @@
 --   { name = "first_ts", kind = "time", about = "first try" },
 --   { name = "last_ts", kind = "time", about = "last try" },
 --   { name = "example", kind = "text", about = "one of the replies" },
+--   { name = "place", kind = "place", about = "first of the lines counted" },
 -- ]
 --
 -- [[needs]]
@@ -35,12 +36,13 @@ WITH codes AS (
            COUNT(DISTINCT day) AS days,
            MIN(ts) AS first_ts,
            MAX(ts) AS last_ts,
-           MIN(reply) AS example
+           MIN(reply) AS example,
+           MIN(source * 10000000000 + line) AS place
     FROM attempts
     WHERE status IN ('deferred', 'bounced', 'expired')
     GROUP BY status, COALESCE(dsn, ''), COALESCE(reply_code, 0)
 ), summed AS (
-    SELECT status, dsn, code, tries, messages, recipients, domains, days, first_ts, last_ts, example,
+    SELECT status, dsn, code, tries, messages, recipients, domains, days, first_ts, last_ts, example, place,
            SUM(tries) OVER () AS all_tries
     FROM codes
 )
@@ -48,6 +50,6 @@ SELECT status, dsn,
        CASE WHEN code > 0 THEN code END AS reply_code,
        tries,
        ROUND(CAST(tries AS DOUBLE) / all_tries, 4) AS share,
-       messages, recipients, domains, days, first_ts, last_ts, example
+       messages, recipients, domains, days, first_ts, last_ts, example, place
 FROM summed
 ORDER BY tries DESC, status, dsn, COALESCE(code, 0)

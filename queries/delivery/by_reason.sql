@@ -19,6 +19,7 @@
 --   { name = "all_failed", kind = "count", about = "failed deliveries in all: the denominator" },
 --   { name = "all_tries", kind = "count", about = "unsuccessful tries in all: the denominator" },
 --   { name = "example", kind = "text", about = "one of the replies" },
+--   { name = "place", kind = "place", about = "first of the lines counted" },
 -- ]
 --
 -- [[needs]]
@@ -100,13 +101,13 @@
 WITH cases AS (
     SELECT COALESCE(cause, 'undetermined') AS cause, COALESCE(reason, 'undetermined') AS reason,
            1 AS tries, CASE WHEN status = 'deferred' THEN 1 ELSE 0 END AS deferred, 0 AS failed, 0 AS open,
-           message, recipient, recipient_domain, reply
+           message, recipient, recipient_domain, reply, source, line
     FROM attempts
     WHERE status IN ('deferred', 'bounced', 'expired')
     UNION ALL
     SELECT COALESCE(cause, 'undetermined') AS cause, COALESCE(reason, 'undetermined') AS reason,
            0 AS tries, 0 AS deferred, CASE WHEN outcome = 'open' THEN 0 ELSE 1 END AS failed, CASE WHEN outcome = 'open' THEN 1 ELSE 0 END AS open,
-           CAST(NULL AS BIGINT) AS message, CAST(NULL AS VARCHAR) AS recipient, CAST(NULL AS VARCHAR) AS recipient_domain, reply
+           CAST(NULL AS BIGINT) AS message, CAST(NULL AS VARCHAR) AS recipient, CAST(NULL AS VARCHAR) AS recipient_domain, reply, source, line
     FROM deliveries
     WHERE outcome IN ('bounced', 'expired', 'open')
 ), classes AS (
@@ -118,11 +119,12 @@ WITH cases AS (
            COUNT(DISTINCT message) AS messages,
            COUNT(DISTINCT recipient) AS recipients,
            COUNT(DISTINCT recipient_domain) AS domains,
-           MIN(reply) AS example
+           MIN(reply) AS example,
+           MIN(source * 10000000000 + line) AS place
     FROM cases
     GROUP BY cause, reason
 ), summed AS (
-    SELECT cause, reason, failed, open, tries, deferred_tries, messages, recipients, domains, example,
+    SELECT cause, reason, failed, open, tries, deferred_tries, messages, recipients, domains, example, place,
            CAST(SUM(failed) OVER () AS BIGINT) AS all_failed,
            CAST(SUM(tries) OVER () AS BIGINT) AS all_tries
     FROM classes
@@ -131,6 +133,6 @@ SELECT cause, reason, failed,
        CASE WHEN all_failed > 0 THEN ROUND(CAST(failed AS DOUBLE) / all_failed, 4) END AS failed_share,
        open, tries, deferred_tries,
        CASE WHEN all_tries > 0 THEN ROUND(CAST(tries AS DOUBLE) / all_tries, 4) END AS tries_share,
-       messages, recipients, domains, all_failed, all_tries, example
+       messages, recipients, domains, all_failed, all_tries, example, place
 FROM summed
 ORDER BY failed DESC, tries DESC, cause, reason

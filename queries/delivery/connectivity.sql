@@ -20,6 +20,7 @@
 --   { name = "worst_failed", kind = "count", about = "of them failed for the network or for encryption" },
 --   { name = "first_row", kind = "flag", about = "the domain's first row, which speaks for the domain" },
 --   { name = "example", kind = "text", about = "one of the replies" },
+--   { name = "place", kind = "place", about = "line of the first try in the order of the logs" },
 -- ]
 --
 -- [[needs]]
@@ -61,12 +62,13 @@ WITH failures AS (
                 WHEN STRPOS(reply, 'message body') > 0 OR STRPOS(reply, 'end of data') > 0 THEN 'message'
                 WHEN STRPOS(reply, 'QUIT') > 0 THEN 'quit'
                 ELSE '' END AS stage,
-           message, ts, reply
+           message, ts, reply, source, line
     FROM attempts
     WHERE cause IN ('network', 'tls') AND status IN ('deferred', 'bounced', 'expired')
 ), grouped AS (
     SELECT recipient_domain, relay, reason, stage,
-           CAST(COUNT(*) AS BIGINT) AS tries, COUNT(DISTINCT message) AS messages, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example
+           CAST(COUNT(*) AS BIGINT) AS tries, COUNT(DISTINCT message) AS messages, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example,
+           MIN(source * 10000000000 + line) AS place
     FROM failures
     GROUP BY recipient_domain, relay, reason, stage
 ), quarters AS (
@@ -107,7 +109,8 @@ SELECT grouped.recipient_domain AS recipient_domain,
        domains.worst_tries AS worst_tries,
        domains.worst_failed AS worst_failed,
        ROW_NUMBER() OVER (PARTITION BY grouped.recipient_domain ORDER BY -grouped.tries, grouped.relay, grouped.reason, grouped.stage) = 1 AS first_row,
-       grouped.example AS example
+       grouped.example AS example,
+       grouped.place AS place
 FROM grouped
 JOIN domains ON grouped.recipient_domain = domains.recipient_domain
 ORDER BY tries DESC, recipient_domain, relay, reason, stage

@@ -15,6 +15,7 @@
 --   { name = "p95_seconds", kind = "seconds", about = "95 of 100 retried ones took at most so long; null below the minimum count" },
 --   { name = "main_reason", kind = "text", about = "most frequent reason of the deferrals" },
 --   { name = "main_reason_deferrals", kind = "count", about = "deferrals for that reason" },
+--   { name = "place", kind = "place", about = "line of the first deferral in the order of the logs" },
 -- ]
 --
 -- [[needs]]
@@ -81,7 +82,8 @@ WITH reasons AS (
 ), deferred AS (
     SELECT COALESCE(recipient_domain, '') AS recipient_domain,
            COUNT(*) AS deferrals,
-           COUNT(DISTINCT message) AS messages
+           COUNT(DISTINCT message) AS messages,
+           MIN(source * 10000000000 + line) AS place
     FROM attempts
     WHERE status = 'deferred'
     GROUP BY COALESCE(recipient_domain, '')
@@ -111,7 +113,8 @@ SELECT deferred.recipient_domain AS recipient_domain,
        CASE WHEN retried.timed >= params.min_retried THEN ROUND(retried.median_seconds, 3) END AS median_seconds,
        CASE WHEN retried.timed >= params.min_retried THEN ROUND(retried.p95_seconds, 3) END AS p95_seconds,
        main.reason AS main_reason,
-       main.n AS main_reason_deferrals
+       main.n AS main_reason_deferrals,
+       deferred.place AS place
 FROM deferred
 CROSS JOIN params
 LEFT JOIN retried ON deferred.recipient_domain = retried.recipient_domain

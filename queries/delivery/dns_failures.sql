@@ -18,6 +18,7 @@
 --   { name = "peak_domains", kind = "count", about = "most domains without a usable answer in one 10-minute slot (the same on every row)" },
 --   { name = "peak_tries", kind = "count", about = "failed lookups in that slot" },
 --   { name = "peak_ts", kind = "time", about = "first of them" },
+--   { name = "place", kind = "place", about = "line of the first try in the order of the logs" },
 -- ]
 --
 -- [[needs]]
@@ -56,7 +57,8 @@
 -- keys       = ["recipient_domain"]
 WITH failures AS (
     SELECT COALESCE(recipient_domain, '') AS recipient_domain, COALESCE(reason, 'undetermined') AS reason,
-           COUNT(*) AS tries, COUNT(DISTINCT message) AS messages, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example
+           COUNT(*) AS tries, COUNT(DISTINCT message) AS messages, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example,
+           MIN(source * 10000000000 + line) AS place
     FROM attempts
     WHERE cause = 'dns' AND status IN ('deferred', 'bounced', 'expired')
     GROUP BY COALESCE(recipient_domain, ''), COALESCE(reason, 'undetermined')
@@ -84,7 +86,8 @@ WITH failures AS (
            CAST(failures.tries AS BIGINT) AS tries, failures.messages AS messages,
            CAST(COALESCE(lost.failed, 0) AS BIGINT) AS failed,
            CAST(COALESCE(arrived.delivered, 0) AS BIGINT) AS delivered,
-           failures.first_ts AS first_ts, failures.last_ts AS last_ts, failures.example AS example
+           failures.first_ts AS first_ts, failures.last_ts AS last_ts, failures.example AS example,
+           failures.place AS place
     FROM failures
     LEFT JOIN lost ON failures.recipient_domain = lost.recipient_domain AND failures.reason = lost.reason
     LEFT JOIN arrived ON failures.recipient_domain = arrived.recipient_domain
@@ -101,7 +104,8 @@ SELECT r.recipient_domain AS recipient_domain,
        ROW_NUMBER() OVER (ORDER BY -r.tries, r.recipient_domain, r.reason) = 1 AS peak,
        peak.domains AS peak_domains,
        peak.tries AS peak_tries,
-       peak.first_ts AS peak_ts
+       peak.first_ts AS peak_ts,
+       r.place AS place
 FROM rows_out AS r
 CROSS JOIN peak
 ORDER BY tries DESC, recipient_domain, reason

@@ -14,6 +14,7 @@
 --   { name = "first_ts", kind = "time", about = "first time" },
 --   { name = "last_ts", kind = "time", about = "last time" },
 --   { name = "example", kind = "text", about = "one of the replies" },
+--   { name = "place", kind = "place", about = "line of the first of them in the order of the logs" },
 -- ]
 --
 -- [[needs]]
@@ -40,7 +41,8 @@
 WITH our_pairs AS (
     -- Once for each pair and day, so that no recipient has to keep a set of senders.
     SELECT COALESCE(recipient, '') AS recipient, sender, day,
-           COUNT(*) AS times, MIN(last_ts) AS first_ts, MAX(last_ts) AS last_ts, MIN(reply) AS example
+           COUNT(*) AS times, MIN(last_ts) AS first_ts, MAX(last_ts) AS last_ts, MIN(reply) AS example,
+           MIN(source * 10000000000 + line) AS place
     FROM deliveries
     WHERE outcome = 'bounced' AND reason = 'user-unknown'
     GROUP BY COALESCE(recipient, ''), sender, day
@@ -51,12 +53,14 @@ WITH our_pairs AS (
            COUNT(DISTINCT sender) AS senders,
            MIN(first_ts) AS first_ts,
            MAX(last_ts) AS last_ts,
-           MIN(example) AS example
+           MIN(example) AS example,
+           MIN(place) AS place
     FROM our_pairs
     GROUP BY recipient
 ), their_pairs AS (
     SELECT COALESCE(recipient, '') AS recipient, sender, client_ip, day,
-           COUNT(*) AS times, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example
+           COUNT(*) AS times, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example,
+           MIN(source * 10000000000 + line) AS place
     FROM rejections
     WHERE reason = 'user-unknown' AND action IN ('reject', 'defer')
     GROUP BY COALESCE(recipient, ''), sender, client_ip, day
@@ -68,18 +72,19 @@ WITH our_pairs AS (
            COUNT(DISTINCT client_ip) AS clients,
            MIN(first_ts) AS first_ts,
            MAX(last_ts) AS last_ts,
-           MIN(example) AS example
+           MIN(example) AS example,
+           MIN(place) AS place
     FROM their_pairs
     GROUP BY recipient
 ), counted AS (
     SELECT 'sent by us' AS kind, recipient, CAST(times AS BIGINT) AS times, CAST(days AS BIGINT) AS days,
-           CAST(senders AS BIGINT) AS senders, CAST(NULL AS BIGINT) AS clients, first_ts, last_ts, example
+           CAST(senders AS BIGINT) AS senders, CAST(NULL AS BIGINT) AS clients, first_ts, last_ts, example, place
     FROM ours
     UNION ALL
     SELECT 'refused by us' AS kind, recipient, CAST(times AS BIGINT) AS times, CAST(days AS BIGINT) AS days,
-           CAST(senders AS BIGINT) AS senders, CAST(clients AS BIGINT) AS clients, first_ts, last_ts, example
+           CAST(senders AS BIGINT) AS senders, CAST(clients AS BIGINT) AS clients, first_ts, last_ts, example, place
     FROM theirs
 )
-SELECT kind, recipient, times, days, senders, clients, first_ts, last_ts, example
+SELECT kind, recipient, times, days, senders, clients, first_ts, last_ts, example, place
 FROM counted
 ORDER BY kind DESC, times DESC, recipient

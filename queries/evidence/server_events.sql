@@ -15,6 +15,7 @@
 --   { name = "first_ts", kind = "time", about = "first time" },
 --   { name = "last_ts", kind = "time", about = "last time" },
 --   { name = "example", kind = "text", about = "one of the texts" },
+--   { name = "place", kind = "place", about = "first of the lines counted" },
 -- ]
 --
 -- [[needs]]
@@ -69,7 +70,7 @@ WITH grouped AS (
            COALESCE(severity, '') AS severity,
            COALESCE(kind, '') AS kind,
            CASE WHEN severity = 'panic' THEN 1 WHEN severity = 'fatal' THEN 2 WHEN severity = 'error' THEN 3 WHEN severity = 'warning' THEN 4 ELSE 5 END AS position,
-           ts, day, "text"
+           ts, day, "text", source, line
     FROM server_events
 ), counted AS (
     SELECT position, host, program, severity, kind,
@@ -78,10 +79,11 @@ WITH grouped AS (
            COUNT(DISTINCT day) AS days,
            MIN(ts) AS first_ts,
            MAX(ts) AS last_ts,
-           MIN("text") AS example
+           MIN("text") AS example,
+           MIN(source * 10000000000 + line) AS place
     FROM grouped
     GROUP BY position, host, program, severity, kind
 )
-SELECT host, program, severity, kind, events, texts, days, first_ts, last_ts, example
+SELECT host, program, severity, kind, events, texts, days, first_ts, last_ts, example, place
 FROM counted
 ORDER BY position, events DESC, host, program, severity, kind

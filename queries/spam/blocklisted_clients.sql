@@ -14,6 +14,7 @@
 --   { name = "days", kind = "count", about = "different days" },
 --   { name = "first_ts", kind = "time", about = "first sign" },
 --   { name = "last_ts", kind = "time", about = "last sign" },
+--   { name = "place", kind = "place", about = "line of the first sign in the order of the logs" },
 -- ]
 --
 -- [[needs]]
@@ -38,11 +39,11 @@
 -- keys       = ["client_ip"]
 WITH signs AS (
     SELECT client_ip, COALESCE(dnsbl, '') AS list, CASE WHEN action IN ('reject', 'defer') THEN 1 ELSE 0 END AS refusal,
-           CASE WHEN action IN ('reject', 'defer') THEN 0 ELSE 1 END AS listing, ts, day
+           CASE WHEN action IN ('reject', 'defer') THEN 0 ELSE 1 END AS listing, ts, day, source, line
     FROM rejections
     WHERE client_ip IS NOT NULL AND (reason = 'blocklist' OR dnsbl <> '')
     UNION ALL
-    SELECT client_ip, '' AS list, 0 AS refusal, 1 AS listing, ts, day
+    SELECT client_ip, '' AS list, 0 AS refusal, 1 AS listing, ts, day, source, line
     FROM verdicts
     WHERE client_ip IS NOT NULL AND verdict LIKE 'dnsbl%'
 ), listed AS (
@@ -51,7 +52,8 @@ WITH signs AS (
            CAST(SUM(listing) AS BIGINT) AS listings,
            COUNT(DISTINCT day) AS days,
            MIN(ts) AS first_ts,
-           MAX(ts) AS last_ts
+           MAX(ts) AS last_ts,
+           MIN(source * 10000000000 + line) AS place
     FROM signs
     GROUP BY client_ip, list
 ), taken AS (
@@ -71,7 +73,8 @@ SELECT listed.client_ip AS client_ip,
        CAST(COALESCE(taken.accepted_after, 0) AS BIGINT) AS accepted_after,
        listed.days AS days,
        listed.first_ts AS first_ts,
-       listed.last_ts AS last_ts
+       listed.last_ts AS last_ts,
+       listed.place AS place
 FROM listed
 LEFT JOIN taken ON listed.client_ip = taken.client_ip AND listed.list = taken.list
 ORDER BY refusals DESC, listings DESC, client_ip, list

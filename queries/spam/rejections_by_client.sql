@@ -18,6 +18,7 @@
 --   { name = "days", kind = "count", about = "different days with refusals" },
 --   { name = "first_ts", kind = "time", about = "first refusal" },
 --   { name = "last_ts", kind = "time", about = "last refusal" },
+--   { name = "place", kind = "place", about = "line of the first refusal in the order of the logs" },
 -- ]
 --
 -- [[needs]]
@@ -63,7 +64,7 @@
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE action IN ('reject', 'defer')"
 -- keys       = ["client_ip"]
 WITH refused AS (
-    SELECT client_ip, client_name, COALESCE(reason, 'undetermined') AS reason, recipient, ts, day, minute
+    SELECT client_ip, client_name, COALESCE(reason, 'undetermined') AS reason, recipient, ts, day, minute, source, line
     FROM rejections
     WHERE client_ip IS NOT NULL AND action IN ('reject', 'defer')
 ), clients AS (
@@ -75,7 +76,8 @@ WITH refused AS (
            COUNT(DISTINCT CASE WHEN reason = 'user-unknown' THEN recipient END) AS unknown_recipients,
            COUNT(DISTINCT day) AS days,
            MIN(ts) AS first_ts,
-           MAX(ts) AS last_ts
+           MAX(ts) AS last_ts,
+           MIN(source * 10000000000 + line) AS place
     FROM refused
     GROUP BY client_ip
 ), reasons AS (
@@ -136,7 +138,8 @@ SELECT clients.client_ip AS client_ip,
        CAST(COALESCE(taken.accepted, 0) AS BIGINT) AS accepted,
        clients.days AS days,
        clients.first_ts AS first_ts,
-       clients.last_ts AS last_ts
+       clients.last_ts AS last_ts,
+       clients.place AS place
 FROM clients
 LEFT JOIN main ON clients.client_ip = main.client_ip
 LEFT JOIN harvest ON clients.client_ip = harvest.client_ip

@@ -19,6 +19,7 @@
 --   { name = "first_ts", kind = "time", about = "first time" },
 --   { name = "last_ts", kind = "time", about = "last time" },
 --   { name = "example", kind = "text", about = "one of the replies" },
+--   { name = "place", kind = "place", about = "first of the lines counted" },
 -- ]
 --
 -- [[needs]]
@@ -53,7 +54,7 @@ WITH named AS (
            COALESCE(reason, CASE WHEN action IN ('reject', 'defer') THEN 'undetermined' ELSE '' END) AS reason,
            COALESCE(stage, '') AS stage,
            COALESCE(action, '') AS action,
-           client_ip, sender, recipient, day, ts, reply
+           client_ip, sender, recipient, day, ts, reply, source, line
     FROM rejections
 ), grouped AS (
     SELECT cause, reason, stage, action,
@@ -64,16 +65,17 @@ WITH named AS (
            COUNT(DISTINCT day) AS days,
            MIN(ts) AS first_ts,
            MAX(ts) AS last_ts,
-           MIN(reply) AS example
+           MIN(reply) AS example,
+           MIN(source * 10000000000 + line) AS place
     FROM named
     GROUP BY cause, reason, stage, action
 ), summed AS (
-    SELECT cause, reason, stage, action, rejections, clients, senders, recipients, days, first_ts, last_ts, example,
+    SELECT cause, reason, stage, action, rejections, clients, senders, recipients, days, first_ts, last_ts, example, place,
            CAST(SUM(CASE WHEN action IN ('reject', 'defer') THEN CAST(rejections AS BIGINT) ELSE 0 END) OVER () AS BIGINT) AS all_rejections
     FROM grouped
 )
 SELECT cause, reason, stage, action, rejections,
        CASE WHEN action IN ('reject', 'defer') THEN ROUND(CAST(rejections AS DOUBLE) / all_rejections, 4) END AS share,
-       all_rejections, clients, senders, recipients, days, first_ts, last_ts, example
+       all_rejections, clients, senders, recipients, days, first_ts, last_ts, example, place
 FROM summed
 ORDER BY rejections DESC, cause, reason, stage, action

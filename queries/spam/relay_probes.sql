@@ -16,6 +16,7 @@
 --   { name = "relayed", kind = "count", about = "of them without login, for recipients outside" },
 --   { name = "first_ts", kind = "time", about = "first try" },
 --   { name = "last_ts", kind = "time", about = "last try" },
+--   { name = "place", kind = "place", about = "line of the first try in the order of the logs" },
 -- ]
 --
 -- [[needs]]
@@ -69,7 +70,7 @@
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied'"
 -- keys       = ["client_ip"]
 WITH tries AS (
-    SELECT client_ip, client_name, sender, recipient, ts, minute
+    SELECT client_ip, client_name, sender, recipient, ts, minute, source, line
     FROM rejections
     WHERE reason = 'relay-denied' AND client_ip IS NOT NULL AND action IN ('reject', 'defer')
 ), clients AS (
@@ -79,7 +80,8 @@ WITH tries AS (
            COUNT(DISTINCT recipient) AS recipients,
            COUNT(DISTINCT sender) AS senders,
            MIN(ts) AS first_ts,
-           MAX(ts) AS last_ts
+           MAX(ts) AS last_ts,
+           MIN(source * 10000000000 + line) AS place
     FROM tries
     GROUP BY client_ip
 ), per_minute AS (
@@ -120,7 +122,8 @@ SELECT clients.client_ip AS client_ip,
        CAST(COALESCE(taken.accepted, 0) AS BIGINT) AS accepted,
        CAST(COALESCE(taken.relayed, 0) AS BIGINT) AS relayed,
        clients.first_ts AS first_ts,
-       clients.last_ts AS last_ts
+       clients.last_ts AS last_ts,
+       clients.place AS place
 FROM clients
 LEFT JOIN bursts ON clients.client_ip = bursts.client_ip
 LEFT JOIN taken ON clients.client_ip = taken.client_ip

@@ -2,6 +2,9 @@
 //!
 //! Only this file and the engine know polars' data types. Numbers that JSON cannot hold (NaN, infinities) are null.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone};
 use chrono_tz::Tz;
 use polars::prelude::{
@@ -32,20 +35,49 @@ const NAMES: &[&str] = &[
     "example_line",
 ];
 
+/// Lines that a source has room for in a place: `source * LINES + line`, as keys of messages are.
+const LINES: i64 = 10_000_000_000;
+
+/// Names of sources by their numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Paths(Arc<HashMap<i64, String>>);
+
+impl Paths {
+    /// Of these numbers and names.
+    pub fn new(names: HashMap<i64, String>) -> Paths {
+        Paths(Arc::new(names))
+    }
+
+    /// Name of a source as evidence gives it.
+    pub fn of(&self, source: i64) -> String {
+        let path = self.0.get(&source).cloned();
+        path.unwrap_or_else(|| format!("source {source}"))
+    }
+}
+
+/// How values are shown that do not tell it themselves.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Zone of times.
+    pub zone: Tz,
+    /// Names of sources.
+    pub paths: Paths,
+}
+
 /// Rows of a frame as cells, shown by the kinds of their columns; made when they are asked for.
 pub struct Shown {
     frame: DataFrame,
     columns: Vec<ColumnInfo>,
-    zone: Tz,
+    setting: Setting,
 }
 
 impl Shown {
     /// Of these columns, in the order of the frame's.
-    pub fn new(frame: DataFrame, columns: Vec<ColumnInfo>, zone: Tz) -> Self {
+    pub fn new(frame: DataFrame, columns: Vec<ColumnInfo>, setting: Setting) -> Self {
         Shown {
             frame,
             columns,
-            zone,
+            setting,
         }
     }
 }
@@ -62,7 +94,7 @@ impl Rows for Shown {
             let value = column
                 .get(at)
                 .map_or(Plain::Null, |value| Plain::from(&value));
-            cell(value, info, self.zone)
+            cell(value, info, &self.setting)
         });
         cells.collect()
     }
@@ -91,7 +123,7 @@ pub fn fits(kind: ColumnKind, found: &DataType) -> bool {
     match kind {
         _ if found.is_null() => true,
         K::Text => is_text(found) || found.is_integer() || found.is_bool(),
-        K::Count => found.is_integer(),
+        K::Count | K::Place => found.is_integer(),
         K::Number | K::Share | K::Bytes => number,
         K::Seconds => number || matches!(found, DataType::Duration(_)),
         K::Time => matches!(found, DataType::Datetime(..)),
@@ -112,6 +144,7 @@ pub fn is_text(found: &DataType) -> bool {
 pub fn guess(name: &str, found: &DataType) -> ColumnKind {
     match found {
         _ if NAMES.contains(&name) => ColumnKind::Text,
+        found if found.is_integer() && name == "place" => ColumnKind::Place,
         found if found.is_integer() => ColumnKind::Count,
         found if found.is_float() => ColumnKind::Number,
         DataType::Boolean => ColumnKind::Flag,
@@ -174,11 +207,13 @@ fn micros(value: i64, unit: TimeUnit) -> i64 {
 }
 
 /// The cell of a value in a column.
-fn cell(plain: Plain, info: &ColumnInfo, zone: Tz) -> Cell {
+fn cell(plain: Plain, info: &ColumnInfo, setting: &Setting) -> Cell {
+    let zone = setting.zone;
     let local = is_local(info);
     let (value, text) = match plain {
         Plain::Null => (Value::Null, format::NULL.to_owned()),
         Plain::Bool(value) => (value.into(), format::flag(value).to_owned()),
+        Plain::Int(at) if info.kind == ColumnKind::Place => place(at, &setting.paths),
         Plain::Int(value) => (integer(value), show_integer(value, info.kind)),
         Plain::Float(value) => (value.into(), format::number(value, info.kind)),
         Plain::Text(text) => (text.clone().into(), text),
@@ -193,6 +228,15 @@ fn cell(plain: Plain, info: &ColumnInfo, zone: Tz) -> Cell {
 fn is_local(info: &ColumnInfo) -> bool {
     info.kind == ColumnKind::Time
         && (info.name == "hour" || info.name.ends_with("_hour") || info.unit == "local")
+}
+
+/// `file:line`.
+fn place(at: i128, paths: &Paths) -> (Value, String) {
+    // A sum of a source's number and a line; anything else names no source, and is shown as it is.
+    let at = i64::try_from(at).unwrap_or(i64::MAX);
+    let (source, line) = (at.div_euclid(LINES), at.rem_euclid(LINES));
+    let text = format!("{}:{line}", paths.of(source));
+    (text.clone().into(), text)
 }
 
 /// JSON numbers are 64 bits wide; sums beyond are written as text rather than rounded.
@@ -285,7 +329,11 @@ mod tests {
     fn one(series: Series, kind: ColumnKind) -> Cell {
         let info = info(series.name().as_str(), kind);
         let frame = DataFrame::new_infer_height(vec![series.into()]).unwrap();
-        Shown::new(frame, vec![info], chrono_tz::Europe::Berlin).row(0)[0].clone()
+        let setting = Setting {
+            zone: chrono_tz::Europe::Berlin,
+            paths: Paths::new(HashMap::from([(3, "mail.log.2.gz".to_owned())])),
+        };
+        Shown::new(frame, vec![info], setting).row(0)[0].clone()
     }
 
     fn shown(series: Series, kind: ColumnKind) -> (String, String) {
@@ -321,6 +369,15 @@ mod tests {
         let code = Series::new("reply_code".into(), [1550i64]);
         assert_eq!(shown(code.clone(), ColumnKind::Text).1, "1550");
         assert_eq!(shown(code, ColumnKind::Count).1, "1,550");
+    }
+
+    #[test]
+    fn places_are_files_and_lines() {
+        let places = Series::new("place".into(), [30_000_000_012i64]);
+        let said = pair("\"mail.log.2.gz:12\"", "mail.log.2.gz:12");
+        assert_eq!(shown(places, ColumnKind::Place), said);
+        let unknown = Series::new("place".into(), [40_000_000_001i64]);
+        assert_eq!(shown(unknown, ColumnKind::Place).1, "source 4:1");
     }
 
     #[test]

@@ -161,7 +161,7 @@ fn rule_runs(
     }
     found.places().map_err(told)?;
     if !rule.keys.is_empty() {
-        found.places_of(frame, &[], &rule.keys).map_err(told)?;
+        found.places_of(frame, &[], 0, &rule.keys).map_err(told)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use polars::prelude::{
 };
 use polars::sql::sql_expr;
 
-use super::cells;
+use super::cells::{self, Paths, Setting};
 use super::error::{Error, list, suggest};
 use super::findings;
 use super::header::{ColumnSpec, Need, line_of};
@@ -44,8 +44,7 @@ pub struct ResultTable {
 /// The tables, ready for queries.
 pub struct Engine {
     tables: Vec<(&'static str, Frame)>,
-    zone: Tz,
-    paths: HashMap<i64, String>,
+    setting: Setting,
     narrowed: bool,
     period: DataFrame,
 }
@@ -59,9 +58,11 @@ impl Engine {
         // A table without these columns gives no paths; evidence then names sources by number.
         let paths = sources.and_then(|(_, frame)| source_paths(&frame.collect().ok()?).ok());
         Self {
-            paths: paths.unwrap_or_default(),
+            setting: Setting {
+                zone,
+                paths: Paths::new(paths.unwrap_or_default()),
+            },
             tables,
-            zone,
             narrowed: false,
             period: period(None, None),
         }
@@ -136,7 +137,7 @@ impl Engine {
             .iter()
             .map(|c| guessed(c.name(), c.dtype()))
             .collect();
-        let shown = cells::Shown::new(frame, columns.clone(), self.zone);
+        let shown = cells::Shown::new(frame, columns.clone(), self.setting.clone());
         let rows = Full::new(shown).iter().collect();
         Ok(ResultTable { columns, rows })
     }
@@ -156,7 +157,7 @@ impl Engine {
         } else {
             frame
         };
-        let rows = Full::new(cells::Shown::new(frame.clone(), infos(query), self.zone));
+        let rows = Full::new(cells::Shown::new(frame.clone(), infos(query), self.setting.clone()));
         let findings = findings::conclude(self, query, &params, &frame, &rows)?;
         let result = result(query, &params, None, rows);
         Ok(Answer { result, findings })
@@ -249,8 +250,7 @@ impl Engine {
 
     /// Name of a source as evidence gives it.
     pub(super) fn path(&self, source: i64) -> String {
-        let path = self.paths.get(&source).cloned();
-        path.unwrap_or_else(|| format!("source {source}"))
+        self.setting.paths.of(source)
     }
 
     fn table(&self, name: &str) -> Option<&Frame> {

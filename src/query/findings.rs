@@ -67,12 +67,13 @@ impl Run<'_> {
                 continue;
             }
             let matched = self.claim(index, rule, &mut taken)?;
-            let shown = &matched[..matched.len().min(rule.limit)];
-            let evidence = self.evidence(index, rule, shown, &mut known)?;
-            for (&row, lines) in shown.iter().zip(evidence) {
+            let shown = matched.len().min(rule.limit);
+            let mut evidence = self.evidence(index, rule, &matched, shown, &mut known)?;
+            let left_out = evidence.pop().unwrap_or_default();
+            for (&row, lines) in matched.iter().zip(evidence) {
                 findings.push((row, self.finding(index, rule, row, lines)?));
             }
-            rest.extend(self.left_out(rule, matched.len() - shown.len()));
+            rest.extend(self.left_out(rule, matched.len() - shown, left_out));
         }
         findings.sort_by_key(|(row, _)| *row);
         let findings = findings.into_iter().map(|(_, finding)| finding);
@@ -122,7 +123,7 @@ impl Run<'_> {
     }
 
     /// The closing finding of a rule that matched more rows than it may show.
-    fn left_out(&self, rule: &Rule, more: usize) -> Option<Finding> {
+    fn left_out(&self, rule: &Rule, more: usize, lines: Lines) -> Option<Finding> {
         let sentence = match more {
             0 => return None,
             1 => format!("One more of this kind: see {}.", self.query.csv()),
@@ -132,7 +133,7 @@ impl Run<'_> {
                 self.query.csv()
             ),
         };
-        Some(self.stating(rule, sentence, Lines::default()))
+        Some(self.stating(rule, sentence, lines))
     }
 
     fn stating(&self, rule: &Rule, sentence: String, lines: Lines) -> Finding {
@@ -155,17 +156,18 @@ impl Run<'_> {
         }
     }
 
-    /// Evidence for each of `shown`, in its order. The rule's SQL runs only when there is a finding, and over rows in
-    /// memory once for all rules that have it.
+    /// Evidence for each of the first rows that a rule matched, and for all others together. The rule's SQL runs only
+    /// when there is a finding, and over rows in memory once for all rules that have it.
     fn evidence<'r>(
         &self,
         index: usize,
         rule: &'r Rule,
-        shown: &[usize],
+        matched: &[usize],
+        shown: usize,
         known: &mut Known<'r>,
     ) -> Result<Vec<Lines>, Error> {
-        let (Some(sql), false) = (&rule.evidence, shown.is_empty()) else {
-            return Ok(vec![Lines::default(); shown.len()]);
+        let (Some(sql), false) = (&rule.evidence, matched.is_empty()) else {
+            return Ok(vec![Lines::default(); shown + 1]);
         };
         let told = |error| self.told(index, &error);
         let found = match known.entry(sql) {
@@ -182,10 +184,10 @@ impl Run<'_> {
         }
         if rule.keys.is_empty() {
             let places = found.places().map_err(told)?;
-            return Ok(vec![self.lines(&places); shown.len()]);
+            return Ok(vec![self.lines(&places); shown + 1]);
         }
         let places = found
-            .places_of(self.frame, shown, &rule.keys)
+            .places_of(self.frame, matched, shown, &rule.keys)
             .map_err(told)?;
         Ok(places.iter().map(|places| self.lines(places)).collect())
     }
@@ -294,14 +296,15 @@ impl Found {
         Ok(places.pop().unwrap_or_default())
     }
 
-    /// The distinct lines that have the keys of each of the rows `shown`.
+    /// The distinct lines that have the keys of each of the first rows, and of all others together.
     pub(super) fn places_of(
         &self,
         frame: &DataFrame,
-        shown: &[usize],
+        matched: &[usize],
+        shown: usize,
         keys: &[String],
     ) -> PolarsResult<Vec<Places>> {
-        let rows: Vec<u32> = shown.iter().map(|&row| row as u32).collect();
+        let rows: Vec<u32> = matched.iter().map(|&row| row as u32).collect();
         let (mut wanted, mut lines) = (Vec::new(), vec![col("source"), col("line")]);
         for key in keys {
             let want = frame.column(key)?.take_slice(&rows)?;
@@ -309,7 +312,7 @@ impl Found {
             wanted.push(want.cast(&common)?);
             lines.push(col(key).cast(common));
         }
-        let finding: Vec<i64> = (0..shown.len() as i64).collect();
+        let finding: Vec<i64> = (0..matched.len()).map(|at| at.min(shown) as i64).collect();
         wanted.push(Series::new(FINDING.into(), finding).into());
         let wanted = DataFrame::new_infer_height(wanted)?.lazy();
         let on: Vec<Expr> = keys.iter().map(col).collect();
@@ -317,7 +320,7 @@ impl Found {
         // A row whose key is null has its evidence among the lines whose key is null.
         args.nulls_equal = true;
         let rows = self.plan.rows.clone().select(lines);
-        self.sets(rows.join(wanted, &on, &on, args), shown.len())
+        self.sets(rows.join(wanted, &on, &on, args), shown + 1)
     }
 
     /// Lines by the finding that they belong to, of which there are so many.

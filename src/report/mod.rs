@@ -247,6 +247,8 @@ pub enum ColumnKind {
     Date,
     /// yes or no
     Flag,
+    /// A line, as `source * 10^10 + line`, shown as `file:line`.
+    Place,
 }
 
 impl ColumnKind {
