@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 
 use super::load::load;
 use super::query::state;
-use super::statement::{self, GAPS, question};
+use super::statement::{self, GAPS};
 use super::{Done, coverage, options, print};
 use crate::cli::{Format, InspectArgs};
 use crate::query::{Engine, Library, Overrides, ResultTable};
@@ -100,9 +100,9 @@ fn unanswered(engine: &Engine, library: &Library) -> Result<()> {
     let mut out = io::stdout().lock();
     let (mut asked, mut open) = (0, Vec::new());
     for query in library.iter() {
-        let why = engine.why_not(query).map_err(|error| anyhow!("{error}"))?;
+        let question = engine.question(query).map_err(|error| anyhow!("{error}"))?;
         asked += 1;
-        open.extend(why.map(|why| question(query, Some(&why))));
+        open.extend(Some(question).filter(|question| question.not_assessable.is_some()));
     }
     writeln!(
         out,

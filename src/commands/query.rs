@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use super::load::load;
 use super::{Done, Usage, options, print};
 use crate::cli::{QueryArgs, SqlArgs};
-use crate::query::{Engine, Query, ResultTable};
+use crate::query::{Engine, Library, Query, ResultTable};
 use crate::tables::build::{SourceRow, Wanted};
 use crate::tables::schema::TABLES;
 
@@ -25,11 +25,12 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
     crate::query::params::Params::new(query, &overrides)
         .map_err(|error| Usage(error.to_string()))?;
     let mut input = options::input(&args.input, &args.paths, None)?;
-    input.wanted = wanted(&[query]);
+    input.wanted = wanted(&[query], &library);
     let loaded = load(&input)?;
     let done = state(&loaded.sources);
     let engine = Engine::new(loaded.tables.frames, input.zone)
-        .over(input.selection.since, input.selection.until);
+        .over(input.selection.since, input.selection.until)
+        .asking(&library, &overrides);
     let answer = input
         .timings
         .of(&query.name, || engine.run(query, &overrides))
@@ -80,10 +81,14 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
 /// Columns that commands read themselves: to narrow the tables, and for the period of a report.
 const USED: &str = "message parent host reason received_ts removed_ts ts first_ts last_ts to_ts connect_ts disconnect_ts";
 
-/// What these queries and the commands read.
-pub fn wanted(queries: &[&Query]) -> Wanted {
+/// What these queries and the commands read: all of the library's, where one of them asks what that can answer.
+pub fn wanted(queries: &[&Query], library: &Library) -> Wanted {
     let all = TABLES.iter().map(|table| table.name);
     let own = Wanted::none().add(all, [USED]);
+    let others = library
+        .iter()
+        .filter(|_| queries.iter().any(|query| query.asks()));
+    let queries: Vec<&Query> = queries.iter().copied().chain(others).collect();
     let wanted = queries
         .iter()
         .fold(own, |wanted, query| query.wanted(wanted));

@@ -12,10 +12,10 @@ use super::load::{Loaded, Options, load};
 use super::options::usage;
 use super::provenance::{command, filters, hosts, library_origin, manifest, method};
 use super::query::{state, wanted};
-use super::statement::{GAPS, doubts, question};
+use super::statement::{GAPS, doubts};
 use super::{Done, STACK, Usage, coverage, custody, evidence, options};
 use crate::cli::ReportArgs;
-use crate::query::{Answer, Engine, Library, Overrides, Query};
+use crate::query::{Answer, Engine, Library, Overrides, Query, question};
 use crate::report::case::CaseFile;
 use crate::report::definition::Definition;
 use crate::report::escape::visible;
@@ -73,7 +73,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     let out = folder::prepare(&args.out).map_err(wrong)?;
 
     if input.selection.about.is_none() {
-        input.wanted = wanted(&queries);
+        input.wanted = wanted(&queries, &library);
     }
     let mut loaded = load(&input)?;
     if let Some(nothing) = nothing(&loaded, args, &input)? {
@@ -81,7 +81,8 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     }
     let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
         .over(input.selection.since, input.selection.until)
-        .narrowed(input.selection.about.is_some());
+        .narrowed(input.selection.about.is_some())
+        .asking(&library, &overrides);
     let decoded: u64 = loaded.sources.iter().map(|s| s.decoded_bytes).sum();
     let ask = || ask(&engine, &queries, &overrides, &input);
     let mut answers = input

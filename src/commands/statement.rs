@@ -5,10 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::query::Query;
 use crate::report::escape::clip;
 use crate::report::format::{count, share, when};
-use crate::report::{Cell, QueryResult, Question};
+use crate::report::{Cell, QueryResult};
 use crate::tables::build::SourceRow;
 
 /// The query that tells silences.
@@ -235,20 +234,6 @@ fn years(rows: &[SourceRow]) -> String {
         counted(without as usize, "source"),
         told.join(", ")
     )
-}
-
-/// A question, why the logs cannot answer it if they cannot, and what would have to be logged.
-pub fn question(query: &Query, why_not: Option<&str>) -> Question {
-    let needs = query.header.needs.iter();
-    let lacking = needs.filter(|need| why_not.is_some_and(|why| why.contains(&need.missing)));
-    let mut remedies: Vec<&str> = lacking.filter_map(|need| need.remedy.as_deref()).collect();
-    remedies.dedup();
-    Question {
-        query: query.name.clone(),
-        title: query.header.title.clone(),
-        not_assessable: why_not.map(str::to_owned),
-        remedy: Some(remedies.join("; ")).filter(|text| !text.is_empty()),
-    }
 }
 
 #[cfg(test)]

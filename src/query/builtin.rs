@@ -35,6 +35,7 @@ builtin! {
     "delivery/unknown_recipients",
     "evidence/clock",
     "evidence/clock_hosts",
+    "evidence/completeness",
     "evidence/gaps",
     "evidence/line_shapes",
     "evidence/rotation",

@@ -6,21 +6,22 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use chrono_tz::Tz;
 use polars::prelude::{
     AnyValue, Column, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult, TimeUnit,
 };
-use polars::sql::sql_expr;
+use polars::sql::{extract_table_identifiers, sql_expr};
 
 use super::cells::{self, Paths, Setting};
 use super::error::{Error, list, suggest};
 use super::findings;
 use super::header::{ColumnSpec, Need, line_of};
-use super::library::Query;
+use super::library::{Library, Query};
 use super::params::{Overrides, Params, SHARE, check_overrides};
 use super::stages::{Inputs, Plan};
-use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult};
+use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult, Question};
 use crate::tables::{Frame, shown};
 
 /// A query's result with what it concludes.
@@ -47,6 +48,9 @@ pub struct Engine {
     setting: Setting,
     narrowed: bool,
     period: DataFrame,
+    library: Library,
+    overrides: Overrides,
+    questions: OnceLock<DataFrame>,
 }
 
 impl Engine {
@@ -65,6 +69,20 @@ impl Engine {
             tables,
             narrowed: false,
             period: period(None, None),
+            library: Library::default(),
+            overrides: Overrides::new(),
+            questions: OnceLock::new(),
+        }
+    }
+
+    /// The same with the library whose questions the table [`QUESTIONS`] lists, asked with these parameters.
+    #[must_use]
+    pub fn asking(self, library: &Library, overrides: &Overrides) -> Self {
+        let (library, overrides) = (library.clone(), overrides.clone());
+        Self {
+            library,
+            overrides,
+            ..self
         }
     }
 
@@ -157,7 +175,11 @@ impl Engine {
         } else {
             frame
         };
-        let rows = Full::new(cells::Shown::new(frame.clone(), infos(query), self.setting.clone()));
+        let rows = Full::new(cells::Shown::new(
+            frame.clone(),
+            infos(query),
+            self.setting.clone(),
+        ));
         let findings = findings::conclude(self, query, &params, &frame, &rows)?;
         let result = result(query, &params, None, rows);
         Ok(Answer { result, findings })
@@ -166,7 +188,7 @@ impl Engine {
     /// Why the logs cannot answer, if they cannot. The query runs only where its rows tell that.
     pub fn why_not(&self, query: &Query) -> Result<Option<String>, Error> {
         match (self.missing(query)?, &query.header.empty) {
-            (None, Some(_)) => Ok(self.run(query, &Overrides::new())?.result.not_assessable),
+            (None, Some(_)) => Ok(self.answer(query, &self.overrides)?.result.not_assessable),
             (missing, _) => Ok(missing),
         }
     }
@@ -209,6 +231,25 @@ impl Engine {
         Ok(any)
     }
 
+    /// The question that a query asks, and what the logs lack for an answer.
+    pub fn question(&self, query: &Query) -> Result<Question, Error> {
+        Ok(question(query, self.why_not(query)?.as_deref()))
+    }
+
+    /// The table [`QUESTIONS`]: whether each query of the library is assessable, and what would make it so. Those that
+    /// read this table are left out: they ask about the others.
+    fn questions(&self, asking: &Query) -> Result<DataFrame, Error> {
+        if let Some(known) = self.questions.get() {
+            return Ok(known.clone());
+        }
+        let others = self.library.iter().filter(|query| !query.asks());
+        let questions: Result<Vec<Question>, Error> =
+            others.map(|query| self.question(query)).collect();
+        let frame =
+            questions_frame(&questions?).map_err(|error| self.told(asking, None, &error))?;
+        Ok(self.questions.get_or_init(|| frame).clone())
+    }
+
     /// The query's rows, with the columns that it declares.
     pub(super) fn select(&self, query: &Query, params: &Params) -> Result<DataFrame, Error> {
         // The whole file, as its comments keep the parser's line numbers those of the file.
@@ -245,6 +286,10 @@ impl Engine {
         }
         let period = self.period.clone();
         inputs.add("period", &period.clone().into(), period.lazy());
+        if names_questions(sql) {
+            let questions = self.questions(query)?;
+            inputs.add(QUESTIONS, &questions.clone().into(), questions.lazy());
+        }
         inputs.plan(sql).map_err(|error| told(&error))
     }
 
@@ -275,6 +320,43 @@ impl Engine {
             None => String::new(),
         };
         error.hint(hint).at(&query.file, line)
+    }
+}
+
+/// Name of the table of questions. Like `period` it is of the run, not of the logs: no file of `convert` has it.
+pub const QUESTIONS: &str = "questions";
+
+/// Whether a statement reads the table of questions.
+pub(super) fn names_questions(sql: &str) -> bool {
+    // SQL that does not parse is reported when it is run.
+    let names = extract_table_identifiers(sql, false, true).unwrap_or_default();
+    names.iter().any(|name| name == QUESTIONS)
+}
+
+fn questions_frame(questions: &[Question]) -> PolarsResult<DataFrame> {
+    let text = |name: &str, of: fn(&Question) -> Option<&str>| {
+        let values: Vec<Option<&str>> = questions.iter().map(of).collect();
+        Column::new(name.into(), values)
+    };
+    DataFrame::new_infer_height(vec![
+        text("query", |question| Some(&question.query)),
+        text("title", |question| Some(&question.title)),
+        text("missing", |question| question.not_assessable.as_deref()),
+        text("remedy", |question| question.remedy.as_deref()),
+    ])
+}
+
+/// A question, why the logs cannot answer it if they cannot, and what would have to be logged.
+pub fn question(query: &Query, why_not: Option<&str>) -> Question {
+    let needs = query.header.needs.iter();
+    let lacking = needs.filter(|need| why_not.is_some_and(|why| why.contains(&need.missing)));
+    let mut remedies: Vec<&str> = lacking.filter_map(|need| need.remedy.as_deref()).collect();
+    remedies.dedup();
+    Question {
+        query: query.name.clone(),
+        title: query.header.title.clone(),
+        not_assessable: why_not.map(str::to_owned),
+        remedy: Some(remedies.join("; ")).filter(|text| !text.is_empty()),
     }
 }
 

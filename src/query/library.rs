@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::builtin::BUILTIN;
+use super::engine::names_questions;
 use super::error::{Error, list, nearest};
 use super::header::{self, Header};
 use crate::report::manifest::sha256_hex;
@@ -50,6 +51,11 @@ impl Query {
         header.needs.iter().fold(wanted, |wanted, need| {
             wanted.add([need.table.as_str()], need.condition.as_deref())
         })
+    }
+
+    /// Whether it reads the table of questions, see [`super::engine::QUESTIONS`].
+    pub fn asks(&self) -> bool {
+        names_questions(&self.sql)
     }
 
     /// Whether it is one of ours, word for word.

@@ -20,7 +20,7 @@ mod places;
 mod sentence;
 mod stages;
 
-pub use engine::{Answer, Engine, ResultTable};
+pub use engine::{Answer, Engine, ResultTable, question};
 pub use error::Error;
 pub use library::{Library, Query};
 pub use params::Overrides;

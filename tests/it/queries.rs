@@ -213,7 +213,7 @@ fn words_as_categories_change_no_answer() {
         options.year = Some(2026);
         options.wanted = wanted();
         let loaded = load(&options).expect("the samples are read");
-        Engine::new(loaded.tables.frames, chrono_tz::Tz::UTC)
+        Engine::new(loaded.tables.frames, chrono_tz::Tz::UTC).asking(&library(), &Overrides::new())
     };
     let strings = read(Wanted::default);
     let categories = read(|| Wanted::default().coded());
