@@ -132,7 +132,7 @@ fn read(
         block,
         &|bytes| progress.add(bytes),
         &mut |block| {
-            let start = follower.start(&block.bytes);
+            let start = follower.start(if block.cut { &[] } else { &block.bytes });
             let first = own.first_time(&block, &start);
             if let Some(first) = first.filter(|first| *first < before.saturating_sub(TOUCHING)) {
                 let _ = sender.send(Piece::Overlap(rank, first, before));

@@ -452,7 +452,7 @@ impl<'a> Reader<'a> {
             let mut take = |block: Block| {
                 let number = blocks;
                 blocks += 1;
-                let start = follower.start(&block.bytes);
+                let start = follower.start(if block.cut { &[] } else { &block.bytes });
                 if self.waiting.load(Ordering::Relaxed) >= limit {
                     self.add(number, self.parse(&block, start));
                     return;

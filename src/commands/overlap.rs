@@ -261,6 +261,9 @@ fn leave_out(
 /// lines one.
 fn each_line(job: &Job, seeds: &(RandomState, RandomState), give: &mut dyn FnMut(u64, u128)) {
     source::read(&job.source, BLOCK, &|_| (), &mut |block| {
+        if block.cut {
+            return;
+        }
         let lines = block.bytes.split_inclusive(|byte| *byte == b'\n');
         for (number, line) in (block.first_line..).zip(lines) {
             let line = line.trim_ascii_end();
@@ -277,6 +280,9 @@ pub fn times(job: &Job, rank: u32, strings: &Strings) -> Tally {
     let mut whole = Tally::default();
     let mut follower = Follower::new(&job.clock);
     source::read(&job.source, BLOCK, &|_| (), &mut |block| {
+        if block.cut {
+            return;
+        }
         let mut cache = follower.start(&block.bytes);
         let mut counter = Counter::new(strings, rank);
         let lines = block.bytes.split(|byte| *byte == b'\n');

@@ -484,7 +484,7 @@ fn seen(job: &Job, rank: u32, strings: &Strings) -> Counts {
     let mut follower = Follower::new(&job.clock);
     source::read(&job.source, BLOCK, &|_| (), &mut |block| {
         let texts = Strings::default();
-        let start = follower.start(&block.bytes);
+        let start = follower.start(if block.cut { &[] } else { &block.bytes });
         let mut tally = parse(&block, rank, &job.clock, start, &texts).tally;
         tally.resolve(&mut Moved::new(&texts, strings));
         whole.append(tally);

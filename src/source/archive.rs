@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 
 use super::decode::Decoder;
 use super::limits::{Budget, Limits};
+use super::loss::{Loss, Losses};
 use super::tape::{Damage, Input, Tape, plain_words};
 use super::tar::Tar;
 use super::zip::Zip;
@@ -353,7 +354,8 @@ impl Walk<'_> {
     }
 }
 
-/// Reads what is left of the file that an archive was read from, for its digest and for damage behind the archive.
+/// Reads what is left of the file that an archive was read from, for its digest and for damage behind the archive. What the
+/// file lost says more than what the archive missed.
 pub(super) fn finish(decoder: &mut Decoder<'_>, fault: Option<Damage>, members: u64) -> Outcome {
     let mut fault = fault;
     let mut rest = Vec::new();
@@ -362,12 +364,14 @@ pub(super) fn finish(decoder: &mut Decoder<'_>, fault: Option<Damage>, members: 
         match decoder.fill(&mut rest, 1 << 16) {
             Ok(true) => {}
             Ok(false) => break,
+            Err(damage) if damage.goes_on => {}
             Err(damage) => {
                 fault.get_or_insert(damage);
                 break;
             }
         }
     }
+    let lost = decoder.losses.broken(members);
     let unread = loop {
         match decoder.tape.pass() {
             Ok(true) => {}
@@ -378,7 +382,9 @@ pub(super) fn finish(decoder: &mut Decoder<'_>, fault: Option<Damage>, members: 
     Outcome {
         bytes: decoder.tape.read,
         sha256: decoder.tape.sha256(),
-        problem: unread.or_else(|| fault.map(|fault| fault.into_broken(members))),
+        problem: unread
+            .or(lost)
+            .or_else(|| fault.map(|fault| fault.into_broken(members))),
         ..Outcome::default()
     }
 }
@@ -386,12 +392,15 @@ pub(super) fn finish(decoder: &mut Decoder<'_>, fault: Option<Damage>, members: 
 impl Damage {
     /// As a problem of lines, of which `decoded` bytes came before.
     pub(super) fn into_problem(self, decoded: u64) -> Problem {
-        let Damage { at, what, stopped } = self;
+        let Damage {
+            at, what, stopped, ..
+        } = self;
         if stopped {
-            Problem::Stopped { decoded, what }
-        } else {
-            Problem::Damaged { at, decoded, what }
+            return Problem::Stopped { decoded, what };
         }
+        let mut losses = Losses::default();
+        losses.push(Loss::end(at, decoded, what));
+        Problem::Damaged(losses)
     }
 
     /// As a problem of an archive.

@@ -301,10 +301,14 @@ fn mtime(meta: &Metadata) -> Option<i64> {
 /// The beginning, up to the last line end in reach.
 fn head(decoder: &mut Decoder<'_>, most: usize) -> Vec<u8> {
     let mut head = Vec::new();
-    // Damage is found again, and stated, when the source is read.
+    // Damage is found again, and stated, when the source is read. What comes after it begins inside a line.
     let mut room = most;
-    while room > 0 && decoder.fill(&mut head, room) == Ok(true) {
-        room = most.saturating_sub(head.len());
+    while room > 0 {
+        match decoder.fill(&mut head, room) {
+            Ok(true) => room = most.saturating_sub(head.len()),
+            Err(damage) if damage.goes_on && head.is_empty() => {}
+            _ => break,
+        }
     }
     if head.len() >= most {
         head.truncate(most);

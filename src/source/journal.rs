@@ -28,6 +28,8 @@ pub(super) struct Journal {
     shape: Shape,
     /// A begun record.
     rest: Vec<u8>,
+    /// What comes is the rest of a record whose beginning is lost.
+    torn: bool,
 }
 
 /// Fields of a record that a line is made of.
@@ -64,8 +66,11 @@ impl Journal {
         } else {
             return None;
         };
-        let rest = Vec::new();
-        Some(Journal { shape, rest })
+        Some(Journal {
+            shape,
+            rest: Vec::new(),
+            torn: false,
+        })
     }
 
     /// Takes more of the file, and appends what lines it makes.
@@ -73,7 +78,12 @@ impl Journal {
         self.rest.extend_from_slice(bytes);
         let whole = std::mem::take(&mut self.rest);
         let mut rest = &whole[..];
-        while let Some(len) = self.record(rest) {
+        if self.torn {
+            let len = self.torn_len(rest);
+            out.extend_from_slice(&rest[..len]);
+            rest = &rest[len..];
+        }
+        while let Some(len) = (!self.torn).then(|| self.record(rest)).flatten() {
             self.line(&rest[..len], out);
             rest = &rest[len..];
         }
@@ -84,11 +94,31 @@ impl Journal {
         self.rest = rest.to_vec();
     }
 
+    /// Bytes are lost here: what is left of the begun record, and of the one in which it goes on, is no record.
+    pub(super) fn tear(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.rest);
+        self.torn = true;
+    }
+
+    /// How much of these bytes belongs to the record whose beginning is lost. An export's ends at an empty line; one byte is
+    /// kept to tell it.
+    fn torn_len(&mut self, bytes: &[u8]) -> usize {
+        let end = match self.shape {
+            Shape::Json => memchr(b'\n', bytes).map(|at| at + 1),
+            Shape::Export => memmem::find(bytes, b"\n\n").map(|at| at + 2),
+        };
+        self.torn = end.is_none();
+        let kept = usize::from(self.shape == Shape::Export && bytes.last() == Some(&b'\n'));
+        end.unwrap_or(bytes.len() - kept)
+    }
+
     /// The last record, which may have no end.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
         let last = std::mem::take(&mut self.rest);
-        if !last.is_empty() {
-            self.line(&last, out);
+        match self.torn {
+            true => out.extend(last),
+            false if !last.is_empty() => self.line(&last, out),
+            false => {}
         }
     }
 

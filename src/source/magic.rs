@@ -78,6 +78,31 @@ pub(super) fn is_bzip2(start: &[u8]) -> bool {
     marks.iter().any(|whole| whole.starts_with(seen))
 }
 
+/// Bytes in which a member tells that it begins.
+pub(super) const START: usize = 12;
+
+/// Where in these bytes a member of the codec may begin that is looked for after damage.
+pub(super) fn next_member(codec: Codec, bytes: &[u8]) -> Option<usize> {
+    let (mark, sound): (&[u8], fn(&[u8]) -> bool) = match codec {
+        // Deflate, and none of the flags that are reserved.
+        Codec::Gzip => (b"\x1f\x8b\x08", |start| start[3] & 0xe0 == 0),
+        Codec::Zstd => (b"\x28\xb5\x2f\xfd", |start| start[4] & 8 == 0),
+        Codec::Xz => (b"\xfd7zXZ\0", |start| {
+            let mut crc = flate2::Crc::new();
+            crc.update(&start[6..8]);
+            crc.sum().to_le_bytes() == start[8..12]
+        }),
+        Codec::Lz4 => (b"\x04\x22\x4d\x18", |start| start[4] >> 6 == 1),
+        Codec::Bzip2 => (b"BZh", is_bzip2),
+        Codec::Plain => return None,
+    };
+    let mut found = memchr::memmem::find_iter(bytes, mark);
+    found.find(|at| {
+        let start = bytes.get(*at..at + START);
+        start.is_some_and(sound)
+    })
+}
+
 /// A stream of xz.
 pub(super) fn is_xz(start: &[u8]) -> bool {
     start.starts_with(b"\xfd7zXZ\0")

@@ -6,6 +6,7 @@
 //! in [`Outcome::problem`], and what came before it is used.
 
 mod archive;
+mod bzip2;
 mod codecs;
 mod decode;
 mod digest;
@@ -13,6 +14,7 @@ mod discover;
 mod journal;
 mod limits;
 mod lines;
+mod loss;
 mod lz4;
 mod magic;
 mod members;
@@ -26,6 +28,7 @@ mod zip_fields;
 pub use discover::{TABLES, discover, discover_within};
 pub use limits::Limits;
 pub use lines::looks_binary;
+pub use loss::{Doubt, Loss, Losses, Mark};
 pub use members::{MemberLines, read_archive};
 pub use read::{begins_with, read, sha256, sha256_of};
 
@@ -169,7 +172,8 @@ pub struct Block {
     pub bytes: Vec<u8>,
     /// Number of its first line, from 1.
     pub first_line: u64,
-    /// The block holds the beginning of one line that is longer than [`MAX_LINE`]; the rest was skipped.
+    /// The block holds one line that is not whole: the beginning of one that is longer than [`MAX_LINE`], or what damage
+    /// left of one. It is counted as undecodable.
     pub cut: bool,
 }
 
@@ -184,15 +188,8 @@ pub enum Problem {
     Unreadable(String),
     /// No bytes at all.
     Empty,
-    /// The codec ended early or failed; everything before `decoded` was used.
-    Damaged {
-        /// Bytes of the file that were consumed.
-        at: u64,
-        /// Decoded bytes that came before.
-        decoded: u64,
-        /// The codec's words.
-        what: String,
-    },
+    /// The codec failed or its data end early; what could be decoded was used.
+    Damaged(Losses),
     /// The archive is damaged, or not whole.
     Broken {
         /// Where.

@@ -9,7 +9,7 @@ use memchr::memmem;
 use super::Codec;
 use super::archive::{Entry, Kind};
 use super::codecs::{Engine, Step};
-use super::tape::{Damage, Tape};
+use super::tape::{Damage, Tape, is_gap};
 use super::zip_fields::{Extra, dos_time, long, short, word};
 
 const MEMBER: &[u8] = b"PK\x03\x04";
@@ -71,10 +71,18 @@ impl<'a> Zip<'a> {
 
     /// The next file or folder.
     pub(super) fn next(&mut self) -> Option<Entry> {
-        self.try_next().unwrap_or_else(|error| {
-            self.fail(Damage::met(self.tape.at(), &error));
-            None
-        })
+        loop {
+            match self.try_next() {
+                Ok(entry) => return entry,
+                Err(error) => {
+                    self.fail(Damage::met(self.tape.at(), &error));
+                    if !is_gap(&error) {
+                        return None;
+                    }
+                    self.tape.discard();
+                }
+            }
+        }
     }
 
     fn fail(&mut self, damage: Damage) {
@@ -258,7 +266,7 @@ impl<'a> Zip<'a> {
         current.size += current.ready.len() as u64;
         current.crc.update(&current.ready);
         match step {
-            Step::Failed(what) => {
+            Step::Failed(what) | Step::Lost { what, .. } => {
                 let at = self.tape.at();
                 Err(Damage::new(at, what).into_error())
             }
