@@ -104,6 +104,9 @@ struct Own<'a> {
 impl Own<'_> {
     /// The time of the first line that is read, µs.
     fn first_time(&self, block: &Block, start: &Cache) -> Option<i64> {
+        if block.cut {
+            return None;
+        }
         let (clock, mut cache) = (&self.job.clock, start.clone());
         let lines = (block.first_line..).zip(block.bytes.split(|byte| *byte == b'\n'));
         let mut times = lines.filter_map(|(number, line)| {
