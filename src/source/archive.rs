@@ -15,13 +15,16 @@ use super::loss::{Loss, Losses};
 use super::tape::{Damage, Input, Tape, plain_words};
 use super::tar::Tar;
 use super::zip::Zip;
-use super::{Archive, Outcome, Problem, limits, magic};
+use super::{Archive, Outcome, Problem, limits};
 
 /// Archives inside one another that are read.
 const DEPTH: usize = 4;
 
 /// Members of one file, at most: each is a row of a table.
 const MEMBERS: usize = 100_000;
+
+/// The name of what comes out of a file that was packed twice.
+const UNPACKED: &[u8] = b"unpacked";
 
 /// Characters of a member's name that are kept.
 const NAME: usize = 1024;
@@ -59,6 +62,8 @@ pub(super) enum Kind {
 pub(super) enum Reader<'a> {
     Tar(Tar<'a>),
     Zip(Zip<'a>),
+    /// What is packed again, and whether it was met.
+    Packed(Tape<'a>, bool),
 }
 
 impl<'a> Reader<'a> {
@@ -67,6 +72,7 @@ impl<'a> Reader<'a> {
         match kind {
             Archive::Tar => Reader::Tar(Tar::new(tape)),
             Archive::Zip => Reader::Zip(Zip::new(tape)),
+            Archive::Packed => Reader::Packed(tape, false),
         }
     }
 
@@ -74,6 +80,10 @@ impl<'a> Reader<'a> {
         match self {
             Reader::Tar(tar) => tar.next(),
             Reader::Zip(zip) => zip.next(),
+            Reader::Packed(_, met) => (!std::mem::replace(met, true)).then(|| Entry {
+                name: UNPACKED.to_vec(),
+                ..Entry::default()
+            }),
         }
     }
 
@@ -82,6 +92,7 @@ impl<'a> Reader<'a> {
         match self {
             Reader::Tar(tar) => tar.fault,
             Reader::Zip(zip) => zip.fault,
+            Reader::Packed(..) => None,
         }
     }
 }
@@ -91,6 +102,13 @@ impl Read for Reader<'_> {
         match self {
             Reader::Tar(tar) => tar.read(buffer),
             Reader::Zip(zip) => zip.read(buffer),
+            Reader::Packed(tape, _) => {
+                let next = tape.peek(1)?;
+                let taken = next.len().min(buffer.len());
+                buffer[..taken].copy_from_slice(&next[..taken]);
+                tape.consume(taken);
+                Ok(taken)
+            }
         }
     }
 }
@@ -308,7 +326,7 @@ impl Walk<'_> {
         if let Some(problem) = problem {
             return (self.visit)(member, Content::Problem(problem));
         }
-        match magic::archive(decoder.look(magic::MAGIC)) {
+        match decoder.archive() {
             None => {
                 if decoder.codec == super::Codec::Plain {
                     decoder.tape.without_digest();

@@ -11,7 +11,7 @@ use super::codecs::{Engine, Step};
 use super::limits::{self, Budget};
 use super::loss::{Doubt, Loss, Losses, Mark};
 use super::tape::{BACK, Damage, Input, Tape, is_gap};
-use super::{Codec, Problem, magic};
+use super::{Archive, Codec, Problem, magic};
 
 /// What one step came to.
 enum Advance {
@@ -65,6 +65,9 @@ pub(super) struct Decoder<'a> {
 
 /// Bytes that are decoded at once for a reader.
 const STEP: usize = 64 * 1024;
+
+/// Bytes in which a zip that unpacks itself has its first member.
+const PROGRAM: usize = 512 * 1024;
 
 /// Bytes that a member has to give after damage, unless it is shorter: what is none fails before.
 const TRIED: usize = 4 * 1024;
@@ -163,6 +166,15 @@ impl<'a> Decoder<'a> {
             self.lose(damage.at, None, damage.what.clone(), true);
         }
         Err(damage)
+    }
+
+    /// The archive that it decodes to.
+    pub(super) fn archive(&mut self) -> Option<Archive> {
+        let start = self.look(magic::MAGIC);
+        if !magic::is_program(start) {
+            return magic::archive(start);
+        }
+        magic::holds_zip(self.look(PROGRAM)).then_some(Archive::Zip)
     }
 
     /// How many of so many bytes may come out, and what is said when that is not all.

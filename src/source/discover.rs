@@ -22,7 +22,7 @@ use super::decode::Decoder;
 use super::journal::Journal;
 use super::limits::Budget;
 use super::tape::{Tape, plain_words};
-use super::{Archive, Codec, Limits, Place, Problem, Source, State, magic};
+use super::{Archive, Codec, Limits, Place, Problem, Source, State};
 
 /// Files that mark a folder of tables: its index, and the lock of one that is being written.
 pub const TABLES: [&str; 2] = ["mtaudit.json", "mtaudit.lock"];
@@ -196,7 +196,7 @@ fn open(source: &mut Source) -> io::Result<Vec<Source>> {
     if source.problem.is_some() {
         return Ok(Vec::new());
     }
-    source.archive = magic::archive(decoder.look(magic::MAGIC));
+    source.archive = decoder.archive();
     match source.archive {
         Some(kind) => Ok(members(source, kind, &mut decoder)),
         None => {

@@ -23,6 +23,18 @@ const LONGEST: usize = 16 << 20;
 /// Bytes in which the first record tells itself.
 pub(super) const LOOK: usize = 32 << 10;
 
+/// Whether a line is a note that journalctl puts between those of the log: where a boot begins, what it begins with, that
+/// there is nothing.
+pub fn is_journal_note(line: &[u8]) -> bool {
+    let Some(note) = line.trim_ascii_end().strip_prefix(b"-- ") else {
+        return false;
+    };
+    let begins = [&b"Boot "[..], b"Journal begins at ", b"Logs begin at "];
+    let known = begins.iter().any(|words| note.starts_with(words));
+    let closed = note.ends_with(b"--") || note.ends_with(b".");
+    note == b"Reboot --" || note == b"No entries --" || known && closed
+}
+
 /// From records to lines.
 pub(super) struct Journal {
     shape: Shape,
@@ -289,6 +301,55 @@ not json
             assert_eq!(split.len(), memchr_iter(b'\n', &bytes).count() + 1);
         }
     }
+
+    #[test]
+    fn notes_of_journalctl_are_no_lines_of_a_log() {
+        for note in [
+            "-- Boot 5c2b0d1f7a8e4f0c9d3b6a1e2f4c8d70 --",
+            "-- Journal begins at Mon 2026-11-02 10:00:00 CET, ends at Mon 2026-11-23 10:00:00 CET. --\n",
+            "-- Logs begin at Mon 2026-11-02 10:00:00 CET, end at Mon 2026-11-23 10:00:00 CET. --",
+            "-- No entries --\r\n",
+            "-- Reboot --",
+        ] {
+            assert!(is_journal_note(note.as_bytes()), "{note}");
+        }
+        for line in [
+            "-- Boot",
+            "--",
+            "",
+            "-- Begin of a message --",
+            " -- No entries --",
+        ] {
+            assert!(!is_journal_note(line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_damage_cuts_is_no_record() {
+        for (text, shape) in [(JSON.to_owned(), "json"), (EXPORT.to_owned(), "export")] {
+            let bytes = text.as_bytes();
+            for (from, to) in [(30, 60), (40, bytes.len() / 2), (5, bytes.len() * 2 / 3)] {
+                let mut journal = Journal::of(bytes).expect("a journal");
+                let mut out = Vec::new();
+                journal.feed(&bytes[..from], &mut out);
+                journal.tear(&mut out);
+                journal.feed(&bytes[to..], &mut out);
+                journal.finish(&mut out);
+                let made = String::from_utf8_lossy(&out).into_owned();
+                let whole = lines(bytes, 10_000);
+                let dated = made.lines().filter(|line| line.starts_with("2026-"));
+                for line in dated {
+                    assert!(whole.lines().any(|own| own == line), "{shape} {line}");
+                }
+                let ends = |bytes: &[u8]| memchr_iter(b'\n', bytes).count();
+                assert_eq!(ends(&out), ends(&bytes[..from]) + ends(&bytes[to..]));
+            }
+        }
+    }
+
+    const EXPORT: &str = "__CURSOR=x\n__REALTIME_TIMESTAMP=1789228152650438\n_HOSTNAME=mx1\nMESSAGE=one\n\n\
+        __CURSOR=y\n__REALTIME_TIMESTAMP=1789228152650439\n_HOSTNAME=mx1\nMESSAGE=two\n\n\
+        __CURSOR=z\n__REALTIME_TIMESTAMP=1789228152650440\n_HOSTNAME=mx1\nMESSAGE=three\n\n";
 
     #[test]
     fn a_log_is_no_journal() {

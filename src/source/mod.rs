@@ -26,6 +26,7 @@ mod zip;
 mod zip_fields;
 
 pub use discover::{TABLES, discover, discover_within};
+pub use journal::is_journal_note;
 pub use limits::Limits;
 pub use lines::looks_binary;
 pub use loss::{Doubt, Loss, Losses, Mark};
@@ -64,6 +65,8 @@ impl Codec {
 pub enum Archive {
     Tar,
     Zip,
+    /// Packed twice: its one member is what is still packed.
+    Packed,
 }
 
 impl Archive {
@@ -72,6 +75,7 @@ impl Archive {
         match self {
             Archive::Tar => "tar",
             Archive::Zip => "zip",
+            Archive::Packed => "packed twice",
         }
     }
 }

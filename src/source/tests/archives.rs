@@ -361,6 +361,49 @@ fn archives_lie_in_one_another_four_deep() {
 }
 
 #[test]
+fn what_is_packed_twice_is_unpacked_twice() {
+    for (name, pack) in PACKERS {
+        let once = pack(LOG);
+        let whole = Whole::of(&gzip(&once));
+        assert_eq!(whole.files(), [("unpacked", LOG)], "{name}");
+        whole.check_sound();
+        assert_eq!(whole.sources[0].archive, Some(Archive::Packed));
+        assert_eq!(whole.sources[1].codec.map(Codec::name), Some(name));
+        assert_eq!(whole.outcomes[1].sha256, sha256(&once));
+        let whole = Whole::of(&pack(&tar(&[("a.gz", &gzip(&once)), ("b", OTHER)])));
+        assert_eq!(whole.files(), [("a.gz!/unpacked", LOG), ("b", OTHER)]);
+    }
+    let mut bytes = gzip(LOG);
+    for depth in 1..7 {
+        bytes = gzip(&bytes);
+        let whole = Whole::of(&bytes);
+        assert_eq!(whole.files().len(), usize::from(depth <= 4), "{depth}");
+        let deep = Problem::Unsupported("an archive inside four others");
+        let told = whole
+            .problems()
+            .iter()
+            .any(|(_, problem)| **problem == deep);
+        assert_eq!(told, depth > 4);
+    }
+}
+
+#[test]
+fn a_zip_may_follow_a_program() {
+    let way = Way {
+        method: 8,
+        ..Way::default()
+    };
+    let zipped = zip(&[("a", LOG, way), ("b", OTHER, way)]);
+    let mut program = noise(200_000);
+    program.splice(..8, *b"MZ\x90\0PK\x03\x04");
+    let whole = Whole::of(&[&program[..], &zipped].concat());
+    assert_eq!(whole.files(), [("a", LOG), ("b", OTHER)]);
+    whole.check_sound();
+    let alone = Whole::of(&program);
+    assert_eq!(alone.sources[0].archive, None);
+}
+
+#[test]
 fn names_in_an_archive_are_words_and_links_are_not_followed() {
     let long = format!("{}/mail.log", "d".repeat(150));
     let attributes = |text: &str| {
