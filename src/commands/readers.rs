@@ -1,6 +1,6 @@
 //! What is read in one go: a file, or an archive with all its members in the archive's order, so that it is decoded once
-//! and not once a member. [`super::load`] reads such goes side by side and joins them; [`super::windows`], which needs the
-//! members in the order of their times, reads each by itself.
+//! and not once a member. [`super::load`] reads such goes side by side and joins them; [`super::lanes`], which needs the
+//! members in the order of their times, reads those in one go that lie in that order.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

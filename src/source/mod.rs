@@ -155,6 +155,11 @@ impl Source {
         }
     }
 
+    /// It is a member of an archive that is compressed, so that it is reached only through what lies before it.
+    pub fn is_in_packed(&self) -> bool {
+        self.place.is_some_and(|place| place.codec != Codec::Plain)
+    }
+
     /// Its place in the archive at its path: the number that [`MemberLines::number`] gives when it is read.
     pub fn number(&self) -> Option<usize> {
         self.place.map(|place| place.number)
