@@ -116,7 +116,8 @@ pub(super) const START: usize = 12;
 
 /// Where in these bytes a member of the codec may begin that is looked for after damage.
 pub(super) fn next_member(codec: Codec, bytes: &[u8]) -> Option<usize> {
-    let (mark, sound): (&[u8], fn(&[u8]) -> bool) = match codec {
+    type Begin = (&'static [u8], fn(&[u8]) -> bool);
+    let (mark, sound): Begin = match codec {
         // Deflate, and none of the flags that are reserved.
         Codec::Gzip => (b"\x1f\x8b\x08", |start| start[3] & 0xe0 == 0),
         Codec::Zstd => (b"\x28\xb5\x2f\xfd", |start| start[4] & 8 == 0),

@@ -26,8 +26,8 @@ const AHEAD: usize = 4;
 /// Reads `source`, hands its lines to `on_block` in blocks of about `block_size` bytes and in order, and tells
 /// `progress` how many bytes came from disk since it was last told.
 ///
-/// Damage ends the decoding, not the reading: the digest in [`Outcome::sha256`] is always of the whole
-/// file. A source that discovery found unreadable is not tried again; one that is unsupported, or an archive, is only
+/// Damage ends a member of a compressed file: what comes after it is looked for, and the line that is cut is handed on as
+/// one ([`Block::cut`]). The digest in [`Outcome::sha256`] is always of the whole file. A source that discovery found unreadable is not tried again; one that is unsupported, or an archive, is only
 /// hashed.
 pub fn read(
     source: &Source,
