@@ -23,7 +23,7 @@ pub fn rehash(rows: &[SourceRow], input: &Options) -> (Rehashed, Vec<Option<Stri
         .map(|row| source::shown(&row.path, row.member.as_deref()))
         .collect();
     // Members have to be read out of their archives.
-    let read = read_all(lookup.all(), |source| {
+    let read = read_all(&lookup.all().iter().collect::<Vec<_>>(), |source| {
         source.member.is_some() && members.contains(&source.name())
     });
     let again: Vec<Again> = rows

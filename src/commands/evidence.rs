@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 
-use rayon::prelude::*;
-
 use super::load::Options;
-use super::lookup::{Line, Lookup, lines};
+use super::lookup::{Line, LinesOf, Lookup, lines_of_all};
 use crate::report::escape::{clip_bytes, visible};
 use crate::report::folder::Evidence;
 use crate::report::{Finding, format};
@@ -18,12 +16,12 @@ const MAX_CHARS: usize = 8192;
 
 /// What was read of one source.
 struct Read {
-    lines: BTreeMap<u64, Line>,
+    lines: LinesOf,
     /// Nothing when the source is not there.
     outcome: Option<Outcome>,
 }
 
-/// The files, and their names in the findings. Each source is read once.
+/// The files, and their names in the findings. Each source is read once, and an archive once for all of its members.
 pub fn write(findings: &mut [Finding], rows: &[SourceRow], input: &Options) -> Evidence {
     let mut wanted: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     for line in findings.iter().flat_map(|finding| &finding.evidence) {
@@ -40,11 +38,17 @@ pub fn write(findings: &mut [Finding], rows: &[SourceRow], input: &Options) -> E
     for row in wanted.keys().filter_map(|name| hashes.get(name)) {
         lookup.seek(&row.path);
     }
+    // Two files may show the same name: both are read.
+    let mut places = BTreeMap::new();
+    for (name, wanted) in &wanted {
+        places.extend(lookup.named(name).iter().map(|index| (*index, wanted)));
+    }
+    let mut found = lines_of_all(lookup.all(), &places);
     let read: BTreeMap<&String, Read> = wanted
-        .par_iter()
-        .map(|(name, wanted)| {
+        .keys()
+        .map(|name| {
             let before = hashes.get(name).and_then(|row| row.sha256.as_deref());
-            (name, read(&lookup, name, wanted, before))
+            (name, the_one(lookup.named(name), &mut found, before))
         })
         .collect();
     let mut files = Evidence::new();
@@ -60,26 +64,27 @@ pub fn write(findings: &mut [Finding], rows: &[SourceRow], input: &Options) -> E
     files
 }
 
-fn read(lookup: &Lookup, name: &str, wanted: &BTreeSet<u64>, before: Option<&str>) -> Read {
-    let mut found = Read {
-        lines: BTreeMap::new(),
-        outcome: None,
+/// Of the files that show one name, the one that was read for the report; else the first.
+fn the_one(
+    indices: &[usize],
+    found: &mut BTreeMap<usize, (LinesOf, Outcome)>,
+    before: Option<&str>,
+) -> Read {
+    let same = |index: &&usize| {
+        let outcome = found.get(index).map(|(_, outcome)| outcome.sha256.as_str());
+        outcome.is_some() && outcome == before
     };
-    // Of two files that show the same name, the one that was read.
-    for index in lookup.named(name) {
-        let (lines, outcome) = lines(&lookup.all()[*index], wanted);
-        let same = Some(outcome.sha256.as_str()) == before;
-        if found.outcome.is_none() || same {
-            found = Read {
-                lines,
-                outcome: Some(outcome),
-            };
-        }
-        if same {
-            break;
-        }
+    let one = indices.iter().find(same).or(indices.first());
+    match one.and_then(|index| found.remove(index)) {
+        Some((lines, outcome)) => Read {
+            lines,
+            outcome: Some(outcome),
+        },
+        None => Read {
+            lines: BTreeMap::new(),
+            outcome: None,
+        },
     }
-    found
 }
 
 fn text(

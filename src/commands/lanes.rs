@@ -11,9 +11,10 @@ use anyhow::{Context as _, Result};
 use super::load::BLOCK;
 use super::overlap::{Skip, TOUCHING};
 use super::progress::Progress;
+use super::readers::not_reached;
 use super::sources::Job;
 use super::windows::Twice;
-use crate::source::{self, Block, Outcome};
+use crate::source::{self, Block, Outcome, Problem, Source};
 use crate::syslog::{self, Cache, Follower};
 
 /// Blocks of a host that are decoded ahead.
@@ -75,14 +76,33 @@ pub(super) fn lanes(
         let (jobs, skips, progress) = (jobs.clone(), skips.clone(), progress.clone());
         let read = move || {
             let mut reached = i64::MIN;
-            for (rank, told) in ranks {
-                let job = &jobs[rank as usize];
-                let skip = skips[rank as usize].as_deref().unwrap_or_default();
-                let own = Own { job, rank, skip };
-                let read = || read(&own, block, &progress, &sender, &mut reached);
-                let outcome = told.unwrap_or_else(read);
-                // Nobody listens any more after a failure.
-                let _ = sender.send(Piece::End(rank, Box::new(outcome)));
+            let own = |rank: u32| Own {
+                job: &jobs[rank as usize],
+                rank,
+                skip: skips[rank as usize].as_deref().unwrap_or_default(),
+            };
+            let mut rest = &ranks[..];
+            while let Some((rank, told)) = rest.first() {
+                let run: Vec<Own<'_>> = rest[..run(&jobs, rest)]
+                    .iter()
+                    .map(|one| own(one.0))
+                    .collect();
+                let outer = outer(&jobs, *rank).filter(|_| run.len() > 1);
+                let read = match (told, outer) {
+                    (Some(outcome), _) => vec![(*rank, outcome.clone())],
+                    (None, Some(outer)) => {
+                        read_run(outer, &run, block, &progress, &sender, &mut reached)
+                    }
+                    (None, None) => {
+                        let own = own(*rank);
+                        vec![(*rank, read(&own, block, &progress, &sender, &mut reached))]
+                    }
+                };
+                rest = &rest[read.len()..];
+                for (rank, outcome) in read {
+                    // Nobody listens any more after a failure.
+                    let _ = sender.send(Piece::End(rank, Box::new(outcome)));
+                }
             }
         };
         thread::Builder::new()
@@ -104,6 +124,9 @@ struct Own<'a> {
 impl Own<'_> {
     /// The time of the first line that is read, µs.
     fn first_time(&self, block: &Block, start: &Cache) -> Option<i64> {
+        if block.cut {
+            return None;
+        }
         let (clock, mut cache) = (&self.job.clock, start.clone());
         let lines = (block.first_line..).zip(block.bytes.split(|byte| *byte == b'\n'));
         let mut times = lines.filter_map(|(number, line)| {
@@ -114,6 +137,65 @@ impl Own<'_> {
     }
 }
 
+/// How many of these sources, from the first on, are members of one packed archive that follow one another there as they do
+/// in time: they are read in one pass. Where an archive has them in another order, as of `mail.log`, `mail.log.1` …, each
+/// costs a pass up to where it lies: nothing is unpacked to disk, and only the lines of one time are in memory.
+fn run(jobs: &[Job], ranks: &[(u32, Option<Outcome>)]) -> usize {
+    let follows = |pair: &&[(u32, Option<Outcome>)]| {
+        let [(before, told), (after, told_after)] = pair else {
+            return false;
+        };
+        let (before, after) = (&jobs[*before as usize], &jobs[*after as usize]);
+        let fresh = |job: &Job, told: &Option<Outcome>| told.is_none() && job.refused().is_none();
+        before.source.is_in_packed()
+            && before.source.file == after.source.file
+            && before.source.number() < after.source.number()
+            && fresh(before, told)
+            && fresh(after, told_after)
+    };
+    1 + ranks.windows(2).take_while(follows).count()
+}
+
+/// The archive that a source lies in.
+fn outer(jobs: &[Job], rank: u32) -> Option<&Source> {
+    let own = &jobs[rank as usize].source;
+    let mut all = jobs.iter().map(|job| &job.source);
+    all.find(|source| {
+        source.member.is_none() && source.archive.is_some() && source.file == own.file
+    })
+}
+
+fn read_run(
+    outer: &Source,
+    run: &[Own<'_>],
+    block: usize,
+    progress: &Progress,
+    sender: &SyncSender<Piece>,
+    reached: &mut i64,
+) -> Vec<(u32, Outcome)> {
+    let mut found: BTreeMap<u32, Outcome> = BTreeMap::new();
+    let told = |bytes| progress.add(bytes);
+    let whole = source::read_archive(
+        outer,
+        &told,
+        &mut |member| {
+            if let Some(own) = run.iter().find(|own| member.is(&own.job.source)) {
+                let mut take = taker(own, sender, reached);
+                found.insert(own.rank, member.read(block, &told, &mut take));
+            }
+        },
+        &mut |_, _| (),
+    );
+    let lost = || Problem::Unreadable("not in the archive any more".into());
+    let why = not_reached(&whole).unwrap_or_else(lost);
+    let missing = || Outcome {
+        problem: Some(why.clone()),
+        ..Outcome::default()
+    };
+    let outcome = |own: &Own<'_>| (own.rank, found.remove(&own.rank).unwrap_or_else(missing));
+    run.iter().map(outcome).collect()
+}
+
 fn read(
     own: &Own<'_>,
     block: usize,
@@ -121,29 +203,39 @@ fn read(
     sender: &SyncSender<Piece>,
     reached: &mut i64,
 ) -> Outcome {
-    let Own { job, rank, .. } = *own;
-    if let Some(outcome) = job.refused() {
+    if let Some(outcome) = own.job.refused() {
         return outcome;
     }
-    let (mut last, before) = (i64::MIN, *reached);
-    let mut follower = Follower::new(&job.clock);
+    let mut take = taker(own, sender, reached);
     source::read(
-        &job.source,
+        &own.job.source,
         block,
         &|bytes| progress.add(bytes),
-        &mut |block| {
-            let start = follower.start(&block.bytes);
-            let first = own.first_time(&block, &start);
-            if let Some(first) = first.filter(|first| *first < before.saturating_sub(TOUCHING)) {
-                let _ = sender.send(Piece::Overlap(rank, first, before));
-            }
-            last = first.unwrap_or(last).max(before);
-            if first.is_some() {
-                *reached = follower.last().max(*reached);
-            }
-            let _ = sender.send(Piece::Block(rank, block, Box::new(start), last));
-        },
+        &mut take,
     )
+}
+
+/// Sends the blocks of a source.
+fn taker<'a>(
+    own: &'a Own<'_>,
+    sender: &'a SyncSender<Piece>,
+    reached: &'a mut i64,
+) -> impl FnMut(Block) + 'a {
+    let (mut last, before) = (i64::MIN, *reached);
+    let mut follower = Follower::new(&own.job.clock);
+    let rank = own.rank;
+    move |block| {
+        let start = follower.start(if block.cut { &[] } else { &block.bytes });
+        let first = own.first_time(&block, &start);
+        if let Some(first) = first.filter(|first| *first < before.saturating_sub(TOUCHING)) {
+            let _ = sender.send(Piece::Overlap(rank, first, before));
+        }
+        last = first.unwrap_or(last).max(before);
+        if first.is_some() {
+            *reached = follower.last().max(*reached);
+        }
+        let _ = sender.send(Piece::Block(rank, block, Box::new(start), last));
+    }
 }
 
 impl Lane {

@@ -16,7 +16,7 @@ use rayon::ThreadPool;
 
 use super::privacy::{self, Privacy};
 use super::progress::Progress;
-use super::readers::{Ranked, Readers, files, in_order};
+use super::readers::{Ranked, Readers, files, files_of, in_order};
 use super::sources::{Job, Known, Seen, describe, jobs, words};
 use super::spill::{Files, Kept, Spill};
 use super::timings::Timings;
@@ -242,10 +242,17 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
     }
     let look = || overlap::overlaps(&jobs, &once(&read), options.memory);
     let overlaps = options.timings.of("overlaps", look)?;
-    for (rank, skip) in overlaps.skips.iter().enumerate() {
-        if let Some(skip) = skip {
-            let waiting = AtomicUsize::new(0);
-            read[rank] = Reader::new(rank, &jobs[rank], skip, &strings, &waiting).run(&progress);
+    let waiting = AtomicUsize::new(0);
+    let readers = Readers {
+        jobs: &jobs,
+        skips: &overlaps.skips,
+        strings: &strings,
+        waiting: &waiting,
+        progress: &progress,
+    };
+    for ranks in files_of(&jobs, &overlaps.skips) {
+        for (rank, again) in readers.read(&ranks) {
+            read[rank] = again;
         }
     }
     progress.finish();
@@ -284,6 +291,7 @@ fn read_once(
     let waiting = AtomicUsize::new(0);
     let readers = Readers {
         jobs,
+        skips: &[],
         strings,
         waiting: &waiting,
         progress,
@@ -452,7 +460,7 @@ impl<'a> Reader<'a> {
             let mut take = |block: Block| {
                 let number = blocks;
                 blocks += 1;
-                let start = follower.start(&block.bytes);
+                let start = follower.start(if block.cut { &[] } else { &block.bytes });
                 if self.waiting.load(Ordering::Relaxed) >= limit {
                     self.add(number, self.parse(&block, start));
                     return;
@@ -564,6 +572,8 @@ impl Lines<'_> {
                 self.counter.blank(number);
             } else if source::looks_binary(bytes) {
                 self.counter.undecodable();
+            } else if source::is_journal_note(bytes) {
+                self.counter.noted(number);
             } else {
                 self.counter.headless(number);
             }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::load::{BLOCK, Options};
 use super::readers;
-use crate::source::{self, Limits, MemberLines, Outcome, Problem, Source};
+use crate::source::{self, Block, Limits, MemberLines, Outcome, Problem, Source};
 use crate::tables::store;
 
 /// Sources by name. Two may share one, when their names are not UTF-8.
@@ -114,66 +114,72 @@ pub struct Line {
     pub cut: bool,
 }
 
+/// Lines of a source by their number.
+pub type LinesOf = BTreeMap<u64, Line>;
+
 /// The wanted lines of a source, and what reading all of it came to.
-pub fn lines(source: &Source, wanted: &BTreeSet<u64>) -> (BTreeMap<u64, Line>, Outcome) {
+pub fn lines(source: &Source, wanted: &BTreeSet<u64>) -> (LinesOf, Outcome) {
     let mut found = BTreeMap::new();
     let outcome = source::read(source, BLOCK, &|_| {}, &mut |block| {
-        let (mut number, mut rest) = (block.first_line, &block.bytes[..]);
-        for next in wanted.range(block.first_line..) {
-            while number < *next {
-                let Some(end) = memchr::memchr(b'\n', rest) else {
-                    return;
-                };
-                rest = &rest[end + 1..];
-                number += 1;
-            }
-            if rest.is_empty() {
-                return;
-            }
-            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            let line = Line {
-                bytes: rest[..end].to_vec(),
-                cut: block.cut,
-            };
-            found.insert(number, line);
-        }
+        pick(&block, wanted, &mut found);
     });
     (found, outcome)
 }
 
-/// What reading a source from end to end comes to.
-pub fn read(source: &Source) -> Outcome {
-    source::read(source, BLOCK, &|_| {}, &mut |_| {})
+/// The same of several sources, by their place; an archive is gone through once.
+pub fn lines_of_all(
+    sources: &[Source],
+    wanted: &BTreeMap<usize, &BTreeSet<u64>>,
+) -> BTreeMap<usize, (LinesOf, Outcome)> {
+    let all: Vec<&Source> = sources.iter().collect();
+    let needed = |index: usize| wanted.contains_key(&index);
+    let read = passes(&all, needed).into_par_iter().with_max_len(1);
+    let read = read.flat_map_iter(|pass| {
+        let mut lines: BTreeMap<usize, LinesOf> = BTreeMap::new();
+        let outcomes = pass.read(&all, &mut |index, block| {
+            if let Some(wanted) = wanted.get(&index) {
+                pick(&block, wanted, lines.entry(index).or_default());
+            }
+        });
+        let join =
+            move |(index, outcome)| (index, (lines.remove(&index).unwrap_or_default(), outcome));
+        outcomes.into_iter().map(join).collect::<Vec<_>>()
+    });
+    read.collect()
+}
+
+fn pick(block: &Block, wanted: &BTreeSet<u64>, found: &mut LinesOf) {
+    let (mut number, mut rest) = (block.first_line, &block.bytes[..]);
+    for next in wanted.range(block.first_line..) {
+        while number < *next {
+            let Some(end) = memchr::memchr(b'\n', rest) else {
+                return;
+            };
+            rest = &rest[end + 1..];
+            number += 1;
+        }
+        if rest.is_empty() {
+            return;
+        }
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = Line {
+            bytes: rest[..end].to_vec(),
+            cut: block.cut,
+        };
+        found.insert(number, line);
+    }
 }
 
 /// What reading each of these sources from end to end comes to; `None` for those that are not needed. An archive is gone
 /// through once for all of its members.
 pub fn read_all(
-    sources: &[Source],
+    sources: &[&Source],
     needed: impl Fn(&Source) -> bool + Sync,
 ) -> Vec<Option<Outcome>> {
-    let mut files: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
-    let mut outer: HashMap<&Path, usize> = HashMap::new();
-    for (index, source) in sources.iter().enumerate() {
-        if needed(source) {
-            files.entry(&source.file).or_default().push(index);
-        }
-        if source.archive.is_some() && source.member.is_none() {
-            outer.insert(&source.file, index);
-        }
-    }
-    let files: Vec<(Option<usize>, Vec<usize>)> = files
-        .into_iter()
-        .map(|(file, indices)| (outer.get(file).copied(), indices))
-        .collect();
-    let read: Vec<(usize, Outcome)> = files
-        .par_iter()
+    let read = passes(sources, |index| needed(sources[index])).into_par_iter();
+    let read: Vec<(usize, Outcome)> = read
         .with_max_len(1)
-        .flat_map_iter(|(outer, indices)| match outer {
-            // One member alone may be reached by seeking.
-            Some(outer) if indices.len() > 1 => read_archive(sources, *outer, indices),
-            _ => alone(sources, indices),
-        })
+        .flat_map_iter(|pass| pass.read(sources, &mut |_, _| ()))
         .collect();
     let mut all = vec![None; sources.len()];
     for (index, outcome) in read {
@@ -182,47 +188,95 @@ pub fn read_all(
     all
 }
 
-fn alone(sources: &[Source], indices: &[usize]) -> Vec<(usize, Outcome)> {
-    let read = |index: &usize| (*index, read(&sources[*index]));
-    indices.iter().map(read).collect()
+/// What is read in one go: a file, or members of one archive in the archive's order.
+pub struct Pass {
+    /// The archive that the members lie in.
+    outer: Option<usize>,
+    indices: Vec<usize>,
 }
 
-fn read_archive(sources: &[Source], outer: usize, indices: &[usize]) -> Vec<(usize, Outcome)> {
-    let numbered = |index: &usize| Some((sources[*index].number()?, *index));
-    let by_number: HashMap<usize, usize> = indices.iter().filter_map(numbered).collect();
-    let found = RefCell::new(BTreeMap::new());
-    let whole = source::read_archive(
-        &sources[outer],
-        &|_| {},
-        &mut |member: MemberLines<'_>| {
-            let index = by_number.get(&member.number);
-            if let Some(index) = index.filter(|index| member.is(&sources[**index])) {
-                let outcome = member.read(BLOCK, &|_| {}, &mut |_| {});
-                found.borrow_mut().insert(*index, outcome);
-            }
-        },
-        &mut |number, outcome| {
-            if let Some(index) = by_number.get(&number) {
-                found.borrow_mut().insert(*index, outcome);
-            }
-        },
-    );
-    let mut found = found.into_inner();
-    let stopped = readers::not_reached(&whole);
-    found.insert(outer, whole);
-    let outcome = |index: &usize| {
-        let source = &sources[*index];
-        let why = source.problem.clone().filter(Problem::refuses);
-        let unread = || match why.or_else(|| stopped.clone()) {
-            None => read(source),
-            problem => Outcome {
-                problem,
-                ..Outcome::default()
-            },
-        };
-        (*index, found.remove(index).unwrap_or_else(unread))
+/// The needed sources, by the files that they lie in.
+pub fn passes(sources: &[&Source], needed: impl Fn(usize) -> bool) -> Vec<Pass> {
+    let mut files: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
+    let mut outer: HashMap<&Path, usize> = HashMap::new();
+    for (index, source) in sources.iter().enumerate() {
+        if needed(index) {
+            files.entry(&source.file).or_default().push(index);
+        }
+        if source.archive.is_some() && source.member.is_none() {
+            outer.insert(&source.file, index);
+        }
+    }
+    let pass = |(file, indices): (&Path, Vec<usize>)| Pass {
+        // One member alone may be reached by seeking.
+        outer: outer.get(file).copied().filter(|_| indices.len() > 1),
+        indices,
     };
-    indices.iter().map(outcome).collect()
+    files.into_iter().map(pass).collect()
+}
+
+impl Pass {
+    /// Reads them and gives each block with the place of its source. Returns what each came to.
+    pub fn read(
+        &self,
+        sources: &[&Source],
+        give: &mut dyn FnMut(usize, Block),
+    ) -> Vec<(usize, Outcome)> {
+        let mut alone = |index: usize| {
+            let read = source::read(sources[index], BLOCK, &|_| {}, &mut |block| {
+                give(index, block)
+            });
+            (index, read)
+        };
+        match self.outer {
+            Some(outer) => self.read_archive(sources, outer, give),
+            None => self.indices.iter().map(|index| alone(*index)).collect(),
+        }
+    }
+
+    fn read_archive(
+        &self,
+        sources: &[&Source],
+        outer: usize,
+        give: &mut dyn FnMut(usize, Block),
+    ) -> Vec<(usize, Outcome)> {
+        let numbered = |index: &usize| Some((sources[*index].number()?, *index));
+        let by_number: HashMap<usize, usize> = self.indices.iter().filter_map(numbered).collect();
+        let found = RefCell::new(BTreeMap::new());
+        let whole = source::read_archive(
+            sources[outer],
+            &|_| {},
+            &mut |member: MemberLines<'_>| {
+                let index = by_number.get(&member.number);
+                if let Some(index) = index.filter(|index| member.is(sources[**index])) {
+                    let mut take = |block| give(*index, block);
+                    let outcome = member.read(BLOCK, &|_| {}, &mut take);
+                    found.borrow_mut().insert(*index, outcome);
+                }
+            },
+            &mut |number, outcome| {
+                if let Some(index) = by_number.get(&number) {
+                    found.borrow_mut().insert(*index, outcome);
+                }
+            },
+        );
+        let mut found = found.into_inner();
+        let stopped = readers::not_reached(&whole);
+        found.insert(outer, whole);
+        let outcome = |index: &usize| {
+            let source = sources[*index];
+            let why = source.problem.clone().filter(Problem::refuses);
+            let unread = || match why.or_else(|| stopped.clone()) {
+                None => source::read(source, BLOCK, &|_| {}, &mut |block| give(*index, block)),
+                problem => Outcome {
+                    problem,
+                    ..Outcome::default()
+                },
+            };
+            (*index, found.remove(index).unwrap_or_else(unread))
+        };
+        self.indices.iter().map(outcome).collect()
+    }
 }
 
 #[cfg(test)]
@@ -277,8 +331,10 @@ mod tests {
         let sources = source::discover(&[dir.path().to_path_buf()]);
         assert!(sources.len() > 5);
         let needed = |source: &Source| source.number() != Some(2);
-        for (source, together) in sources.iter().zip(read_all(&sources, needed)) {
-            let alone = needed(source).then(|| read(source));
+        let all: Vec<&Source> = sources.iter().collect();
+        for (source, together) in sources.iter().zip(read_all(&all, needed)) {
+            let read = || source::read(source, BLOCK, &|_| {}, &mut |_| {});
+            let alone = needed(source).then(read);
             assert_eq!(
                 format!("{alone:?}"),
                 format!("{together:?}"),

@@ -6,18 +6,18 @@
 //! the time that both cover is the log, and the other loses what that one has, as often as it has it: its lines are hashed,
 //! and those of the fuller one held against them. A line that a server wrote twice stays two lines.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use anyhow::{Result, bail};
 
-use super::load::BLOCK;
+use super::lookup::{Pass, passes};
 use super::sources::Job;
 use crate::correlate::activity::{BUCKET, HostTimes};
 use crate::correlate::coverage::{Counter, Tally};
 use crate::correlate::rows::NO_TIME;
 use crate::formats::instants::{From, instant};
-use crate::source;
+use crate::source::Source;
 use crate::strings::{Strings, Sym};
 use crate::syslog::{self, Follower};
 
@@ -50,13 +50,14 @@ pub fn overlaps(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result
     };
     let all: Vec<Option<Span>> = (0..).zip(tallies).map(|(at, t)| Span::of(at, *t)).collect();
     let seeds = (RandomState::new(), RandomState::new());
+    let mut held = Vec::new();
     for group in groups(&all) {
         let order = in_order(group, &all);
         for (at, rank) in order.iter().copied().enumerate() {
             let beside = |other: &&usize| overlap(&all, rank, **other).is_some();
             let fuller: Vec<usize> = order[..at].iter().filter(beside).copied().collect();
-            let lines = tallies[rank].map_or(0, |tally| tally.lines());
-            if !fuller.is_empty() && lines.saturating_mul(LINE) > memory {
+            let bytes = tallies[rank].map_or(0, |tally| tally.lines().saturating_mul(LINE));
+            if !fuller.is_empty() && bytes > memory {
                 bail!(
                     "{}: overlaps {} in time, and is too large to be held against it line by line\n\
                      hint: raise --memory, or give apart what overlaps",
@@ -64,12 +65,19 @@ pub fn overlaps(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result
                     jobs[fuller[0]].source.name()
                 );
             }
-            let skip = leave_out(jobs, rank, &fuller, &seeds);
-            let left = |other: &&usize| lies_beside(&all, rank, **other, skip.len() as u64);
+            if !fuller.is_empty() {
+                held.push((Held { rank, fuller }, bytes));
+            }
+        }
+    }
+    for some in batches(held, memory) {
+        let skips = leave_out(jobs, &some, &seeds);
+        for (Held { rank, fuller }, skip) in some.iter().zip(skips) {
+            let left = |other: &&usize| lies_beside(&all, *rank, **other, skip.len() as u64);
             let other = fuller.iter().find(left);
-            found.beside[rank] = other.map(|other| jobs[*other].source.name());
+            found.beside[*rank] = other.map(|other| jobs[*other].source.name());
             if skip.len() >= LEAST {
-                found.skips[rank] = Some(skip);
+                found.skips[*rank] = Some(skip);
             }
         }
     }
@@ -88,10 +96,41 @@ fn lies_beside(all: &[Option<Span<'_>>], rank: usize, other: usize, skipped: u64
 }
 
 /// Bytes of memory for the hash of a line.
-const LINE: u64 = 64;
+const LINE: u64 = 112;
 
-/// Lines of a source by their hash: how often it has them, and how often the one that has them most.
-type Lines = HashMap<u128, (u32, u32)>;
+/// A source, and those that are fuller in the time that both cover.
+struct Held {
+    rank: usize,
+    fuller: Vec<usize>,
+}
+
+/// How often a source has a line.
+struct Often {
+    /// The source, by its place among those that are held against others.
+    own: usize,
+    /// How often the fuller one has it that is read, whose rank this is; then how often the source itself, as it goes by.
+    times: u32,
+    of: usize,
+    /// How often the one that has it most.
+    most: u32,
+}
+
+/// Sources of which all lines fit in memory at one time.
+fn batches(held: Vec<(Held, u64)>, memory: u64) -> Vec<Vec<Held>> {
+    let mut batches: Vec<Vec<Held>> = Vec::new();
+    let mut left = 0u64;
+    for (one, bytes) in held {
+        match batches.last_mut().filter(|_| bytes <= left) {
+            Some(last) => last.push(one),
+            None => {
+                left = memory;
+                batches.push(vec![one]);
+            }
+        }
+        left = left.saturating_sub(bytes);
+    }
+    batches
+}
 
 /// What is known of a source's times.
 struct Span<'a> {
@@ -222,66 +261,112 @@ impl Together {
     }
 }
 
-/// Lines of a source that fuller ones have as well.
-fn leave_out(
-    jobs: &[Job],
-    rank: usize,
-    fuller: &[usize],
-    seeds: &(RandomState, RandomState),
-) -> Skip {
-    let mut skip = Vec::new();
-    if fuller.is_empty() {
-        return skip;
+/// Lines of sources that fuller ones have as well. Each file is read three times, however many members it has.
+fn leave_out(jobs: &[Job], held: &[Held], seeds: &(RandomState, RandomState)) -> Vec<Skip> {
+    let mut skips: Vec<Skip> = held.iter().map(|_| Vec::new()).collect();
+    let own: HashMap<usize, usize> = (0..).zip(held).map(|(at, one)| (one.rank, at)).collect();
+    // Who is held against a source.
+    let mut against: HashMap<usize, HashSet<usize>> = HashMap::new();
+    for (at, one) in held.iter().enumerate() {
+        for other in &one.fuller {
+            against.entry(*other).or_default().insert(at);
+        }
     }
-    let mut own = Lines::new();
-    each_line(&jobs[rank], seeds, &mut |_, hash| {
-        own.entry(hash).or_default();
-    });
-    for other in fuller {
-        own.values_mut().for_each(|(times, _)| *times = 0);
-        each_line(&jobs[*other], seeds, &mut |_, hash| {
-            if let Some((times, most)) = own.get_mut(&hash) {
-                *times += 1;
-                *most = (*most).max(*times);
+    let mut lines: HashMap<u128, Vec<Often>> = HashMap::new();
+    each_line(
+        jobs,
+        &|rank| own.contains_key(&rank),
+        seeds,
+        &mut |rank, _, hash| {
+            let often = lines.entry(hash).or_default();
+            if often.last().is_none_or(|last| last.own != own[&rank]) {
+                often.push(Often {
+                    own: own[&rank],
+                    times: 0,
+                    of: usize::MAX,
+                    most: 0,
+                });
+            }
+        },
+    );
+    each_line(
+        jobs,
+        &|rank| against.contains_key(&rank),
+        seeds,
+        &mut |rank, _, hash| {
+            let (Some(often), Some(held)) = (lines.get_mut(&hash), against.get(&rank)) else {
+                return;
+            };
+            for often in often.iter_mut().filter(|often| held.contains(&often.own)) {
+                often.times = if often.of == rank { often.times + 1 } else { 1 };
+                often.of = rank;
+                often.most = often.most.max(often.times);
+            }
+        },
+    );
+    let mut again = |rank: usize, number: u64, hash: u128| {
+        let often = lines.get_mut(&hash).into_iter().flatten();
+        // A line that was not there before was added while it was read.
+        let Some(often) = often.into_iter().find(|often| often.own == own[&rank]) else {
+            return;
+        };
+        // No source is fuller than itself.
+        often.times = if often.of == rank { often.times + 1 } else { 1 };
+        often.of = rank;
+        if often.times <= often.most {
+            skips[often.own].push(number);
+        }
+    };
+    each_line(jobs, &|rank| own.contains_key(&rank), seeds, &mut again);
+    skips
+}
+
+/// Gives rank, number and hash of each line that is not empty, of all that are needed, one source after the other. The seeds
+/// are not known outside: a hostile log cannot make two lines one.
+fn each_line(
+    jobs: &[Job],
+    needed: &dyn Fn(usize) -> bool,
+    seeds: &(RandomState, RandomState),
+    give: &mut dyn FnMut(usize, u64, u128),
+) {
+    let sources: Vec<&Source> = jobs.iter().map(|job| &job.source).collect();
+    for pass in passes(&sources, needed) {
+        pass.read(&sources, &mut |rank, block| {
+            if block.cut {
+                return;
+            }
+            let lines = block.bytes.split_inclusive(|byte| *byte == b'\n');
+            for (number, line) in (block.first_line..).zip(lines) {
+                let line = line.trim_ascii_end();
+                if !line.is_empty() {
+                    let hash = |seed: &RandomState| u128::from(seed.hash_one(line));
+                    give(rank, number, hash(&seeds.0) << 64 | hash(&seeds.1));
+                }
             }
         });
     }
-    own.values_mut().for_each(|(times, _)| *times = 0);
-    each_line(&jobs[rank], seeds, &mut |number, hash| {
-        let (times, elsewhere) = own.entry(hash).or_default();
-        *times += 1;
-        if *times <= *elsewhere {
-            skip.push(number);
-        }
-    });
-    skip
 }
 
-/// Gives number and hash of each line that is not empty. The seeds are not known outside: a hostile log cannot make two
-/// lines one.
-fn each_line(job: &Job, seeds: &(RandomState, RandomState), give: &mut dyn FnMut(u64, u128)) {
-    source::read(&job.source, BLOCK, &|_| (), &mut |block| {
-        let lines = block.bytes.split_inclusive(|byte| *byte == b'\n');
-        for (number, line) in (block.first_line..).zip(lines) {
-            let line = line.trim_ascii_end();
-            if !line.is_empty() {
-                let hash = |seed: &RandomState| u128::from(seed.hash_one(line));
-                give(number, hash(&seeds.0) << 64 | hash(&seeds.1));
-            }
+/// When the lines of sources are, without what they say.
+pub fn times(
+    jobs: &[Job],
+    sources: &[&Source],
+    pass: &Pass,
+    strings: &Strings,
+) -> Vec<(usize, Tally)> {
+    let mut found: BTreeMap<usize, (Tally, Follower<'_>)> = BTreeMap::new();
+    let read = pass.read(sources, &mut |rank, block| {
+        if block.cut {
+            return;
         }
-    });
-}
-
-/// When the lines of a source are, without what they say.
-pub fn times(job: &Job, rank: u32, strings: &Strings) -> Tally {
-    let mut whole = Tally::default();
-    let mut follower = Follower::new(&job.clock);
-    source::read(&job.source, BLOCK, &|_| (), &mut |block| {
+        let clock = &jobs[rank].clock;
+        let new = || (Tally::default(), Follower::new(clock));
+        let (whole, follower) = found.entry(rank).or_insert_with(new);
         let mut cache = follower.start(&block.bytes);
-        let mut counter = Counter::new(strings, rank);
+        let mut counter = Counter::new(strings, rank as u32);
         let lines = block.bytes.split(|byte| *byte == b'\n');
         for (number, line) in (block.first_line..).zip(lines) {
-            if let Some(header) = syslog::header(line, &job.clock, &mut cache) {
+            if let Some(header) = syslog::header(line, clock, &mut cache) {
                 counter.passed(number, &header);
                 if let Some((seconds, from)) = instant(&header) {
                     counter.dated(number, header.ts, seconds, from == From::QueueId);
@@ -290,7 +375,15 @@ pub fn times(job: &Job, rank: u32, strings: &Strings) -> Tally {
         }
         whole.append(counter.finish());
     });
-    whole
+    let tally = |(rank, _)| {
+        (
+            rank,
+            found
+                .remove(&rank)
+                .map_or_else(Tally::default, |(tally, _)| tally),
+        )
+    };
+    read.into_iter().map(tally).collect()
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl<'a> Candidates<'a> {
     fn new(lookup: &'a Lookup, manifest: &Manifest, named_only: bool) -> Self {
         let names: BTreeSet<String> = manifest.sources.iter().map(SourceHash::name).collect();
         let needed = |source: &Source| !named_only || names.contains(&source.name());
-        let read = read_all(lookup.all(), needed);
+        let read = read_all(&lookup.all().iter().collect::<Vec<_>>(), needed);
         let mut by_sha256: HashMap<String, Vec<usize>> = HashMap::new();
         let mut by_content: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, outcome) in read.iter().enumerate() {

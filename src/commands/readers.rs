@@ -1,6 +1,6 @@
 //! What is read in one go: a file, or an archive with all its members in the archive's order, so that it is decoded once
-//! and not once a member. [`super::load`] reads such goes side by side and joins them; [`super::windows`], which needs the
-//! members in the order of their times, reads each by itself.
+//! and not once a member. [`super::load`] reads such goes side by side and joins them; [`super::lanes`], which needs the
+//! members in the order of their times, reads those in one go that lie in that order.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 
 use super::load::{BLOCK, Reader};
+use super::overlap::Skip;
 use super::progress::Progress;
 use super::sources::Job;
 use crate::correlate::Part;
@@ -35,6 +36,18 @@ pub(super) fn files(jobs: &[Job]) -> Vec<Vec<usize>> {
     files
 }
 
+/// The same of those that have lines to be left out, with the archive where it is gone through for several.
+pub(super) fn files_of(jobs: &[Job], skips: &[Option<Skip>]) -> Vec<Vec<usize>> {
+    let mut all = files(jobs);
+    for ranks in &mut all {
+        let wanted = ranks.iter().filter(|rank| skips[**rank].is_some()).count();
+        let outer = |rank: usize| wanted > 1 && jobs[rank].source.member.is_none();
+        ranks.retain(|rank| skips[*rank].is_some() || outer(*rank));
+    }
+    all.retain(|ranks| !ranks.is_empty());
+    all
+}
+
 pub(super) fn in_order(read: Vec<Ranked>, jobs: usize) -> Vec<(Part, Outcome)> {
     let mut ranked: Vec<(Part, Outcome)> = Vec::new();
     ranked.resize_with(jobs, Default::default);
@@ -47,6 +60,8 @@ pub(super) fn in_order(read: Vec<Ranked>, jobs: usize) -> Vec<(Part, Outcome)> {
 /// What all readers share.
 pub(super) struct Readers<'a> {
     pub(super) jobs: &'a [Job],
+    /// Lines that are left out.
+    pub(super) skips: &'a [Option<Skip>],
     pub(super) strings: &'a Strings,
     pub(super) waiting: &'a AtomicUsize,
     pub(super) progress: &'a Progress,
@@ -54,7 +69,9 @@ pub(super) struct Readers<'a> {
 
 impl<'a> Readers<'a> {
     fn reader(&self, rank: usize) -> Reader<'a> {
-        Reader::new(rank, &self.jobs[rank], &[], self.strings, self.waiting)
+        let skip = self.skips.get(rank).and_then(Option::as_deref);
+        let skip = skip.unwrap_or_default();
+        Reader::new(rank, &self.jobs[rank], skip, self.strings, self.waiting)
     }
 
     /// Reads what lies in one file, in one pass.

@@ -153,8 +153,7 @@ impl Told {
                 visible(what)
             )?;
         }
-        if let Some(problem @ (Problem::Unreadable(_) | Problem::Damaged { .. })) = &outcome.problem
-        {
+        if let Some(problem @ (Problem::Unreadable(_) | Problem::Damaged(_))) = &outcome.problem {
             writeln!(io::stderr(), "{name}: {}", visible(&words(problem)))?;
         }
         Ok(())

@@ -278,7 +278,7 @@ fn damaging(problem: &Problem) -> bool {
     matches!(
         problem,
         Problem::Unreadable(_)
-            | Problem::Damaged { .. }
+            | Problem::Damaged(_)
             | Problem::Broken { .. }
             | Problem::Stopped { .. }
             | Problem::Encrypted
@@ -292,9 +292,7 @@ pub fn words(problem: &Problem) -> String {
     match problem {
         Problem::Unreadable(why) => format!("cannot be read: {why}"),
         Problem::Empty => "empty".into(),
-        Problem::Damaged { at, decoded, what } => {
-            format!("damaged at byte {at} ({what}); the {decoded} bytes decoded before were used")
-        }
+        Problem::Damaged(losses) => losses.to_string(),
         Problem::Broken { at, members, what } => {
             format!(
                 "damaged at byte {at} ({what}); the {members} members found were read as far as they go"

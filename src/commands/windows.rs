@@ -14,6 +14,7 @@ use rayon::ThreadPool;
 
 use super::lanes::{Lane, Piece, earliest, lanes};
 use super::load::{BLOCK, Loaded, Options, Reading, parse, parse_but, tell_duplicate};
+use super::lookup::passes;
 use super::overlap::{self, Overlaps, Skip};
 use super::progress::Progress;
 use super::sources::{Job, Known, Seen, describe, doubt_beside, in_their_years};
@@ -22,7 +23,7 @@ use crate::correlate::Part;
 use crate::correlate::coverage::{Counts, Tally};
 use crate::correlate::finish::{Local, finish};
 use crate::correlate::settle::{Growing, KEPT};
-use crate::source::{self, Block, Codec, Outcome};
+use crate::source::{self, Block, Codec, Outcome, Source};
 use crate::strings::{Moved, Strings};
 use crate::syslog::Follower;
 use crate::tables::build::{self, SourceRow};
@@ -112,11 +113,17 @@ fn twice(jobs: &[Job], known: &Known) -> Vec<Twice> {
         *heads.entry(job.source.least_head()).or_default() += 1;
     }
     let alike = |job: &Job| heads.get(job.source.least_head()).is_some_and(|n| *n > 1);
-    let hash = |job: &Job| {
-        let needed = has_lines(&job) && (alike(job) || !known.decoded().is_empty());
-        needed.then(|| source::read(&job.source, BLOCK, &|_| (), &mut |_| ()))
-    };
-    let outcomes: Vec<Option<Outcome>> = jobs.par_iter().map(hash).collect();
+    let needed: Vec<bool> = jobs
+        .iter()
+        .map(|job| has_lines(&job) && (alike(job) || !known.decoded().is_empty()))
+        .collect();
+    let sources: Vec<&Source> = jobs.iter().map(|job| &job.source).collect();
+    let mut outcomes = vec![None; jobs.len()];
+    let read = passes(&sources, |rank| needed[rank]).into_par_iter();
+    let read = read.flat_map_iter(|pass| pass.read(&sources, &mut |_, _| ()));
+    for (rank, outcome) in read.collect::<Vec<_>>() {
+        outcomes[rank] = Some(outcome);
+    }
     let mut seen = Seen::new(known);
     let told = (0..).zip(outcomes).map(|(own, outcome)| {
         let outcome = outcome?;
@@ -136,9 +143,14 @@ fn look(jobs: &[Job], twice: &[Twice], strings: &Strings) -> Vec<Option<Tally>> 
     };
     let several = (0..jobs.len()).filter(|rank| has_lines(*rank)).count() > 1;
     let needed = |rank: usize| has_lines(rank) && (several || !jobs[rank].is_proven());
-    let look =
-        |rank: usize| needed(rank).then(|| overlap::times(&jobs[rank], rank as u32, strings));
-    (0..jobs.len()).into_par_iter().map(look).collect()
+    let sources: Vec<&Source> = jobs.iter().map(|job| &job.source).collect();
+    let mut tallies: Vec<Option<Tally>> = jobs.iter().map(|_| None).collect();
+    let read = passes(&sources, needed).into_par_iter();
+    let read = read.flat_map_iter(|pass| overlap::times(jobs, &sources, &pass, strings));
+    for (rank, tally) in read.collect::<Vec<_>>() {
+        tallies[rank] = Some(tally);
+    }
+    tallies
 }
 
 /// The sources in their years and order, and for each what is known of it before it is read.
@@ -484,7 +496,7 @@ fn seen(job: &Job, rank: u32, strings: &Strings) -> Counts {
     let mut follower = Follower::new(&job.clock);
     source::read(&job.source, BLOCK, &|_| (), &mut |block| {
         let texts = Strings::default();
-        let start = follower.start(&block.bytes);
+        let start = follower.start(if block.cut { &[] } else { &block.bytes });
         let mut tally = parse(&block, rank, &job.clock, start, &texts).tally;
         tally.resolve(&mut Moved::new(&texts, strings));
         whole.append(tally);

@@ -156,6 +156,12 @@ impl<'a> Counter<'a> {
         self.ignore("", Sym::NULL, "empty line", line);
     }
 
+    /// A note of journalctl between lines.
+    pub fn noted(&mut self, line: u64) {
+        self.counts.lines += 1;
+        self.ignore("", Sym::NULL, "note of journalctl", line);
+    }
+
     /// A line without a log's header.
     pub fn headless(&mut self, line: u64) {
         self.counts.lines += 1;

@@ -11,16 +11,20 @@ use std::ops::ControlFlow;
 
 use super::decode::Decoder;
 use super::limits::{Budget, Limits};
+use super::loss::{Loss, Losses};
 use super::tape::{Damage, Input, Tape, plain_words};
 use super::tar::Tar;
 use super::zip::Zip;
-use super::{Archive, Outcome, Problem, limits, magic};
+use super::{Archive, Outcome, Problem, limits};
 
 /// Archives inside one another that are read.
 const DEPTH: usize = 4;
 
 /// Members of one file, at most: each is a row of a table.
 const MEMBERS: usize = 100_000;
+
+/// The name of what comes out of a file that was packed twice.
+const UNPACKED: &[u8] = b"unpacked";
 
 /// Characters of a member's name that are kept.
 const NAME: usize = 1024;
@@ -58,6 +62,8 @@ pub(super) enum Kind {
 pub(super) enum Reader<'a> {
     Tar(Tar<'a>),
     Zip(Zip<'a>),
+    /// What is packed again, and whether it was met.
+    Packed(Tape<'a>, bool),
 }
 
 impl<'a> Reader<'a> {
@@ -66,6 +72,7 @@ impl<'a> Reader<'a> {
         match kind {
             Archive::Tar => Reader::Tar(Tar::new(tape)),
             Archive::Zip => Reader::Zip(Zip::new(tape)),
+            Archive::Packed => Reader::Packed(tape, false),
         }
     }
 
@@ -73,6 +80,10 @@ impl<'a> Reader<'a> {
         match self {
             Reader::Tar(tar) => tar.next(),
             Reader::Zip(zip) => zip.next(),
+            Reader::Packed(_, met) => (!std::mem::replace(met, true)).then(|| Entry {
+                name: UNPACKED.to_vec(),
+                ..Entry::default()
+            }),
         }
     }
 
@@ -81,6 +92,7 @@ impl<'a> Reader<'a> {
         match self {
             Reader::Tar(tar) => tar.fault,
             Reader::Zip(zip) => zip.fault,
+            Reader::Packed(..) => None,
         }
     }
 }
@@ -90,6 +102,13 @@ impl Read for Reader<'_> {
         match self {
             Reader::Tar(tar) => tar.read(buffer),
             Reader::Zip(zip) => zip.read(buffer),
+            Reader::Packed(tape, _) => {
+                let next = tape.peek(1)?;
+                let taken = next.len().min(buffer.len());
+                buffer[..taken].copy_from_slice(&next[..taken]);
+                tape.consume(taken);
+                Ok(taken)
+            }
         }
     }
 }
@@ -307,7 +326,7 @@ impl Walk<'_> {
         if let Some(problem) = problem {
             return (self.visit)(member, Content::Problem(problem));
         }
-        match magic::archive(decoder.look(magic::MAGIC)) {
+        match decoder.archive() {
             None => {
                 if decoder.codec == super::Codec::Plain {
                     decoder.tape.without_digest();
@@ -353,7 +372,8 @@ impl Walk<'_> {
     }
 }
 
-/// Reads what is left of the file that an archive was read from, for its digest and for damage behind the archive.
+/// Reads what is left of the file that an archive was read from, for its digest and for damage behind the archive. What the
+/// file lost says more than what the archive missed.
 pub(super) fn finish(decoder: &mut Decoder<'_>, fault: Option<Damage>, members: u64) -> Outcome {
     let mut fault = fault;
     let mut rest = Vec::new();
@@ -362,12 +382,14 @@ pub(super) fn finish(decoder: &mut Decoder<'_>, fault: Option<Damage>, members: 
         match decoder.fill(&mut rest, 1 << 16) {
             Ok(true) => {}
             Ok(false) => break,
+            Err(damage) if damage.goes_on => {}
             Err(damage) => {
                 fault.get_or_insert(damage);
                 break;
             }
         }
     }
+    let lost = decoder.losses.broken(members);
     let unread = loop {
         match decoder.tape.pass() {
             Ok(true) => {}
@@ -378,7 +400,9 @@ pub(super) fn finish(decoder: &mut Decoder<'_>, fault: Option<Damage>, members: 
     Outcome {
         bytes: decoder.tape.read,
         sha256: decoder.tape.sha256(),
-        problem: unread.or_else(|| fault.map(|fault| fault.into_broken(members))),
+        problem: unread
+            .or(lost)
+            .or_else(|| fault.map(|fault| fault.into_broken(members))),
         ..Outcome::default()
     }
 }
@@ -386,12 +410,15 @@ pub(super) fn finish(decoder: &mut Decoder<'_>, fault: Option<Damage>, members: 
 impl Damage {
     /// As a problem of lines, of which `decoded` bytes came before.
     pub(super) fn into_problem(self, decoded: u64) -> Problem {
-        let Damage { at, what, stopped } = self;
+        let Damage {
+            at, what, stopped, ..
+        } = self;
         if stopped {
-            Problem::Stopped { decoded, what }
-        } else {
-            Problem::Damaged { at, decoded, what }
+            return Problem::Stopped { decoded, what };
         }
+        let mut losses = Losses::default();
+        losses.push(Loss::end(at, decoded, what));
+        Problem::Damaged(losses)
     }
 
     /// As a problem of an archive.

@@ -5,11 +5,11 @@
 
 use std::io;
 
-use bzip2::{Decompress as Unbzip2, Status as BzStatus};
 use flate2::{Decompress, FlushDecompress, Status};
 use liblzma::stream::{Action, Error as XzError, Status as XzStatus, Stream as Unxz};
 use zstd::stream::raw::{DParameter, Decoder as Zstd, InBuffer, Operation, OutBuffer};
 
+use super::bzip2::Unbzip2;
 use super::lz4::Unlz4;
 use super::tape::plain_words;
 use super::{Codec, magic};
@@ -19,6 +19,12 @@ pub(super) enum Step {
     More,
     MemberEnd,
     Failed(String),
+    /// Something is lost, and what comes next is good again: it lay between these numbers of bytes before what was taken.
+    Lost {
+        what: String,
+        from: u64,
+        to: u64,
+    },
 }
 
 /// A codec and where it is.
@@ -28,7 +34,7 @@ pub(super) enum Engine {
     Gzip(Box<Decompress>),
     /// With the bytes that it asks for next.
     Zstd(Zstd<'static>, usize),
-    Bzip2(Box<Blocks>),
+    Bzip2(Box<Unbzip2>),
     Xz(Unxz),
     Lz4(Box<Unlz4>),
 }
@@ -68,8 +74,12 @@ impl Engine {
     pub(super) fn enter(&mut self, next: &[u8]) -> io::Result<bool> {
         match self {
             Engine::Gzip(inflate) if magic::is_gzip(next) => **inflate = *gzip(),
-            Engine::Zstd(_, wanted) if magic::is_zstd(next) => *wanted = ZSTD_START,
-            Engine::Bzip2(blocks) if magic::is_bzip2(next) => **blocks = Blocks::default(),
+            Engine::Zstd(decoder, wanted) if magic::is_zstd(next) => {
+                // After damage it is still inside the frame before.
+                decoder.reinit()?;
+                *wanted = ZSTD_START;
+            }
+            Engine::Bzip2(blocks) if magic::is_bzip2(next) => **blocks = Unbzip2::default(),
             Engine::Xz(stream) if magic::is_xz(next) => *stream = unxz()?,
             Engine::Lz4(frame) if magic::is_lz4(next) => **frame = Unlz4::default(),
             _ => return Ok(false),
@@ -86,6 +96,20 @@ impl Engine {
             Engine::Xz(stream) => unxz_some(stream, input, out),
             Engine::Lz4(frame) => frame.step(input, out),
         }
+    }
+
+    /// Whether all that it gives was checked before.
+    pub(super) fn checks_first(&self) -> bool {
+        match self {
+            Engine::Bzip2(_) => true,
+            Engine::Lz4(frame) => frame.checks_first(),
+            _ => false,
+        }
+    }
+
+    /// Whether all that it was given is of one member: a legacy frame of lz4 may have run into others.
+    pub(super) fn is_one_member(&self) -> bool {
+        !matches!(self, Engine::Lz4(frame) if frame.was_legacy())
     }
 
     /// Whether the data may end here without an end of their own.
@@ -106,7 +130,13 @@ fn inflate_some(inflate: &mut Decompress, input: &[u8], out: &mut Vec<u8>) -> (u
     let step = match result {
         Ok(Status::StreamEnd) => Step::MemberEnd,
         Ok(Status::Ok | Status::BufError) => Step::More,
-        Err(error) => Step::Failed(error.message().unwrap_or("corrupt deflate data").to_owned()),
+        Err(error) => {
+            // When it had given bytes before, it says only that it was asked again.
+            let words = error
+                .message()
+                .filter(|words| !words.starts_with("repeated call"));
+            Step::Failed(words.unwrap_or("corrupt deflate data").to_owned())
+        }
     };
     (used, step)
 }
@@ -152,83 +182,4 @@ fn unxz_some(stream: &mut Unxz, input: &[u8], out: &mut Vec<u8>) -> (usize, Step
         Err(_) => Step::Failed("corrupt xz data".into()),
     };
     (used, step)
-}
-
-/// Bzip2, which finds damage only at the end of a block: a block is handed on when its checksum was right, so that
-/// nothing of a damaged one is taken for a log.
-pub(super) struct Blocks {
-    inner: Unbzip2,
-    /// Decoded and not handed on.
-    held: Vec<u8>,
-    /// Bytes of it whose checksum was right.
-    sure: usize,
-    /// Bytes of it that were handed on.
-    given: usize,
-    end: Option<Step>,
-}
-
-/// Bytes fed at once: a call that ends inside the next block leaves the one before checked.
-const BZIP2_FEED: usize = 512;
-
-/// A block holds 900 KB at most, before runs of one character are written out. One that grows beyond this is no log.
-const BZIP2_HELD: usize = 8 << 20;
-
-impl Default for Blocks {
-    fn default() -> Self {
-        Blocks {
-            inner: Unbzip2::new(false),
-            held: Vec::new(),
-            sure: 0,
-            given: 0,
-            end: None,
-        }
-    }
-}
-
-impl Blocks {
-    fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, Step) {
-        let mut used = 0;
-        if self.given == self.sure && self.end.is_none() {
-            used = self.decode(input);
-        }
-        let ready = &self.held[self.given..self.sure];
-        let taken = ready.len().min(out.capacity() - out.len());
-        out.extend_from_slice(&ready[..taken]);
-        self.given += taken;
-        if self.given < self.sure {
-            return (used, Step::More);
-        }
-        (used, self.end.take().unwrap_or(Step::More))
-    }
-
-    /// Feeds a little and takes all that comes out.
-    fn decode(&mut self, input: &[u8]) -> usize {
-        self.held.drain(..self.given);
-        (self.sure, self.given) = (0, 0);
-        let mut rest = &input[..input.len().min(BZIP2_FEED)];
-        let fed = rest.len();
-        loop {
-            self.held.reserve(64 << 10);
-            let before = self.inner.total_in();
-            let result = self.inner.decompress_vec(rest, &mut self.held);
-            let taken = usize::try_from(self.inner.total_in() - before).unwrap_or(0);
-            rest = &rest[taken.min(rest.len())..];
-            match result {
-                Ok(BzStatus::StreamEnd) => self.end = Some(Step::MemberEnd),
-                // No room was left, so that more of this block may follow.
-                Ok(_) if self.held.len() == self.held.capacity() => {
-                    if self.held.len() < BZIP2_HELD {
-                        continue;
-                    }
-                }
-                Ok(_) => {}
-                Err(_) => {
-                    self.held.truncate(self.sure);
-                    self.end = Some(Step::Failed("corrupt bzip2 data".into()));
-                }
-            }
-            self.sure = self.held.len();
-            return fed - rest.len();
-        }
-    }
 }

@@ -22,7 +22,7 @@ use super::decode::Decoder;
 use super::journal::Journal;
 use super::limits::Budget;
 use super::tape::{Tape, plain_words};
-use super::{Archive, Codec, Limits, Place, Problem, Source, State, magic};
+use super::{Archive, Codec, Limits, Place, Problem, Source, State};
 
 /// Files that mark a folder of tables: its index, and the lock of one that is being written.
 pub const TABLES: [&str; 2] = ["mtaudit.json", "mtaudit.lock"];
@@ -196,7 +196,7 @@ fn open(source: &mut Source) -> io::Result<Vec<Source>> {
     if source.problem.is_some() {
         return Ok(Vec::new());
     }
-    source.archive = magic::archive(decoder.look(magic::MAGIC));
+    source.archive = decoder.archive();
     match source.archive {
         Some(kind) => Ok(members(source, kind, &mut decoder)),
         None => {
@@ -301,10 +301,14 @@ fn mtime(meta: &Metadata) -> Option<i64> {
 /// The beginning, up to the last line end in reach.
 fn head(decoder: &mut Decoder<'_>, most: usize) -> Vec<u8> {
     let mut head = Vec::new();
-    // Damage is found again, and stated, when the source is read.
+    // Damage is found again, and stated, when the source is read. What comes after it begins inside a line.
     let mut room = most;
-    while room > 0 && decoder.fill(&mut head, room) == Ok(true) {
-        room = most.saturating_sub(head.len());
+    while room > 0 {
+        match decoder.fill(&mut head, room) {
+            Ok(true) => room = most.saturating_sub(head.len()),
+            Err(damage) if damage.goes_on && head.is_empty() => {}
+            _ => break,
+        }
     }
     if head.len() >= most {
         head.truncate(most);

@@ -23,11 +23,25 @@ const LONGEST: usize = 16 << 20;
 /// Bytes in which the first record tells itself.
 pub(super) const LOOK: usize = 32 << 10;
 
+/// Whether a line is a note that journalctl puts between those of the log: where a boot begins, what it begins with, that
+/// there is nothing.
+pub fn is_journal_note(line: &[u8]) -> bool {
+    let Some(note) = line.trim_ascii_end().strip_prefix(b"-- ") else {
+        return false;
+    };
+    let begins = [&b"Boot "[..], b"Journal begins at ", b"Logs begin at "];
+    let known = begins.iter().any(|words| note.starts_with(words));
+    let closed = note.ends_with(b"--") || note.ends_with(b".");
+    note == b"Reboot --" || note == b"No entries --" || known && closed
+}
+
 /// From records to lines.
 pub(super) struct Journal {
     shape: Shape,
     /// A begun record.
     rest: Vec<u8>,
+    /// What comes is the rest of a record whose beginning is lost.
+    torn: bool,
 }
 
 /// Fields of a record that a line is made of.
@@ -64,8 +78,11 @@ impl Journal {
         } else {
             return None;
         };
-        let rest = Vec::new();
-        Some(Journal { shape, rest })
+        Some(Journal {
+            shape,
+            rest: Vec::new(),
+            torn: false,
+        })
     }
 
     /// Takes more of the file, and appends what lines it makes.
@@ -73,7 +90,12 @@ impl Journal {
         self.rest.extend_from_slice(bytes);
         let whole = std::mem::take(&mut self.rest);
         let mut rest = &whole[..];
-        while let Some(len) = self.record(rest) {
+        if self.torn {
+            let len = self.torn_len(rest);
+            out.extend_from_slice(&rest[..len]);
+            rest = &rest[len..];
+        }
+        while let Some(len) = (!self.torn).then(|| self.record(rest)).flatten() {
             self.line(&rest[..len], out);
             rest = &rest[len..];
         }
@@ -84,11 +106,31 @@ impl Journal {
         self.rest = rest.to_vec();
     }
 
+    /// Bytes are lost here: what is left of the begun record, and of the one in which it goes on, is no record.
+    pub(super) fn tear(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.rest);
+        self.torn = true;
+    }
+
+    /// How much of these bytes belongs to the record whose beginning is lost. An export's ends at an empty line; one byte is
+    /// kept to tell it.
+    fn torn_len(&mut self, bytes: &[u8]) -> usize {
+        let end = match self.shape {
+            Shape::Json => memchr(b'\n', bytes).map(|at| at + 1),
+            Shape::Export => memmem::find(bytes, b"\n\n").map(|at| at + 2),
+        };
+        self.torn = end.is_none();
+        let kept = usize::from(self.shape == Shape::Export && bytes.last() == Some(&b'\n'));
+        end.unwrap_or(bytes.len() - kept)
+    }
+
     /// The last record, which may have no end.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
         let last = std::mem::take(&mut self.rest);
-        if !last.is_empty() {
-            self.line(&last, out);
+        match self.torn {
+            true => out.extend(last),
+            false if !last.is_empty() => self.line(&last, out),
+            false => {}
         }
     }
 
@@ -259,6 +301,55 @@ not json
             assert_eq!(split.len(), memchr_iter(b'\n', &bytes).count() + 1);
         }
     }
+
+    #[test]
+    fn notes_of_journalctl_are_no_lines_of_a_log() {
+        for note in [
+            "-- Boot 5c2b0d1f7a8e4f0c9d3b6a1e2f4c8d70 --",
+            "-- Journal begins at Mon 2026-11-02 10:00:00 CET, ends at Mon 2026-11-23 10:00:00 CET. --\n",
+            "-- Logs begin at Mon 2026-11-02 10:00:00 CET, end at Mon 2026-11-23 10:00:00 CET. --",
+            "-- No entries --\r\n",
+            "-- Reboot --",
+        ] {
+            assert!(is_journal_note(note.as_bytes()), "{note}");
+        }
+        for line in [
+            "-- Boot",
+            "--",
+            "",
+            "-- Begin of a message --",
+            " -- No entries --",
+        ] {
+            assert!(!is_journal_note(line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_damage_cuts_is_no_record() {
+        for (text, shape) in [(JSON.to_owned(), "json"), (EXPORT.to_owned(), "export")] {
+            let bytes = text.as_bytes();
+            for (from, to) in [(30, 60), (40, bytes.len() / 2), (5, bytes.len() * 2 / 3)] {
+                let mut journal = Journal::of(bytes).expect("a journal");
+                let mut out = Vec::new();
+                journal.feed(&bytes[..from], &mut out);
+                journal.tear(&mut out);
+                journal.feed(&bytes[to..], &mut out);
+                journal.finish(&mut out);
+                let made = String::from_utf8_lossy(&out).into_owned();
+                let whole = lines(bytes, 10_000);
+                let dated = made.lines().filter(|line| line.starts_with("2026-"));
+                for line in dated {
+                    assert!(whole.lines().any(|own| own == line), "{shape} {line}");
+                }
+                let ends = |bytes: &[u8]| memchr_iter(b'\n', bytes).count();
+                assert_eq!(ends(&out), ends(&bytes[..from]) + ends(&bytes[to..]));
+            }
+        }
+    }
+
+    const EXPORT: &str = "__CURSOR=x\n__REALTIME_TIMESTAMP=1789228152650438\n_HOSTNAME=mx1\nMESSAGE=one\n\n\
+        __CURSOR=y\n__REALTIME_TIMESTAMP=1789228152650439\n_HOSTNAME=mx1\nMESSAGE=two\n\n\
+        __CURSOR=z\n__REALTIME_TIMESTAMP=1789228152650440\n_HOSTNAME=mx1\nMESSAGE=three\n\n";
 
     #[test]
     fn a_log_is_no_journal() {

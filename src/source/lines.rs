@@ -25,6 +25,8 @@ pub(super) struct Splitter {
     pub(super) lines: u64,
     /// The buffer is inside a line that was cut.
     skipping: bool,
+    /// The line that begins the buffer is not whole: bytes of it are lost.
+    torn: bool,
 }
 
 impl Splitter {
@@ -34,6 +36,7 @@ impl Splitter {
             block_size: block_size.max(1),
             lines: 0,
             skipping: false,
+            torn: false,
         }
     }
 
@@ -51,9 +54,14 @@ impl Splitter {
         (&mut self.buffer, room)
     }
 
+    /// Bytes are lost here: the begun line, and what comes up to the next end of a line, are one line that is not whole.
+    pub(super) fn tear(&mut self) {
+        self.torn = true;
+    }
+
     /// Hands on the whole lines of the buffer and keeps the begun one.
     pub(super) fn split(&mut self, out: &mut dyn FnMut(Piece)) {
-        if self.skipping || long_line(&self.buffer).is_some() {
+        if self.skipping || self.torn || long_line(&self.buffer).is_some() {
             return self.split_slowly(out);
         }
         let end = memrchr(b'\n', &self.buffer).map_or(0, |at| at + 1);
@@ -77,14 +85,37 @@ impl Splitter {
                 rest = self.skip(rest, out);
                 continue;
             }
+            if self.torn {
+                match self.torn_line(rest, out) {
+                    Some(after) => rest = after,
+                    None => break,
+                }
+                continue;
+            }
             let Some(start) = long_line(rest) else { break };
             self.emit(rest[..start].to_vec(), out);
             self.cut(&rest[start..start + MAX_LINE], out);
             rest = &rest[start + MAX_LINE..];
         }
-        let end = memrchr(b'\n', rest).map_or(0, |at| at + 1);
+        let end = match self.torn {
+            true => 0,
+            false => memrchr(b'\n', rest).map_or(0, |at| at + 1),
+        };
         self.emit(rest[..end].to_vec(), out);
         self.buffer = rest[end..].to_vec();
+    }
+
+    /// Hands on the line that is not whole as one that was cut; nothing while its end is not there.
+    fn torn_line<'a>(&mut self, bytes: &'a [u8], out: &mut dyn FnMut(Piece)) -> Option<&'a [u8]> {
+        let reach = &bytes[..bytes.len().min(MAX_LINE)];
+        let end = match memchr(b'\n', reach) {
+            Some(end) => end + 1,
+            None if bytes.len() >= MAX_LINE => MAX_LINE,
+            None => return None,
+        };
+        let (line, rest) = bytes.split_at(end);
+        self.cut(line, out);
+        Some(rest)
     }
 
     /// Skips to the end of the line.
@@ -99,7 +130,8 @@ impl Splitter {
     fn cut(&mut self, start: &[u8], out: &mut dyn FnMut(Piece)) {
         let first_line = self.lines + 1;
         self.lines += 1;
-        self.skipping = true;
+        self.skipping = start.last() != Some(&b'\n');
+        self.torn = false;
         out(Piece::Block(Block {
             bytes: start.to_vec(),
             first_line,
@@ -124,7 +156,10 @@ impl Splitter {
     /// Hands on the last line, which has no end. Returns the number of lines.
     pub(super) fn finish(mut self, out: &mut dyn FnMut(Piece)) -> u64 {
         let last = std::mem::take(&mut self.buffer);
-        self.emit(last, out);
+        match self.torn && !last.is_empty() {
+            true => self.cut(&last, out),
+            false => self.emit(last, out),
+        }
         self.lines
     }
 }

@@ -55,6 +55,9 @@ pub(super) struct Unlz4 {
     given: usize,
     decoded: u64,
     sum: XxHash32,
+    /// A block is lost, so that the checksum of the frame says nothing.
+    missing: bool,
+    legacy: bool,
     ended: bool,
 }
 
@@ -68,6 +71,8 @@ impl Default for Unlz4 {
             given: 0,
             decoded: 0,
             sum: XxHash32::with_seed(0),
+            missing: false,
+            legacy: false,
             ended: false,
         }
     }
@@ -76,6 +81,16 @@ impl Default for Unlz4 {
 type Result<T> = std::result::Result<T, &'static str>;
 
 impl Unlz4 {
+    /// What it gives was checked before.
+    pub(super) fn checks_first(&self) -> bool {
+        self.frame.block_sums
+    }
+
+    /// It began as a legacy frame.
+    pub(super) fn was_legacy(&self) -> bool {
+        self.legacy
+    }
+
     /// A legacy frame has no end mark.
     pub(super) fn may_end(&self) -> bool {
         matches!(self.next, Next::LegacySize) && self.gathered.is_empty()
@@ -97,8 +112,28 @@ impl Unlz4 {
             match self.gather(input, &mut used) {
                 Ok(true) => {}
                 Ok(false) => return (used, Step::More),
-                Err(what) => return (used, Step::Failed(what.to_owned())),
+                Err(what) => return (used, self.failed(what)),
             }
+        }
+    }
+
+    /// Where blocks do not refer to one another, those after a damaged one are good.
+    fn failed(&mut self, what: &str) -> Step {
+        let Next::Block { len, .. } = self.next else {
+            return Step::Failed(what.to_owned());
+        };
+        if self.frame.linked {
+            return Step::Failed(what.to_owned());
+        }
+        let sum = if self.frame.block_sums { 4 } else { 0 };
+        self.gathered.clear();
+        self.window.truncate(self.given);
+        self.next = Next::Size;
+        self.missing = true;
+        Step::Lost {
+            what: what.to_owned(),
+            from: (4 + len + sum) as u64,
+            to: 0,
         }
     }
 
@@ -147,7 +182,7 @@ impl Unlz4 {
             Next::Descriptor(_) => self.descriptor(bytes),
             Next::Size => self.size(word(bytes)),
             Next::Block { len, stored } => self.block(bytes, len, stored),
-            Next::ContentSum if word(bytes) != self.sum.finish_32() => {
+            Next::ContentSum if !self.missing && word(bytes) != self.sum.finish_32() => {
                 Err("an lz4 frame fails its checksum")
             }
             Next::ContentSum => {
@@ -159,7 +194,10 @@ impl Unlz4 {
                 self.ended = len == 0;
                 Ok(Next::Skip(len))
             }
-            Next::LegacySize => self.legacy_size(word(bytes)),
+            Next::LegacySize => {
+                self.legacy = true;
+                self.legacy_size(word(bytes))
+            }
             Next::LegacyBlock(_) => {
                 self.frame.block_size = LEGACY_BLOCK;
                 self.decode(bytes, false)?;
@@ -177,6 +215,9 @@ impl Unlz4 {
         if flags & 1 != 0 {
             return Err("an lz4 frame that needs a dictionary");
         }
+        // It may follow a legacy frame, which has no end.
+        (self.decoded, self.missing) = (0, false);
+        self.sum = XxHash32::with_seed(0);
         self.frame = Frame {
             linked: flags & 0x20 == 0,
             block_sums: flags & 0x10 != 0,
@@ -204,10 +245,14 @@ impl Unlz4 {
 
     fn size(&mut self, word: u32) -> Result<Next> {
         if word == 0 {
+            if self.missing && !self.frame.block_sums {
+                return Err("an lz4 frame of which a block is lost: the others cannot be checked");
+            }
+            let whole = !self.missing;
             if self
                 .frame
                 .content_size
-                .is_some_and(|size| size != self.decoded)
+                .is_some_and(|size| whole && size != self.decoded)
             {
                 return Err("an lz4 frame is not as long as it says");
             }

@@ -39,13 +39,46 @@ pub(super) fn recognise(start: &[u8]) -> (Codec, Option<Problem>) {
     }
 }
 
-/// The archive that begins like this.
+/// The archive that what was decoded begins like; a codec again is one of one member.
 pub(super) fn archive(start: &[u8]) -> Option<Archive> {
+    if recognise(start).0 != Codec::Plain {
+        return Some(Archive::Packed);
+    }
     let zip = start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06");
     if zip {
         return Some(Archive::Zip);
     }
     is_tar(start).then_some(Archive::Tar)
+}
+
+/// A program: a zip may follow it, which it unpacks.
+pub(super) fn is_program(start: &[u8]) -> bool {
+    [&b"MZ"[..], b"\x7fELF", b"#!"]
+        .iter()
+        .any(|mark| start.starts_with(mark))
+}
+
+/// Enough to recognise a member of a zip by more than its mark: its header, and a name.
+pub(super) const ZIP_MEMBER: usize = 30 + 1024;
+
+/// Whether a member of a zip begins in these bytes.
+pub(super) fn holds_zip(bytes: &[u8]) -> bool {
+    let mut found = memchr::memmem::find_iter(bytes, b"PK\x03\x04");
+    found.any(|at| is_zip_member(&bytes[at..]))
+}
+
+/// A member of a zip, of a version and a method that there are, with a name of no control characters.
+pub(super) fn is_zip_member(bytes: &[u8]) -> bool {
+    let Some(header) = bytes
+        .get(..30)
+        .filter(|header| header.starts_with(b"PK\x03\x04"))
+    else {
+        return false;
+    };
+    let short = |at: usize| usize::from(header[at]) | usize::from(header[at + 1]) << 8;
+    let name = bytes.get(30..30 + short(26).min(1024));
+    let named = name.is_some_and(|name| !name.is_empty() && !name.iter().any(u8::is_ascii_control));
+    short(4) <= 100 && short(8) <= 99 && named
 }
 
 /// A frame of Zstandard, or one that decoders skip (pzstd begins with such).
@@ -76,6 +109,32 @@ pub(super) fn is_bzip2(start: &[u8]) -> bool {
     let marks = [b"\x31\x41\x59".as_slice(), b"\x17\x72\x45"];
     let seen = &mark[..mark.len().min(3)];
     marks.iter().any(|whole| whole.starts_with(seen))
+}
+
+/// Bytes in which a member tells that it begins.
+pub(super) const START: usize = 12;
+
+/// Where in these bytes a member of the codec may begin that is looked for after damage.
+pub(super) fn next_member(codec: Codec, bytes: &[u8]) -> Option<usize> {
+    type Begin = (&'static [u8], fn(&[u8]) -> bool);
+    let (mark, sound): Begin = match codec {
+        // Deflate, and none of the flags that are reserved.
+        Codec::Gzip => (b"\x1f\x8b\x08", |start| start[3] & 0xe0 == 0),
+        Codec::Zstd => (b"\x28\xb5\x2f\xfd", |start| start[4] & 8 == 0),
+        Codec::Xz => (b"\xfd7zXZ\0", |start| {
+            let mut crc = flate2::Crc::new();
+            crc.update(&start[6..8]);
+            crc.sum().to_le_bytes() == start[8..12]
+        }),
+        Codec::Lz4 => (b"\x04\x22\x4d\x18", |start| start[4] >> 6 == 1),
+        Codec::Bzip2 => (b"BZh", is_bzip2),
+        Codec::Plain => return None,
+    };
+    let mut found = memchr::memmem::find_iter(bytes, mark);
+    found.find(|at| {
+        let start = bytes.get(*at..at + START);
+        start.is_some_and(sound)
+    })
 }
 
 /// A stream of xz.

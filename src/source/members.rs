@@ -8,7 +8,7 @@ use super::archive::{Content, Member, Names, Reader, Walk, finish};
 use super::decode::Decoder;
 use super::limits::Budget;
 use super::read::{Lines, changed, unreadable};
-use super::tape::Tape;
+use super::tape::{Tape, is_gap};
 use super::{Block, Codec, Outcome, Place, Problem, Source};
 
 /// A member of an archive that is being read, at its turn.
@@ -111,6 +111,19 @@ pub(super) fn open(source: &Source, hashed: bool) -> io::Result<Decoder<'static>
     Decoder::new(Tape::new(Box::new(file), hashed), codec, limit)
 }
 
+/// Goes on to a byte, over damage behind which what is read goes on.
+fn pass(tape: &mut Tape<'_>, to: u64) -> io::Result<()> {
+    while tape.at() < to {
+        let from = tape.at();
+        match tape.skip(to - from) {
+            Err(error) if !is_gap(&error) => return Err(error),
+            Ok(0) => break,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// What a member turned out to be.
 // One at a time is there, on the stack of who reads it.
 #[allow(clippy::large_enum_variant)]
@@ -159,7 +172,7 @@ pub(super) fn with_member(source: &Source, place: Place, using: &mut dyn FnMut(F
     };
     let gone = open(source, false).and_then(|decoder| {
         let mut tape = Tape::new(Box::new(decoder), false);
-        tape.skip(at)?;
+        pass(&mut tape, at)?;
         // Whether it broke off, `found` says; what is wrong with the archive is its own row's to say.
         let _ = walk.run(Reader::new(place.archive, tape));
         Ok(())

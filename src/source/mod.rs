@@ -6,6 +6,7 @@
 //! in [`Outcome::problem`], and what came before it is used.
 
 mod archive;
+mod bzip2;
 mod codecs;
 mod decode;
 mod digest;
@@ -13,6 +14,7 @@ mod discover;
 mod journal;
 mod limits;
 mod lines;
+mod loss;
 mod lz4;
 mod magic;
 mod members;
@@ -24,8 +26,10 @@ mod zip;
 mod zip_fields;
 
 pub use discover::{TABLES, discover, discover_within};
+pub use journal::is_journal_note;
 pub use limits::Limits;
 pub use lines::looks_binary;
+pub use loss::{Doubt, Loss, Losses, Mark};
 pub use members::{MemberLines, read_archive};
 pub use read::{begins_with, read, sha256, sha256_of};
 
@@ -61,6 +65,8 @@ impl Codec {
 pub enum Archive {
     Tar,
     Zip,
+    /// Packed twice: its one member is what is still packed.
+    Packed,
 }
 
 impl Archive {
@@ -69,6 +75,7 @@ impl Archive {
         match self {
             Archive::Tar => "tar",
             Archive::Zip => "zip",
+            Archive::Packed => "packed twice",
         }
     }
 }
@@ -148,6 +155,11 @@ impl Source {
         }
     }
 
+    /// It is a member of an archive that is compressed, so that it is reached only through what lies before it.
+    pub fn is_in_packed(&self) -> bool {
+        self.place.is_some_and(|place| place.codec != Codec::Plain)
+    }
+
     /// Its place in the archive at its path: the number that [`MemberLines::number`] gives when it is read.
     pub fn number(&self) -> Option<usize> {
         self.place.map(|place| place.number)
@@ -169,7 +181,8 @@ pub struct Block {
     pub bytes: Vec<u8>,
     /// Number of its first line, from 1.
     pub first_line: u64,
-    /// The block holds the beginning of one line that is longer than [`MAX_LINE`]; the rest was skipped.
+    /// The block holds one line that is not whole: the beginning of one that is longer than [`MAX_LINE`], or what damage
+    /// left of one. It is counted as undecodable.
     pub cut: bool,
 }
 
@@ -184,15 +197,8 @@ pub enum Problem {
     Unreadable(String),
     /// No bytes at all.
     Empty,
-    /// The codec ended early or failed; everything before `decoded` was used.
-    Damaged {
-        /// Bytes of the file that were consumed.
-        at: u64,
-        /// Decoded bytes that came before.
-        decoded: u64,
-        /// The codec's words.
-        what: String,
-    },
+    /// The codec failed or its data end early; what could be decoded was used.
+    Damaged(Losses),
     /// The archive is damaged, or not whole.
     Broken {
         /// Where.

@@ -12,6 +12,7 @@ use super::decode::Decoder;
 use super::digest::Digest;
 use super::journal::{Journal, LOOK};
 use super::lines::{Piece, Splitter};
+use super::loss::{Loss, Losses};
 use super::members::{Found, open, with_member};
 use super::tape::{Damage, plain_words};
 use super::{Block, Codec, Outcome, Problem, Source, State};
@@ -25,8 +26,8 @@ const AHEAD: usize = 4;
 /// Reads `source`, hands its lines to `on_block` in blocks of about `block_size` bytes and in order, and tells
 /// `progress` how many bytes came from disk since it was last told.
 ///
-/// Damage ends the decoding, not the reading: the digest in [`Outcome::sha256`] is always of the whole
-/// file. A source that discovery found unreadable is not tried again; one that is unsupported, or an archive, is only
+/// Damage ends a member of a compressed file: what comes after it is looked for, and the line that is cut is handed on as
+/// one ([`Block::cut`]). The digest in [`Outcome::sha256`] is always of the whole file. A source that discovery found unreadable is not tried again; one that is unsupported, or an archive, is only
 /// hashed.
 pub fn read(
     source: &Source,
@@ -92,7 +93,12 @@ pub(super) fn changed(source: &Source, mut outcome: Outcome) -> Outcome {
         Err(error) => plain_words(&error),
     };
     match &mut outcome.problem {
-        Some(Problem::Damaged { what: words, .. } | Problem::Broken { what: words, .. }) => {
+        Some(Problem::Damaged(losses)) => {
+            if let Some(loss) = losses.told.last_mut() {
+                loss.what = format!("{}; the file changed meanwhile: {what}", loss.what);
+            }
+        }
+        Some(Problem::Broken { what: words, .. }) => {
             words.push_str("; the file changed meanwhile: ");
             words.push_str(&what);
         }
@@ -139,8 +145,10 @@ fn decodes_to(mut decoder: Decoder<'_>, bytes: u64, sha256: &str) -> bool {
     let mut more = true;
     while more && digest.bytes < bytes {
         let mut buffer = Vec::new();
-        // Damage ends the stream; what came before it counts.
-        more = decoder.fill(&mut buffer, 1 << 18).unwrap_or(false);
+        more = match decoder.fill(&mut buffer, 1 << 18) {
+            Ok(more) => more,
+            Err(damage) => damage.goes_on,
+        };
         let left = bytes - digest.bytes;
         let used = usize::try_from(left).map_or(buffer.len(), |left| buffer.len().min(left));
         digest.update(&buffer[..used]);
@@ -162,7 +170,8 @@ struct Tally {
     /// Of what went through the codec's buffer; nothing for a plain file.
     sha256: String,
     lines: u64,
-    damage: Option<Damage>,
+    losses: Losses,
+    stopped: Option<Damage>,
     /// Of what was decoded, where the lines were made from it.
     decoded: Option<Digest>,
 }
@@ -181,7 +190,12 @@ fn decode(mut decoder: Decoder<'_>, block_size: usize, out: &mut dyn FnMut(Piece
         match filled {
             Ok(true) => {}
             Ok(false) => break None,
-            Err(damage) => break Some(damage),
+            Err(damage) => {
+                splitter.tear();
+                if !damage.goes_on {
+                    break Some(damage);
+                }
+            }
         }
     };
     let lines = splitter.finish(out);
@@ -190,12 +204,21 @@ fn decode(mut decoder: Decoder<'_>, block_size: usize, out: &mut dyn FnMut(Piece
     } else {
         None
     };
-    let damage = damage.map(|damage| with_unread(damage, unread));
+    let mut losses = std::mem::take(&mut decoder.losses);
+    if let Some(last) = losses.told.last_mut() {
+        if decoder.codec == Codec::Plain {
+            last.before.lines = lines.saturating_sub(1);
+        }
+        if let Some(words) = unread.filter(|words| *words != last.what) {
+            last.what += &format!("; the rest could not be read: {words}");
+        }
+    }
     Tally {
         bytes: decoder.tape.read,
         sha256: decoder.tape.sha256(),
         lines,
-        damage,
+        losses,
+        stopped: damage.filter(|damage| damage.stopped),
         decoded: journal.map(|(_, digest)| digest),
     }
 }
@@ -211,8 +234,10 @@ fn convert(
     let filled = decoder.fill(&mut raw, 1 << 18);
     digest.update(&raw);
     journal.feed(&raw, out);
-    if filled != Ok(true) {
-        journal.finish(out);
+    match &filled {
+        Ok(true) => {}
+        Ok(false) => journal.finish(out),
+        Err(_) => journal.tear(out),
     }
     filled
 }
@@ -228,14 +253,6 @@ fn pass_rest(decoder: &mut Decoder<'_>, out: &mut dyn FnMut(Piece)) -> Option<St
             Err(error) => return Some(plain_words(&error)),
         }
     }
-}
-
-/// The disk's words after the codec's, when both failed.
-fn with_unread(mut damage: Damage, unread: Option<String>) -> Damage {
-    if let Some(words) = unread.filter(|words| *words != damage.what) {
-        damage.what = format!("{}; the rest could not be read: {words}", damage.what);
-    }
-    damage
 }
 
 /// The receiving side: hashes, reports progress, hands on.
@@ -323,10 +340,25 @@ impl<'a> Lines<'a> {
             },
             decoded_sha256,
             lines: tally.lines,
-            problem: match tally.damage {
-                Some(damage) => Some(damage.into_problem(decoded_bytes)),
-                None => (decoded_bytes == 0).then_some(Problem::Empty),
-            },
+            problem: problem(tally.losses, tally.stopped, decoded_bytes)
+                .or((decoded_bytes == 0).then_some(Problem::Empty)),
         }
+    }
+}
+
+/// What is wrong with a source of which so many bytes came out.
+fn problem(mut losses: Losses, stopped: Option<Damage>, decoded: u64) -> Option<Problem> {
+    losses.decoded = decoded;
+    // Nothing came after the last one, and a plain file's bytes are counted here alone.
+    if let Some(last) = losses.told.last_mut().filter(|last| last.resumed.is_none()) {
+        last.before.bytes = decoded;
+    }
+    match stopped {
+        Some(Damage { what, .. }) if losses.len() == 0 => Some(Problem::Stopped { decoded, what }),
+        Some(Damage { at, what, .. }) => {
+            losses.push(Loss::end(at, decoded, what));
+            Some(Problem::Damaged(losses))
+        }
+        None => (losses.len() > 0).then_some(Problem::Damaged(losses)),
     }
 }

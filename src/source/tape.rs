@@ -39,6 +39,9 @@ pub(super) struct Tape<'a> {
 /// Bytes read at once.
 const READ: usize = 256 * 1024;
 
+/// Bytes that stay in reach behind: a codec may notice damage when it has run into what comes after.
+pub(super) const BACK: usize = 64 * 1024;
+
 impl<'a> Tape<'a> {
     /// With a digest of all that is read, or without.
     pub(super) fn new(input: Box<dyn Input + 'a>, hashed: bool) -> Tape<'a> {
@@ -83,12 +86,24 @@ impl<'a> Tape<'a> {
         self.start = self.end.min(self.start + bytes);
     }
 
+    /// Goes back to a byte that was consumed, or as far as it is in reach.
+    pub(super) fn back_to(&mut self, at: u64) {
+        let back = self.at().saturating_sub(at).min(BACK as u64) as usize;
+        self.start -= back.min(self.start);
+    }
+
+    /// Lets go of what is buffered: what comes next does not follow it.
+    pub(super) fn discard(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
     /// What is next, at least `wanted` bytes of it (up to [`READ`]) unless the file ends.
     pub(super) fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
         while self.end - self.start < wanted.max(1) {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-            self.buffer.resize(READ, 0);
+            let kept = self.start.min(BACK);
+            self.buffer.copy_within(self.start - kept..self.end, 0);
+            (self.start, self.end) = (kept, self.end - self.start + kept);
+            self.buffer.resize(BACK + READ, 0);
             match self.input.read(&mut self.buffer[self.end..]) {
                 Ok(0) => break,
                 Ok(n) => {
@@ -122,6 +137,9 @@ impl<'a> Tape<'a> {
             left -= step;
             if left > 0 && self.digest.is_none() {
                 let jumped = self.input.jump(left)?;
+                if jumped > 0 {
+                    self.discard();
+                }
                 self.read += jumped;
                 left -= jumped;
             }
@@ -139,6 +157,7 @@ impl<'a> Tape<'a> {
             self.consume(taken);
             return Ok(taken);
         }
+        self.discard();
         let before = out.len();
         let result = (&mut self.input).take(room as u64).read_to_end(out);
         self.read += (out.len() - before) as u64;
@@ -159,6 +178,8 @@ pub(super) struct Damage {
     pub(super) what: String,
     /// Nothing is damaged: a limit was reached.
     pub(super) stopped: bool,
+    /// Whoever asks again gets what comes after it.
+    pub(super) goes_on: bool,
 }
 
 impl Damage {
@@ -167,6 +188,7 @@ impl Damage {
             at,
             what: what.into(),
             stopped: false,
+            goes_on: false,
         }
     }
 
@@ -176,6 +198,7 @@ impl Damage {
             at,
             what,
             stopped: true,
+            goes_on: false,
         }
     }
 
@@ -187,10 +210,12 @@ impl Damage {
                 at: below,
                 what,
                 stopped,
+                ..
             }) => Damage {
                 at,
                 what: format!("{what}, at byte {below} of what it lies in"),
                 stopped: *stopped,
+                goes_on: false,
             },
             None => Damage::new(at, plain_words(error)),
         }
@@ -208,6 +233,12 @@ impl std::fmt::Display for Damage {
 }
 
 impl std::error::Error for Damage {}
+
+/// An error is damage behind which what was being read goes on.
+pub(super) fn is_gap(error: &io::Error) -> bool {
+    let damage: Option<&Damage> = error.get_ref().and_then(|inner| inner.downcast_ref());
+    damage.is_some_and(|damage| damage.goes_on)
+}
 
 /// The system's words without its error number.
 pub(super) fn plain_words(error: &io::Error) -> String {

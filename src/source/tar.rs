@@ -4,12 +4,17 @@
 use std::io::{self, Read};
 
 use super::archive::{Entry, Kind};
+use memchr::memmem;
+
 use super::magic::{TAR_BLOCK, is_tar};
 use super::sparse::{self, Plan};
-use super::tape::{Damage, Tape};
+use super::tape::{Damage, Tape, is_gap};
 
 /// Bytes of one long name or of one set of attributes, at most.
 const EXTRA: u64 = 1 << 20;
+
+/// Bytes in which a header is looked for at once.
+const SEARCHED: usize = 64 * 1024;
 
 /// A tar that is being read.
 pub(super) struct Tar<'a> {
@@ -20,6 +25,8 @@ pub(super) struct Tar<'a> {
     plan: Plan,
     /// Zeros that mark the end were seen.
     ended: bool,
+    /// Something of what it lies in is lost: where the next header is, only looking for it tells.
+    lost: bool,
     pub(super) fault: Option<Damage>,
 }
 
@@ -41,21 +48,62 @@ impl<'a> Tar<'a> {
             next: 0,
             plan: Plan::default(),
             ended: false,
+            lost: false,
             fault: None,
         }
     }
 
     /// The next file, folder or link.
     pub(super) fn next(&mut self) -> Option<Entry> {
-        self.try_next().unwrap_or_else(|error| {
-            self.fail(Damage::met(self.tape.at(), &error));
-            None
-        })
+        loop {
+            match self.try_next() {
+                Ok(entry) => return entry,
+                Err(error) => {
+                    self.fail(Damage::met(self.tape.at(), &error));
+                    if !is_gap(&error) {
+                        return None;
+                    }
+                    self.lost = true;
+                }
+            }
+        }
+    }
+
+    /// Goes to the next header that is surely one: nothing tells where it has to be.
+    fn search(&mut self) -> io::Result<bool> {
+        self.tape.discard();
+        loop {
+            let next = self.tape.peek(SEARCHED)?;
+            let marks = memmem::find_iter(next, b"ustar");
+            let mut starts = marks.filter_map(|at| at.checked_sub(257));
+            let sound = |at: &usize| {
+                let block = next.get(*at..at + TAR_BLOCK);
+                // Every kind leaves the end of its header empty; a line of a log has no such bytes.
+                block.is_some_and(|block| is_tar(block) && block[500..].iter().all(|b| *b == 0))
+            };
+            if let Some(at) = starts.find(sound) {
+                self.tape.consume(at);
+                self.next = self.tape.at();
+                self.lost = false;
+                self.ended = false;
+                return Ok(true);
+            }
+            let len = next.len();
+            if len < SEARCHED {
+                self.tape.consume(len);
+                return Ok(false);
+            }
+            self.tape.consume(len - (TAR_BLOCK - 1));
+        }
     }
 
     fn try_next(&mut self) -> io::Result<Option<Entry>> {
         self.plan = Plan::default();
-        if !self.go_to_next()? {
+        let there = match self.lost {
+            true => self.search()?,
+            false => self.go_to_next()?,
+        };
+        if !there {
             return Ok(None);
         }
         let mut extras = Extras::default();
@@ -206,7 +254,14 @@ impl Read for Tar<'_> {
             buffer[..wanted].fill(0);
             wanted
         } else {
-            let next = self.tape.peek(1)?;
+            let next = match self.tape.peek(1) {
+                Ok(next) => next,
+                Err(error) => {
+                    self.lost |= is_gap(&error);
+                    self.plan = Plan::default();
+                    return Err(error);
+                }
+            };
             let taken = next.len().min(wanted);
             buffer[..taken].copy_from_slice(&next[..taken]);
             self.tape.consume(taken);

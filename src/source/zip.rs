@@ -9,7 +9,8 @@ use memchr::memmem;
 use super::Codec;
 use super::archive::{Entry, Kind};
 use super::codecs::{Engine, Step};
-use super::tape::{Damage, Tape};
+use super::magic::{ZIP_MEMBER, is_program, is_zip_member};
+use super::tape::{Damage, Tape, is_gap};
 use super::zip_fields::{Extra, dos_time, long, short, word};
 
 const MEMBER: &[u8] = b"PK\x03\x04";
@@ -25,6 +26,8 @@ pub(super) struct Zip<'a> {
     tape: Tape<'a>,
     /// It is read from its beginning.
     whole: bool,
+    /// It is before the first member, in the program that unpacks them.
+    program: bool,
     current: Option<Current>,
     members: u64,
     pub(super) fault: Option<Damage>,
@@ -62,6 +65,7 @@ impl<'a> Zip<'a> {
     pub(super) fn new(tape: Tape<'a>) -> Zip<'a> {
         Zip {
             whole: tape.at() == 0,
+            program: false,
             tape,
             current: None,
             members: 0,
@@ -71,10 +75,18 @@ impl<'a> Zip<'a> {
 
     /// The next file or folder.
     pub(super) fn next(&mut self) -> Option<Entry> {
-        self.try_next().unwrap_or_else(|error| {
-            self.fail(Damage::met(self.tape.at(), &error));
-            None
-        })
+        loop {
+            match self.try_next() {
+                Ok(entry) => return entry,
+                Err(error) => {
+                    self.fail(Damage::met(self.tape.at(), &error));
+                    if !is_gap(&error) {
+                        return None;
+                    }
+                    self.tape.discard();
+                }
+            }
+        }
     }
 
     fn fail(&mut self, damage: Damage) {
@@ -91,11 +103,19 @@ impl<'a> Zip<'a> {
 
     fn try_next(&mut self) -> io::Result<Option<Entry>> {
         self.leave()?;
+        if self.tape.at() == 0 {
+            self.program = is_program(self.tape.peek(HEADER)?);
+        }
         loop {
-            let next = self.tape.peek(HEADER)?;
+            let program = self.program;
+            let next = self.tape.peek(if program { ZIP_MEMBER } else { HEADER })?;
             if next.is_empty() {
                 self.complain("the archive ends early");
                 return Ok(None);
+            }
+            if program && !is_zip_member(next) {
+                self.resync()?;
+                continue;
             }
             if next.starts_with(MEMBER) && next.len() >= HEADER {
                 return self.enter().map(Some);
@@ -113,7 +133,9 @@ impl<'a> Zip<'a> {
 
     /// Goes to where the next header may be.
     fn resync(&mut self) -> io::Result<()> {
-        self.complain("no header where one has to be");
+        if !self.program {
+            self.complain("no header where one has to be");
+        }
         let next = self.tape.peek(HEADER)?;
         let rest = next.get(1..).unwrap_or_default();
         let found = [MEMBER, LISTED].map(|mark| memmem::find(rest, mark));
@@ -188,6 +210,7 @@ impl<'a> Zip<'a> {
         let known = !described || packed > 0;
         self.tape.consume(len);
         self.members += 1;
+        self.program = false;
         let (kind, method) = methods(flags, method, &name)?;
         self.current = Some(Current {
             method,
@@ -258,7 +281,7 @@ impl<'a> Zip<'a> {
         current.size += current.ready.len() as u64;
         current.crc.update(&current.ready);
         match step {
-            Step::Failed(what) => {
+            Step::Failed(what) | Step::Lost { what, .. } => {
                 let at = self.tape.at();
                 Err(Damage::new(at, what).into_error())
             }

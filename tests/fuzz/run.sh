@@ -43,6 +43,17 @@ for tool in bzip2 xz lz4; do
     if command -v "$tool" >/dev/null; then lines | head -n 40 | "$tool" -c >"corpus/source/$tool"; fi
 done
 cp "$logs"/damaged/* corpus/source/
+# A damaged member between two, of each codec; packed twice; a tar in what is damaged; a zip behind a program.
+for codec in gzip zstd bzip2 xz lz4; do
+    [ -f "corpus/source/$codec" ] || continue
+    { cat "corpus/source/$codec"; head -c 300 "corpus/source/$codec"; cat "corpus/source/$codec"; } >"corpus/source/salvage-$codec"
+    gzip -c "corpus/source/$codec" >"corpus/source/twice-$codec"
+done
+tar cf - -C "$logs" damaged | gzip -c >corpus/source/tar
+{ head -c 2000 corpus/source/tar; tar cf - -C "$logs" damaged | gzip -c; } >corpus/source/salvage-tar
+if command -v zip >/dev/null; then
+    { printf '#!/bin/sh\nexec unzip\n'; lines | head -n 40 | zip -q - -; } >corpus/source/program
+fi
 
 failed=
 for target in $targets; do

@@ -297,6 +297,73 @@ fn a_cut_archive_is_told_and_what_is_left_is_read() {
     }
 }
 
+/// A connection that was refused, in two lines.
+fn refused(number: usize) -> String {
+    let at = format!(
+        "2026-11-{:02}T10:{:02}:{:02}+00:00",
+        1 + number / 3600,
+        number / 60 % 60,
+        number % 60
+    );
+    format!(
+        "{at} mx1 postfix/smtpd[{number}]: connect from mail.example.net[192.0.2.7]\n\
+         {at} mx1 postfix/smtpd[{number}]: NOQUEUE: reject: RCPT from mail.example.net[192.0.2.7]: 554 5.7.1 \
+         <a@b.example>: Relay access denied; from=<x@y.example> to=<a@b.example> proto=ESMTP helo=<h{number}>\n"
+    )
+}
+
+#[test]
+fn members_that_overlap_count_once_however_many_lie_in_one_archive() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("logs")).unwrap();
+    let log: Vec<String> = (0..2000).map(refused).collect();
+    // Each begins within the one before it.
+    for (number, start) in (0..2000).step_by(10).enumerate() {
+        let part = log[start..2000.min(start + 20)].concat();
+        fs::write(dir.path().join(format!("logs/mail.{number:03}")), part).unwrap();
+    }
+    if !run(dir.path(), "tar czf x.tgz --sort=name logs") {
+        return;
+    }
+    let question = "SELECT COUNT(*) AS n FROM rejections";
+    let (rows, exit) = sql(dir.path(), question, &["x.tgz"]);
+    assert_eq!((number(&rows[0], "n"), exit), (2000, 0));
+    let (rows, _) = sources(dir.path(), &["x.tgz"]);
+    let sum = |name: &str| rows.iter().map(|row| number(row, name)).sum::<i64>();
+    assert_eq!(sum("events") + sum("ignored"), sum("lines"));
+    in_windows(&[&dir.path().join("x.tgz")]);
+}
+
+#[test]
+fn members_after_a_damaged_one_are_read_and_the_loss_is_told() {
+    let dir = TempDir::new().unwrap();
+    let gzip = |lines: std::ops::Range<usize>| {
+        let text: String = lines.map(refused).collect();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let (a, mut b, c) = (gzip(0..300), gzip(300..600), gzip(600..900));
+    let crc = b.len() - 6;
+    b[crc] ^= 1;
+    let resumed = a.len() + b.len();
+    fs::write(dir.path().join("mail.log.gz"), [a, b, c].concat()).unwrap();
+    let (rows, exit) = sources(dir.path(), &["mail.log.gz"]);
+    assert_eq!(exit, 3);
+    let of = |name: &str| number(&rows[0], name);
+    // The first line behind the damage is not known to be whole.
+    assert_eq!((of("lines"), of("undecodable")), (1800, 1));
+    assert_eq!(of("events") + of("ignored") + of("unrecognised") + 1, 1800);
+    let problem = text(&rows[0], "problem");
+    for part in [
+        &format!("reading went on at byte {resumed}, after"),
+        "line 1201 is cut there",
+        "(lines 601 to 1201) came out before the damage was noticed: their text may be wrong",
+    ] {
+        assert!(problem.contains(part), "{problem}");
+    }
+}
+
 #[test]
 fn a_bomb_is_stopped_and_told() {
     let dir = TempDir::new().unwrap();
