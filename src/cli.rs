@@ -67,10 +67,10 @@ pub struct ReportArgs {
     pub templates: Option<PathBuf>,
     /// Case header to put on the first page (TOML: reference, purpose, requester, examiner, authority, handling);
     /// sources are then hashed again after they were read
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "pseudonymise")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub case: Option<PathBuf>,
     /// Write the raw lines behind each finding to evidence/
-    #[arg(long, conflicts_with = "pseudonymise")]
+    #[arg(long)]
     pub evidence: bool,
     /// Time to print as that of the report (RFC 3339); SOURCE_DATE_EPOCH does the same
     #[arg(long, value_name = "TIME")]
@@ -273,6 +273,15 @@ pub struct PrivacyArgs {
         requires = "pseudonymise"
     )]
     pub pseudonymise_also: Vec<HiddenToo>,
+    /// Keep mailboxes of roles (RFC 2142: postmaster, abuse …), which are hidden like others otherwise
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        value_delimiter = ',',
+        requires = "pseudonymise"
+    )]
+    pub pseudonymise_keep: Vec<Kept>,
     /// Write what each pseudonym stands for to this new file, for its owner alone
     #[arg(long, value_name = "FILE", requires = "pseudonymise", value_hint = ValueHint::FilePath)]
     pub pseudonym_map: Option<PathBuf>,
@@ -285,6 +294,13 @@ pub enum HiddenToo {
     Domains,
     /// The networks of IP addresses
     Networks,
+}
+
+/// What pseudonyms can leave.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Mailboxes of roles
+    Roles,
 }
 
 /// How rows are printed.

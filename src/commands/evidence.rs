@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::load::Options;
 use super::lookup::{Line, LinesOf, Lookup, lines_of_all};
+use crate::pseudonyms::Holds;
 use crate::report::escape::{clip_bytes, visible};
 use crate::report::folder::Evidence;
 use crate::report::{Finding, format};
@@ -58,7 +59,10 @@ pub fn write(findings: &mut [Finding], rows: &[SourceRow], input: &Options) -> E
         }
         let stem = finding.query.replace('/', "_");
         let name = format!("evidence/{:03}_{stem}.txt", index + 1);
-        files.insert(name.clone(), text(finding, &read, &hashes).into_bytes());
+        files.insert(
+            name.clone(),
+            text(finding, &read, &hashes, input).into_bytes(),
+        );
         finding.evidence_file = Some(name);
     }
     files
@@ -91,6 +95,7 @@ fn text(
     finding: &Finding,
     read: &BTreeMap<&String, Read>,
     hashes: &HashMap<String, &SourceRow>,
+    input: &Options,
 ) -> String {
     let mut out = String::new();
     // Writing into a `String` does not fail.
@@ -103,10 +108,14 @@ fn text(
     let _ = writeln!(out, "Query: {}", finding.query);
     let _ = writeln!(
         out,
-        "Lines: {} of {} that show it, as they stand in the sources; what acts unseen is shown as ␛ or ⟨U+202E⟩, a byte \
+        "Lines: {} of {} that show it, {}; what acts unseen is shown as ␛ or ⟨U+202E⟩, a byte \
          that is no UTF-8 as ⟨E9⟩.",
         finding.evidence.len(),
-        format::count(finding.evidence_total)
+        format::count(finding.evidence_total),
+        match input.privacy {
+            None => "as they stand in the sources",
+            Some(_) => "with pseudonyms for persons, else as they stand in the sources",
+        }
     );
     let sources: BTreeSet<&String> = finding.evidence.iter().map(|line| &line.path).collect();
     for name in sources {
@@ -123,7 +132,11 @@ fn text(
         let found = read.get(&place.path);
         let line = found.and_then(|read| read.lines.get(&place.line));
         let shown = match line {
-            Some(line) => raw(line),
+            Some(line) => raw(&without_persons(line, input)),
+            // What is said of a whole source is shown by its first line, which it need not have.
+            None if hashes.get(&place.path).is_some_and(|row| row.lines == 0) => {
+                "(the source has no line)".to_owned()
+            }
             None => "(this line is not there any more)".to_owned(),
         };
         let _ = writeln!(out, "{}:{}: {shown}", visible(&place.path), place.line);
@@ -141,6 +154,20 @@ fn state(read: Option<&Read>, before: Option<&str>) -> String {
             "changed since it was read for this report: SHA-256 {before} then, {} for these lines",
             outcome.sha256
         ),
+    }
+}
+
+/// The line with pseudonyms, where they are asked for.
+fn without_persons(line: &Line, input: &Options) -> Line {
+    let bytes = match input.privacy {
+        None => line.bytes.clone(),
+        Some(_) => input
+            .shown(Holds::Text, &String::from_utf8_lossy(&line.bytes))
+            .into_bytes(),
+    };
+    Line {
+        bytes,
+        cut: line.cut,
     }
 }
 

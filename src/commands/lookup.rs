@@ -5,11 +5,13 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::load::{BLOCK, Options};
 use super::readers;
+use crate::pseudonyms::{Holds, Pseudonyms};
 use crate::source::{self, Block, Limits, MemberLines, Outcome, Problem, Source};
 use crate::tables::store;
 
@@ -21,6 +23,8 @@ pub struct Lookup {
     /// Paths that were found, or looked at on their own.
     paths: HashSet<String>,
     limits: Limits,
+    /// What hides persons in the names that the report gives.
+    pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
 impl Lookup {
@@ -30,31 +34,49 @@ impl Lookup {
             limits,
             ..Lookup::default()
         };
-        let logs = paths.iter().filter(|path| !store::is_store(path));
-        let logs: Vec<PathBuf> = logs.cloned().collect();
-        lookup.add(source::discover_within(&logs, limits));
+        lookup.look_under(paths);
         lookup
     }
 
     /// The sources that a command was to read.
     pub fn of(input: &Options) -> Lookup {
+        let mut lookup = Lookup {
+            limits: input.limits,
+            pseudonyms: input.privacy.as_ref().map(|own| own.pseudonyms.clone()),
+            ..Lookup::default()
+        };
         match &input.found {
-            None => Lookup::under(&input.paths, input.limits),
-            Some(found) => {
-                let mut lookup = Lookup {
-                    limits: input.limits,
-                    ..Lookup::default()
-                };
-                lookup.add(found.clone());
-                lookup
-            }
+            None => lookup.look_under(&input.paths),
+            Some(found) => lookup.add(found.clone()),
         }
+        lookup
+    }
+
+    fn look_under(&mut self, paths: &[PathBuf]) {
+        let logs = paths.iter().filter(|path| !store::is_store(path));
+        let logs: Vec<PathBuf> = logs.cloned().collect();
+        self.add(source::discover_within(&logs, self.limits));
+    }
+
+    /// The name that the report gives a source.
+    fn name(&self, source: &Source) -> String {
+        let Some(own) = &self.pseudonyms else {
+            return source.name();
+        };
+        let hide = |text: &str| own.hide(Holds::Path, text);
+        source::shown(
+            &hide(&source.path),
+            source.member.as_deref().map(hide).as_deref(),
+        )
     }
 
     fn add(&mut self, found: Vec<Source>) {
         for source in found {
             let index = self.found.len();
-            self.by_name.entry(source.name()).or_default().push(index);
+            self.by_name
+                .entry(self.name(&source))
+                .or_default()
+                .push(index);
             self.paths.insert(source.path.clone());
             self.found.push(source);
         }

@@ -13,8 +13,9 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::load::{Loaded, Options};
 use super::options::usage;
-use crate::cli::{HiddenToo, PrivacyArgs};
+use crate::cli::{HiddenToo, Kept, PrivacyArgs};
 use crate::pseudonyms::{Also, Holds, LEAST_KEY, Marking, Pseudonyms};
+use crate::report::case::{Case, CaseFile};
 use crate::report::csv;
 use crate::tables::build::{SourceRow, Wanted};
 use crate::tables::hide;
@@ -48,6 +49,7 @@ impl Privacy {
         let also = Also {
             domains: args.pseudonymise_also.contains(&HiddenToo::Domains),
             networks: args.pseudonymise_also.contains(&HiddenToo::Networks),
+            roles: !args.pseudonymise_keep.contains(&Kept::Roles),
         };
         let map = args.pseudonym_map.clone();
         if let Some(path) = map.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
@@ -107,6 +109,32 @@ impl Options {
         match (&self.privacy, Entity::new(key)) {
             (Some(privacy), Ok(entity)) => key_of(&hidden(&entity, &privacy.pseudonyms)).to_owned(),
             _ => self.shown(Holds::Text, key),
+        }
+    }
+
+    /// A case as it is shown: who asks and who examines stand there by name, with no address; the rest is free text.
+    pub fn shown_case(&self, case: CaseFile) -> CaseFile {
+        let Case {
+            reference,
+            purpose,
+            requester,
+            examiner,
+            authority,
+            handling,
+        } = case.header;
+        let text = |text: String| self.shown(Holds::Text, &text);
+        let name = |name: String| self.shown(Holds::Term, &name);
+        CaseFile {
+            file: self.shown(Holds::Path, &case.file),
+            sha256: case.sha256,
+            header: Case {
+                reference: text(reference),
+                purpose: purpose.map(text),
+                requester: requester.map(name),
+                examiner: examiner.map(name),
+                authority: authority.map(text),
+                handling: handling.map(text),
+            },
         }
     }
 

@@ -76,6 +76,8 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
             "--pseudonymise-also",
             also.map(|(_, what)| what.to_owned()).collect(),
         );
+        let kept = (!privacy.pseudonyms.marking().also.roles).then(|| "roles".to_owned());
+        add("--pseudonymise-keep", kept.into_iter().collect());
     }
     words.extend(args.evidence.then(|| "--evidence".to_owned()));
     let paths = paths(input);
@@ -162,8 +164,8 @@ pub(super) fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
         said.push(format!(
             "Persons have pseudonyms ({marking}): local parts of addresses, user names, client names and addresses, \
              Message-IDs and what messages say were replaced by an HMAC-SHA-256 of them, after everything was joined and \
-             counted. The same pseudonym is the same person in every report with this key check. Roles such as \
-             postmaster stay."
+             counted. The same pseudonym is the same person in every report with this key check.{}",
+            if marking.also.roles { "" } else { " Roles such as postmaster stay." }
         ));
     }
     if loaded.parts > 1 {

@@ -113,7 +113,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
         false => Evidence::new(),
     };
     let after = match case {
-        Some(case) => hash_again(&mut report, case, &loaded, &input),
+        Some(case) => hash_again(&mut report, input.shown_case(case), &loaded, &input),
         None => Vec::new(),
     };
     let mut manifest = manifest(

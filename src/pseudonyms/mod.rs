@@ -21,7 +21,7 @@
 //! `alice` at two domains is two persons. A local part is replaced as a whole, with whatever address it carries in it
 //! (VERP, SRS, BATV).
 //!
-//! What stays is in [`nobody`]: roles (RFC 2142), the null sender, `localhost`, loopback. Free text is scanned by
+//! What stays is in [`nobody`]: roles (RFC 2142) unless [`Also::roles`] hides them, the null sender, `localhost`, loopback. Free text is scanned by
 //! [`text`] and [`literals`] for what has the form of an address or host, and for the [`names`] that columns of these
 //! logs hold. Nothing here knows tables: [`crate::tables::persons`] says what a column holds.
 
@@ -78,6 +78,9 @@ pub struct Also {
     pub domains: bool,
     /// Networks, and so whole IP addresses.
     pub networks: bool,
+    /// Mailboxes of roles, see [`nobody::ROLES`].
+    #[serde(default)]
+    pub roles: bool,
 }
 
 /// What tells that two texts have pseudonyms of one key: an HMAC of a constant, not a hash of the key.
@@ -98,7 +101,8 @@ impl std::fmt::Display for Marking {
             (false, true) => ", networks hidden",
             (true, true) => ", domains and networks hidden",
         };
-        write!(f, "key check {}{also}", self.check)
+        let roles = if self.also.roles { "" } else { ", roles kept" };
+        write!(f, "key check {}{also}{roles}", self.check)
     }
 }
 
@@ -244,7 +248,7 @@ impl Pseudonyms {
     /// Local part and domain with what stands between them.
     fn mailbox(&self, local: &str, at: &str, domain: &str) -> String {
         let shown = self.domain(domain);
-        if local.is_empty() || nobody::is_role(local) {
+        if local.is_empty() || self.keeps(local) {
             return format!("{local}{at}{shown}");
         }
         let original = format!("{}@{}", local.to_lowercase(), domain.to_lowercase());
@@ -252,11 +256,16 @@ impl Pseudonyms {
         self.noted("address", own, &original)
     }
 
+    /// Whether it is a role that stays.
+    fn keeps(&self, local: &str) -> bool {
+        !self.also.roles && nobody::is_role(local)
+    }
+
     fn user(&self, user: &str) -> String {
         if user.contains('@') {
             return self.address(user);
         }
-        if user.is_empty() || nobody::is_role(user) {
+        if user.is_empty() || self.keeps(user) {
             return user.to_owned();
         }
         let original = user.to_lowercase();

@@ -1,7 +1,7 @@
 //! What is nobody's: names that stay as they are.
 
 /// Mailboxes of roles: those of RFC 2142, and those that mail servers write and receive as themselves. They are read by
-/// whoever has the role, and an administrator has to see them.
+/// whoever has the role, so an administrator may want to see them; bare in free text they are words like others.
 pub const ROLES: &[&str] = &[
     "abuse",
     "daemon",

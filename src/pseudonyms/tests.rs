@@ -122,10 +122,30 @@ fn columns_have_their_forms() {
 }
 
 #[test]
+fn roles_stay_by_choice() {
+    let hiding = with(Also {
+        roles: true,
+        ..Also::default()
+    });
+    is(
+        &hiding.hide(Holds::Address, "postmaster@corp.example"),
+        "u_*@corp.example",
+    );
+    is(&hiding.hide(Holds::Address, ""), "");
+    let said = "no such user postmaster@corp.example: ask the postmaster";
+    is(
+        &hiding.hide(Holds::Text, said),
+        "no such user u_*@corp.example: ask the postmaster",
+    );
+    assert_eq!(with(Also::default()).hide(Holds::Text, said), said);
+}
+
+#[test]
 fn domains_and_networks_are_hidden_by_choice() {
     let own = with(Also {
         domains: true,
         networks: true,
+        ..Also::default()
     });
     for (holds, text, form) in [
         (Holds::Address, "alice@corp.example", "u_*@d-*.invalid"),

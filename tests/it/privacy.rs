@@ -48,6 +48,8 @@ impl Case {
         fs::create_dir_all(case.path("logs/wilhelmina")).unwrap();
         fs::write(case.path("logs/wilhelmina/198.51.100.77.log"), ODD).unwrap();
         fs::write(case.path("key"), KEY).unwrap();
+        let about = "reference = \"7 of wilhelmina@corp.example\"\nexaminer = \"Examiner X.\"\n";
+        fs::write(case.path("case.toml"), about).unwrap();
         fs::write(case.path("other"), b"another key, just as long as that").unwrap();
         case
     }
@@ -121,7 +123,6 @@ impl Persons {
             if let Some((local, domain)) = token.split_once('@')
                 && !local.is_empty()
                 && domain.contains('.')
-                && !nobody::is_role(local)
             {
                 self.addresses
                     .insert(token.trim_end_matches('.').to_owned());
@@ -271,9 +272,29 @@ fn nobody_is_in_a_report() {
     let case = Case::new();
     let persons = Persons::of(&case.path("logs")).finder();
     for kind in ["audit", "capacity"] {
-        let said = case.hidden(&["report", kind, "logs", "--out", kind]);
+        let more = ["--evidence", "--case", "case.toml"];
+        let said = case.hidden(&[&["report", kind, "logs", "--out", kind], &more[..]].concat());
         persons.nobody_in("what the report says", &said);
         let shown = folder(&case.path(kind));
+        let evidence = shown
+            .iter()
+            .filter(|(name, _)| name.starts_with("evidence/"));
+        assert!(
+            evidence.clone().any(|(_, text)| text.contains("u_")),
+            "{:?}",
+            shown.keys()
+        );
+        for (name, text) in evidence {
+            assert!(
+                !text.contains("not here") && !text.contains("not there"),
+                "{name}: {text}"
+            );
+        }
+        assert!(
+            shown["report.md"].contains("Examiner X."),
+            "{}",
+            shown["report.md"]
+        );
         for (name, text) in &shown {
             persons.nobody_in(&format!("{kind}/{name}"), text);
         }
@@ -565,6 +586,7 @@ fn windows_hide_what_memory_hides() {
     let args = PrivacyArgs {
         pseudonymise: Some(case.path("key")),
         pseudonymise_also: vec![HiddenToo::Networks],
+        pseudonymise_keep: Vec::new(),
         pseudonym_map: None,
     };
     let read = |memory: u64, threads: usize| {
