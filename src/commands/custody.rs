@@ -42,7 +42,7 @@ pub fn rehash(rows: &[SourceRow], input: &Options) -> (Rehashed, Vec<Option<Stri
             Again::Other(sha256) => {
                 said.sources += 1;
                 said.changed.push(format!(
-                    "{name}: changed while it was read: SHA-256 {} before, {sha256} after",
+                    "{name}: changed since it was read: SHA-256 {} as it was read, {sha256} after",
                     row.sha256.as_deref().unwrap_or_default()
                 ));
                 Some(sha256)
@@ -143,7 +143,7 @@ mod tests {
             (3, 2, 1)
         );
         assert!(
-            said.changed[0].contains("other: changed while it was read"),
+            said.changed[0].contains("other: changed since it was read"),
             "{said:?}"
         );
         assert!(

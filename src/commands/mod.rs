@@ -30,6 +30,7 @@ mod sources;
 pub mod spill;
 mod statement;
 mod stores;
+mod tables;
 pub mod timings;
 mod verify;
 mod windows;

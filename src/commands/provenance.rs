@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 
 use super::load::{Loaded, Options};
+use super::tables;
 use crate::cli::ReportArgs;
 use crate::pseudonyms::Holds;
 use crate::query::Query;
@@ -257,6 +258,7 @@ pub(super) fn manifest(
             .iter()
             .map(|source| hashes(source, input.zone))
             .collect(),
+        tables: tables::files(input),
         queries: library.collect(),
         templates: templates.hashes(&report.kind),
         files: Vec::new(),

@@ -102,7 +102,10 @@ pub fn wanted(queries: &[&Query], library: &Library) -> Wanted {
 
 /// What the evidence allows to say of a result.
 pub fn state(sources: &[SourceRow]) -> Done {
-    if sources.iter().all(|source| source.lines == 0) {
+    if sources
+        .iter()
+        .all(|source| source.lines == 0 || source.format.is_none())
+    {
         Done::Empty
     } else if sources.iter().any(SourceRow::leaves_gaps) {
         Done::Incomplete

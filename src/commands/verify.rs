@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 
 use super::proof::{self, Now};
-use super::{Done, rebuild};
+use super::{Done, rebuild, tables};
 use crate::cli::VerifyArgs;
 use crate::report::escape::visible;
 use crate::report::folder::MANIFEST;
@@ -73,6 +73,7 @@ pub fn run(args: &VerifyArgs) -> Result<Done> {
     if let Some(manifest) = files(folder, &mut said)? {
         let now = pool.install(|| proof::locate(&manifest, &args.paths));
         sources(&manifest, &now, &mut said)?;
+        tables::check(&manifest.tables, &args.paths, &mut said)?;
         if args.rebuild {
             rebuild::run(args, &manifest, &now, &mut said)?;
         }

@@ -39,6 +39,9 @@ pub struct Manifest {
     pub case: Option<CaseFile>,
     /// Every source, in the order read.
     pub sources: Vec<SourceHash>,
+    /// Every file of the tables that were read, as `mtaudit convert` wrote them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableFile>,
     /// Every query that ran.
     pub queries: Vec<FileHash>,
     /// Every template file that was used; see `Templates::hashes`.
@@ -66,6 +69,18 @@ pub struct ParameterUsed {
     pub value: String,
     /// Set by the user.
     pub changed: bool,
+}
+
+/// A file of a folder of tables.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableFile {
+    /// The folder, as given.
+    pub folder: String,
+    /// The file in it.
+    pub name: String,
+    /// Hexadecimal SHA-256; nothing when it could not be read again.
+    pub sha256: Option<String>,
 }
 
 /// A source as it lay on disk and as it was read.

@@ -678,6 +678,7 @@ pub fn manifest() -> Manifest {
             decoded_sha256: Some("00".into()),
             ..SourceHash::default()
         }],
+        tables: Vec::new(),
         queries: vec![FileHash {
             name: "capacity/overview".into(),
             sha256: "00".into(),

@@ -319,6 +319,14 @@ impl Store {
         &self.dir
     }
 
+    /// Names of its files in the folder: the index, and the rows, sorted.
+    pub fn files(&self) -> Vec<String> {
+        let rows = self.entries().map(|entry| entry.path.clone());
+        let mut names: Vec<String> = rows.chain([INDEX.to_owned()]).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Number of conversions.
     pub fn parts(&self) -> usize {
         self.index.parts.len()
