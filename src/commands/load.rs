@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
 use rayon::ThreadPool;
 
+use super::overlap::Overlaps;
 use super::privacy::{self, Privacy};
 use super::progress::Progress;
 use super::readers::{Ranked, Readers, files, in_order};
@@ -249,7 +250,7 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
         }
     }
     progress.finish();
-    finish_all(&jobs, read, options, known, strings, &overlaps.beside)
+    finish_all(&jobs, read, options, known, strings, &overlaps)
 }
 
 /// What is known of each source after reading, in their order.
@@ -306,7 +307,7 @@ fn finish_all(
     options: &Options,
     known: &Known,
     strings: Strings,
-    beside: &[Option<String>],
+    overlaps: &Overlaps,
 ) -> Result<Loaded> {
     let bytes = Some(decoded(&read));
     let (whole, mut sources) = options
@@ -317,7 +318,8 @@ fn finish_all(
         .timings
         .with_bytes("correlate", correlate, |_| bytes);
     describe(jobs, &mut sources, &mut rows, &strings, known);
-    sources::doubt_beside(&mut sources, beside);
+    sources::doubt_beside(&mut sources, &overlaps.beside);
+    sources::mark_extracts(&mut sources, &overlaps.extract);
     let mut local_domains: Vec<String> = rows
         .local_domains
         .iter()
@@ -571,6 +573,9 @@ impl Lines<'_> {
         };
         let (format, parsed) = formats::parse(&header);
         let format = format.map(|format| format.name());
+        if format.is_some() && !formats::is_alert(header.text) {
+            self.counter.routine();
+        }
         if left_out {
             self.counter.repeated(number, &header, format);
             return;

@@ -37,6 +37,8 @@ pub struct Overlaps {
     pub skips: Vec<Option<Skip>>,
     /// Where what is left lies beside lines of another source, whose name this is.
     pub beside: Vec<Option<String>>,
+    /// It holds little of what a fuller source has in that time, and hardly anything else.
+    pub extract: Vec<bool>,
 }
 
 /// What is left out of each source. Of the sources that may lose lines one has to fit in `memory`, bytes.
@@ -47,6 +49,7 @@ pub fn overlaps(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result
     let mut found = Overlaps {
         skips: vec![None; jobs.len()],
         beside: vec![None; jobs.len()],
+        extract: vec![false; jobs.len()],
     };
     let all: Vec<Option<Span>> = (0..).zip(tallies).map(|(at, t)| Span::of(at, *t)).collect();
     let seeds = (RandomState::new(), RandomState::new());
@@ -68,6 +71,13 @@ pub fn overlaps(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result
             let left = |other: &&usize| lies_beside(&all, rank, **other, skip.len() as u64);
             let other = fuller.iter().find(left);
             found.beside[rank] = other.map(|other| jobs[*other].source.name());
+            let of = fuller
+                .iter()
+                .filter_map(|other| Some((other, overlap(&all, rank, *other)?)));
+            let fullest =
+                of.map(|(other, both)| all[*other].as_ref().map_or(0, |span| span.lines(both)));
+            found.extract[rank] =
+                skip.len() as u64 * 2 > lines && lines * PART <= fullest.max().unwrap_or(0);
             if skip.len() >= LEAST {
                 found.skips[rank] = Some(skip);
             }
@@ -86,6 +96,9 @@ fn lies_beside(all: &[Option<Span<'_>>], rank: usize, other: usize, skipped: u64
     let within = all[rank].as_ref().map_or(0, |span| span.lines(both));
     within > skipped + within / 20 + 2
 }
+
+/// An extract has at most one of so many lines of what it is from.
+const PART: u64 = 5;
 
 /// Bytes of memory for the hash of a line.
 const LINE: u64 = 64;

@@ -255,6 +255,13 @@ impl Job {
     }
 }
 
+/// Those that hold little of what another one has are extracts.
+pub fn mark_extracts(sources: &mut [SourceRow], extract: &[bool]) {
+    for (row, extract) in sources.iter_mut().zip(extract) {
+        row.extract |= extract;
+    }
+}
+
 /// Sources are read one after the other: where two of a host hold different lines of one time, they are not joined in the
 /// order of their times.
 pub fn doubt_beside(sources: &mut [SourceRow], beside: &[Option<String>]) {
@@ -369,6 +376,7 @@ pub fn describe(
         row.year = row.first_ts.map(|ts| i64::from(zone::year(job.zone, ts)));
         row.hosts = hosts(counts, strings);
         row.repeated = counts.repeated;
+        row.extract = !counts.formats.is_empty() && counts.routine == 0;
         row.contradictions = said(&doubts(job, counts));
         let method = job
             .proof

@@ -16,7 +16,7 @@ use super::lanes::{Lane, Piece, earliest, lanes};
 use super::load::{BLOCK, Loaded, Options, Reading, parse, parse_but, tell_duplicate};
 use super::overlap::{self, Overlaps, Skip};
 use super::progress::Progress;
-use super::sources::{Job, Known, Seen, describe, doubt_beside, in_their_years};
+use super::sources::{Job, Known, Seen, describe, doubt_beside, in_their_years, mark_extracts};
 use super::spill::{Files, Spill, names_shown};
 use crate::correlate::Part;
 use crate::correlate::coverage::{Counts, Tally};
@@ -94,6 +94,7 @@ pub fn read_all(
         known,
         twice: &twice,
         beside: &overlaps.beside,
+        extract: &overlaps.extract,
     };
     let end = || conclude(&told, options, spill, state, outcomes);
     options.timings.of("conclude", || pool.install(end))
@@ -426,6 +427,7 @@ struct Told<'a> {
     known: &'a Known,
     twice: &'a [Twice],
     beside: &'a [Option<String>],
+    extract: &'a [bool],
 }
 
 /// The last window, and what can be said of all.
@@ -458,6 +460,7 @@ fn conclude(
     local.meet(&rows, &strings);
     describe(jobs, &mut sources, &mut rows, &strings, told.known);
     doubt_beside(&mut sources, told.beside);
+    mark_extracts(&mut sources, told.extract);
     let tables = build::tables(rows, &sources, &strings, options.zone, spill.wanted())
         .context("cannot build the tables")?;
     let local_domains = names_shown(&local, options);

@@ -29,6 +29,8 @@ pub struct Counts {
     pub dated: Dated,
     /// Lines that another source has as well.
     pub repeated: u64,
+    /// Lines of a mail server that are neither warnings nor errors.
+    pub routine: u64,
 }
 
 impl Default for Counts {
@@ -45,6 +47,7 @@ impl Default for Counts {
             hosts: Vec::new(),
             dated: Dated::default(),
             repeated: 0,
+            routine: 0,
         }
     }
 }
@@ -165,6 +168,11 @@ impl<'a> Counter<'a> {
     /// A line whose ID holds this time, seconds since 1970.
     pub fn dated(&mut self, line: u64, ts: i64, id: i64, surely: bool) {
         self.counts.dated.count(line, ts, id, surely);
+    }
+
+    /// The line is of a mail server, and neither a warning nor an error.
+    pub fn routine(&mut self) {
+        self.counts.routine += 1;
     }
 
     /// A line of which only the header is of interest.
@@ -334,6 +342,7 @@ impl Counts {
         self.last_ts = self.last_ts.max(next.last_ts);
         self.dated.append(next.dated);
         self.repeated += next.repeated;
+        self.routine += next.routine;
         for (format, lines) in next.formats {
             add_format(&mut self.formats, format, lines);
         }

@@ -54,6 +54,9 @@ pub struct SourceRow {
     pub duplicate_of: Option<i64>,
     /// Lines that another source has as well: not counted again.
     pub repeated: u64,
+    /// It holds a part of what the host's log says: what it lacks is not missing.
+    #[serde(default)]
+    pub extract: bool,
     pub problem: Option<String>,
     /// The problem leaves the evidence incomplete.
     pub incomplete: bool,
@@ -507,6 +510,7 @@ fn sources_table(
         .text("utc_offset", |s| s.1.utc_offset.clone())
         .int("duplicate_of", |s| s.1.duplicate_of)
         .number("repeated", |s| s.1.repeated as i64)
+        .flag("extract", |s| Some(s.1.extract))
         .text("problem", |s| s.1.problem.clone())
         .place(|s| Place {
             source: s.0,

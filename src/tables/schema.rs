@@ -128,6 +128,7 @@ pub const TABLES: &[Table] = &[
         utc_offset Text "offset or zone of its times",
         duplicate_of Int "source with the same decoded content",
         repeated Int "lines that another source has as well, not counted again",
+        extract Bool "it holds a part of what its host logs (warnings and errors, or few lines of a fuller source): its silence is none",
         problem Text "what is wrong with it",
     ),
     table!(

@@ -16,6 +16,7 @@ mod readme;
 mod same_bytes;
 mod sample;
 mod show;
+mod silence;
 mod stamp;
 mod store;
 mod support;
