@@ -5,10 +5,12 @@ use std::collections::{HashMap, HashSet};
 use chrono_tz::Tz;
 
 use super::overlap::TOUCHING;
+use super::rotation;
 use super::year::{self, Method, Proof};
 use crate::correlate::coverage::Counts;
 use crate::correlate::finish::Rows;
 use crate::correlate::rows::NO_TIME;
+use crate::correlate::steps;
 use crate::source::{self, Outcome, Problem, Source};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock};
@@ -409,6 +411,13 @@ pub fn describe(
             } else {
                 &Problem::NotMail
             }));
+        }
+    }
+    let first: Vec<Option<i64>> = sources.iter().map(|row| row.first_ts).collect();
+    let sound = steps::tell(&mut rows.tally.times, &rotation::borders(jobs, &first));
+    for (rank, reach) in sound {
+        if let Some(row) = sources.get_mut(rank as usize) {
+            row.sound = Some(reach);
         }
     }
     for (rank, lines) in foreign {

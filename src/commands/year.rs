@@ -10,6 +10,8 @@
 mod name;
 mod neighbours;
 
+pub(super) use neighbours::family;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};

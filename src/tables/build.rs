@@ -44,6 +44,9 @@ pub struct SourceRow {
     pub undecodable: u64,
     pub first_ts: Option<i64>,
     pub last_ts: Option<i64>,
+    /// The same without lines of a clock that was wrong for a time, where there are such.
+    #[serde(default)]
+    pub sound: Option<(i64, i64)>,
     pub year: Option<i64>,
     pub year_method: Option<String>,
     /// How far the year can be relied on: `certain`, `declared`, `likely`, `assumed`, `none`.
@@ -412,6 +415,7 @@ impl Build<'_> {
             .float("seconds", |s| {
                 s.2.to_ts.saturating_sub(s.2.from_ts) as f64 / 1e6
             })
+            .time("ahead_ts", |s| s.2.undoes.unwrap_or(NO_TIME))
             .flag("repeated", |s| Some(is_repeated(self.zone, s.2.to_ts)))
             .place(|s| s.0)
     }

@@ -96,3 +96,77 @@ fn an_extract_alone_is_judged_as_it_is() {
     let rows = super::support::rows(&engine, "SELECT extract FROM sources");
     assert_eq!(rows[0]["extract"], true);
 }
+
+/// Lines of a host from this second of a day on, so many seconds apart.
+fn ticking(day: &str, from: u32, step: u32, lines: u32) -> String {
+    let line = |n: u32| {
+        let at = from + n * step;
+        let (hour, minute, second) = (at / 3600, at / 60 % 60, at % 60);
+        format!(
+            "{day}T{hour:02}:{minute:02}:{second:02}+00:00 mx1 postfix/qmgr[{n}]: 4A1{n:06X}: removed\n"
+        )
+    };
+    (0..lines).map(line).collect()
+}
+
+fn clocks(dir: &Path) -> Vec<Row> {
+    let args = ["query", "clock", "-q", "--format", "json", "logs"];
+    serde_json::from_slice(&mtaudit(dir, &args).stdout).unwrap()
+}
+
+#[test]
+fn a_clock_that_is_set_between_two_files_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    fs::create_dir_all(&logs).unwrap();
+    // Back by an hour at one border; ahead by a day at the next one, and back in the middle of the last file.
+    fs::write(
+        logs.join("mail.log.2"),
+        ticking("2026-10-05", 36_000, 30, 240),
+    )
+    .unwrap();
+    fs::write(
+        logs.join("mail.log.1"),
+        ticking("2026-10-05", 39_600, 30, 240),
+    )
+    .unwrap();
+    let ahead = ticking("2026-10-06", 46_830, 400, 20) + &ticking("2026-10-05", 54_900, 30, 100);
+    fs::write(logs.join("mail.log"), ahead).unwrap();
+    let found = clocks(dir.path());
+    let told: Vec<(&str, &str, i64)> = found
+        .iter()
+        .map(|row| {
+            (
+                text(row, "kind"),
+                text(row, "path"),
+                row["seconds"].as_f64().unwrap() as i64,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("ahead and back", "logs/mail.log", 85_930),
+            ("back", "logs/mail.log.1", 3570),
+        ]
+    );
+    assert_eq!(text(&found[0], "ahead_from"), "2026-10-05T12:59:30+00:00");
+}
+
+#[test]
+fn a_wrong_clock_does_not_stretch_the_period() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    fs::create_dir_all(&logs).unwrap();
+    let log = ticking("2026-10-05", 36_000, 30, 240)
+        + &ticking("2038-01-19", 11_000, 70, 4)
+        + &ticking("2026-10-05", 43_500, 30, 240);
+    fs::write(logs.join("mail.log"), log).unwrap();
+    let args = ["report", "audit", "--out", "out", "logs"];
+    mtaudit(dir.path(), &args);
+    let page = fs::read_to_string(dir.path().join("out/report.md")).unwrap();
+    let told = "from 2026-10-05 10:00:00 +00:00 to 2026-10-05 14:04:30 +00:00 (without lines of a clock that was wrong for a time)";
+    assert!(page.contains(told), "{page}");
+    let found = clocks(dir.path());
+    assert_eq!(text(&found[0], "kind"), "ahead and back");
+}

@@ -59,7 +59,7 @@ fn first_day(known: &Known) -> Option<NaiveDate> {
 }
 
 /// `mail.log.2.gz` is number 2 of `mail.log`, and `mail.log` itself number 0.
-fn family(path: &str) -> Option<(String, u32)> {
+pub(in crate::commands) fn family(path: &str) -> Option<(String, u32)> {
     let mut name = path;
     for end in [".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z"] {
         name = name.strip_suffix(end).unwrap_or(name);
