@@ -241,7 +241,7 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
         drop(std::mem::take(&mut read));
         read = read_once(&jobs, options, &strings, &progress);
     }
-    let look = || overlap::overlaps(&jobs, &once(&read), options.memory);
+    let look = || overlap::overlaps(&jobs, &once(&read), &strings, options.memory);
     let overlaps = options.timings.of("overlaps", look)?;
     for (rank, skip) in overlaps.skips.iter().enumerate() {
         if let Some(skip) = skip {
@@ -318,8 +318,7 @@ fn finish_all(
         .timings
         .with_bytes("correlate", correlate, |_| bytes);
     describe(jobs, &mut sources, &mut rows, &strings, known);
-    sources::doubt_beside(&mut sources, &overlaps.beside);
-    sources::mark_extracts(&mut sources, &overlaps.extract);
+    sources::tell_overlaps(&mut sources, overlaps);
     let mut local_domains: Vec<String> = rows
         .local_domains
         .iter()

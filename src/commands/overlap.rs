@@ -17,15 +17,13 @@ use crate::correlate::activity::{BUCKET, HostTimes};
 use crate::correlate::coverage::{Counter, Tally};
 use crate::correlate::rows::NO_TIME;
 use crate::formats::instants::{From, instant};
-use crate::source;
+use crate::source::{self, Outcome, Problem};
 use crate::strings::{Strings, Sym};
 use crate::syslog::{self, Follower};
 
-/// Rotation may fall between two lines of one second, and lines of one second may be out of order.
+/// Rotation may fall between two lines of one second, and lines of one second may be out of order: so little is no overlap
+/// where lines cannot be compared.
 pub(super) const TOUCHING: i64 = 2_000_000;
-
-/// Fewer lines than this in two sources are no overlap: a server can write the same line twice in a second.
-const LEAST: usize = 2;
 
 /// Lines of a source that are left out, by their number, in order.
 pub type Skip = Vec<u64>;
@@ -39,51 +37,99 @@ pub struct Overlaps {
     pub beside: Vec<Option<String>>,
     /// It holds little of what a fuller source has in that time, and hardly anything else.
     pub extract: Vec<bool>,
+    /// It is a damaged copy: lines that the other one, whose name this is, does not have, and which are left out too.
+    pub damaged: Vec<Option<(u64, String)>>,
 }
 
-/// What is left out of each source. Of the sources that may lose lines one has to fit in `memory`, bytes.
+/// What is left out of each source. Of the sources that may lose lines one has to fit in `memory`, bytes. Hosts of the
+/// tallies are texts of `strings`.
 ///
 /// # Errors
 /// One does not.
-pub fn overlaps(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result<Overlaps> {
+pub fn overlaps(
+    jobs: &[Job],
+    tallies: &[Option<&Tally>],
+    strings: &Strings,
+    memory: u64,
+) -> Result<Overlaps> {
     let mut found = Overlaps {
         skips: vec![None; jobs.len()],
         beside: vec![None; jobs.len()],
         extract: vec![false; jobs.len()],
+        damaged: vec![None; jobs.len()],
     };
     let all: Vec<Option<Span>> = (0..).zip(tallies).map(|(at, t)| Span::of(at, *t)).collect();
     let seeds = (RandomState::new(), RandomState::new());
-    for group in groups(&all) {
+    for group in groups(&all, strings) {
         let order = in_order(group, &all);
         for (at, rank) in order.iter().copied().enumerate() {
-            let beside = |other: &&usize| overlap(&all, rank, **other).is_some();
-            let fuller: Vec<usize> = order[..at].iter().filter(beside).copied().collect();
+            let fuller = fuller(&all, rank, &order[..at]);
+            let Some(first) = fuller.first() else {
+                continue;
+            };
             let lines = tallies[rank].map_or(0, |tally| tally.lines());
-            if !fuller.is_empty() && lines.saturating_mul(LINE) > memory {
+            let own = fuller.iter().map(|fuller| fuller.own);
+            let own = own.fold((u64::MAX, 0), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+            let compared = lines.min(own.1.saturating_sub(own.0) + 1);
+            if compared.saturating_mul(LINE) > memory {
                 bail!(
                     "{}: overlaps {} in time, and is too large to be held against it line by line\n\
                      hint: raise --memory, or give apart what overlaps",
                     jobs[rank].source.name(),
-                    jobs[fuller[0]].source.name()
+                    jobs[first.rank].source.name()
                 );
             }
-            let skip = leave_out(jobs, rank, &fuller, &seeds);
-            let left = |other: &&usize| lies_beside(&all, rank, **other, skip.len() as u64);
+            let Left {
+                mut skip,
+                rest,
+                damaged,
+            } = leave_out(jobs, rank, own, &fuller, &seeds);
+            let left = |other: &&Fuller| lies_beside(&all, rank, other.rank, skip.len() as u64);
             let other = fuller.iter().find(left);
-            found.beside[rank] = other.map(|other| jobs[*other].source.name());
-            let of = fuller
-                .iter()
-                .filter_map(|other| Some((other, overlap(&all, rank, *other)?)));
-            let fullest =
-                of.map(|(other, both)| all[*other].as_ref().map_or(0, |span| span.lines(both)));
-            found.extract[rank] =
-                skip.len() as u64 * 2 > lines && lines * PART <= fullest.max().unwrap_or(0);
-            if skip.len() >= LEAST {
+            found.beside[rank] = other.map(|other| jobs[other.rank].source.name());
+            let fullest = fuller.iter().map(|other| {
+                all[other.rank]
+                    .as_ref()
+                    .map_or(0, |span| span.lines(other.both))
+            });
+            let same = skip.len() as u64;
+            found.extract[rank] = same * 2 > lines && lines * PART <= fullest.max().unwrap_or(0);
+            if damaged && !rest.is_empty() && rest.len() as u64 <= same / GARBLED + 2 {
+                found.beside[rank] = None;
+                found.damaged[rank] = Some((rest.len() as u64, jobs[first.rank].source.name()));
+                skip.extend(rest);
+                skip.sort_unstable();
+            }
+            if !skip.is_empty() {
                 found.skips[rank] = Some(skip);
             }
         }
     }
     Ok(found)
+}
+
+/// A source that has more lines than another one in the time that both cover.
+struct Fuller {
+    rank: usize,
+    both: (i64, i64),
+    /// Its lines of that time are among these.
+    lines: (u64, u64),
+    /// And those of the other one among these.
+    own: (u64, u64),
+}
+
+fn fuller(all: &[Option<Span<'_>>], rank: usize, before: &[usize]) -> Vec<Fuller> {
+    let among = |rank: usize, both| all[rank].as_ref().map_or((1, 0), |span| span.among(both));
+    let fuller = before.iter().filter_map(|other| {
+        let both = overlap(all, rank, *other)?;
+        Some(Fuller {
+            rank: *other,
+            both,
+            lines: among(*other, both),
+            own: among(rank, both),
+        })
+    });
+    fuller.collect()
 }
 
 /// More than a few lines of a source are of the time of a fuller one, and are not in it.
@@ -99,6 +145,9 @@ fn lies_beside(all: &[Option<Span<'_>>], rank: usize, other: usize, skipped: u64
 
 /// An extract has at most one of so many lines of what it is from.
 const PART: u64 = 5;
+
+/// Of a damaged copy at most one of so many lines is garbled.
+const GARBLED: u64 = 4;
 
 /// Bytes of memory for the hash of a line.
 const LINE: u64 = 64;
@@ -129,6 +178,15 @@ impl<'a> Span<'a> {
         })
     }
 
+    /// Numbers of the first and the last of the lines from one time to another, to five minutes.
+    fn among(&self, (from, to): (i64, i64)) -> (u64, u64) {
+        let buckets = self.times.iter().flat_map(|times| &times.buckets);
+        let within = buckets.filter(|bucket| bucket.last_ts >= from && bucket.first_ts <= to);
+        within.fold((u64::MAX, 0), |(first, last), bucket| {
+            (first.min(bucket.first_line), last.max(bucket.last_line))
+        })
+    }
+
     /// Lines from one time to another, to five minutes.
     fn lines(&self, (from, to): (i64, i64)) -> u64 {
         let buckets = self.times.iter().flat_map(|times| &times.buckets);
@@ -137,11 +195,11 @@ impl<'a> Span<'a> {
     }
 }
 
-/// The time that two sources both cover, when that is more than a touch.
+/// The time that two sources both cover.
 fn overlap(all: &[Option<Span<'_>>], a: usize, b: usize) -> Option<(i64, i64)> {
     let (a, b) = (all[a].as_ref()?, all[b].as_ref()?);
     let (from, to) = (a.first.max(b.first), a.last.min(b.last));
-    (to - from > TOUCHING).then_some((from, to))
+    (to >= from).then_some((from, to))
 }
 
 /// Those first that have more lines than the others in the time that both cover.
@@ -176,11 +234,13 @@ fn in_order(mut group: Vec<usize>, all: &[Option<Span<'_>>]) -> Vec<usize> {
 }
 
 /// Sources of one host whose times overlap, two or more together.
-fn groups(all: &[Option<Span<'_>>]) -> Vec<Vec<usize>> {
-    let mut by_host: HashMap<Sym, Vec<usize>> = HashMap::new();
+fn groups(all: &[Option<Span<'_>>], strings: &Strings) -> Vec<Vec<usize>> {
+    let mut by_host: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
     for (rank, span) in all.iter().enumerate() {
         for host in span.iter().flat_map(|span| span.hosts) {
-            by_host.entry(*host).or_default().push(rank);
+            let name = strings.text(*host).unwrap_or_default();
+            let ranks = by_host.entry(short(name.as_bytes()).to_vec());
+            ranks.or_default().push(rank);
         }
     }
     let span = |rank: &usize| {
@@ -196,7 +256,7 @@ fn groups(all: &[Option<Span<'_>>]) -> Vec<Vec<usize>> {
         for rank in ranks {
             let (first, last) = span(&rank);
             match furthest {
-                Some((end, other)) if end - first > TOUCHING => {
+                Some((end, other)) if end >= first => {
                     together.join(other, rank);
                     furthest = Some((end, other)).max(Some((last, rank)));
                 }
@@ -235,24 +295,31 @@ impl Together {
     }
 }
 
-/// Lines of a source that fuller ones have as well.
+/// What comparing a source came to.
+struct Left {
+    /// Lines that fuller ones have as well.
+    skip: Skip,
+    /// The others of the same time.
+    rest: Skip,
+    /// The source was damaged: what is left may be garbled.
+    damaged: bool,
+}
+
+/// Lines of a source, among these, that fuller ones have as well.
 fn leave_out(
     jobs: &[Job],
     rank: usize,
-    fuller: &[usize],
+    among: (u64, u64),
+    fuller: &[Fuller],
     seeds: &(RandomState, RandomState),
-) -> Skip {
-    let mut skip = Vec::new();
-    if fuller.is_empty() {
-        return skip;
-    }
+) -> Left {
     let mut own = Lines::new();
-    each_line(&jobs[rank], seeds, &mut |_, hash| {
+    each_line(&jobs[rank], among, seeds, &mut |_, hash| {
         own.entry(hash).or_default();
     });
     for other in fuller {
         own.values_mut().for_each(|(times, _)| *times = 0);
-        each_line(&jobs[*other], seeds, &mut |_, hash| {
+        each_line(&jobs[other.rank], other.lines, seeds, &mut |_, hash| {
             if let Some((times, most)) = own.get_mut(&hash) {
                 *times += 1;
                 *most = (*most).max(*times);
@@ -260,29 +327,66 @@ fn leave_out(
         });
     }
     own.values_mut().for_each(|(times, _)| *times = 0);
-    each_line(&jobs[rank], seeds, &mut |number, hash| {
+    let (mut skip, mut rest) = (Skip::new(), Skip::new());
+    let outcome = each_line(&jobs[rank], among, seeds, &mut |number, hash| {
         let (times, elsewhere) = own.entry(hash).or_default();
         *times += 1;
         if *times <= *elsewhere {
             skip.push(number);
+        } else {
+            rest.push(number);
         }
     });
-    skip
+    Left {
+        skip,
+        rest,
+        damaged: matches!(outcome.problem, Some(Problem::Damaged { .. })),
+    }
 }
 
-/// Gives number and hash of each line that is not empty. The seeds are not known outside: a hostile log cannot make two
-/// lines one.
-fn each_line(job: &Job, seeds: &(RandomState, RandomState), give: &mut dyn FnMut(u64, u128)) {
+/// Gives number and hash of each line, of these, that is not empty. The same event has the same hash however it is
+/// written: journal or text, with the year or without, under the host's short name or the whole. The seeds are not known
+/// outside: a hostile log cannot make two lines one.
+fn each_line(
+    job: &Job,
+    among: (u64, u64),
+    seeds: &(RandomState, RandomState),
+    give: &mut dyn FnMut(u64, u128),
+) -> Outcome {
+    let mut follower = Follower::new(&job.clock);
     source::read(&job.source, BLOCK, &|_| (), &mut |block| {
-        let lines = block.bytes.split_inclusive(|byte| *byte == b'\n');
+        let mut cache = follower.start(&block.bytes);
+        let lines = block.bytes.split(|byte| *byte == b'\n');
         for (number, line) in (block.first_line..).zip(lines) {
+            let header = syslog::header(line, &job.clock, &mut cache);
             let line = line.trim_ascii_end();
-            if !line.is_empty() {
-                let hash = |seed: &RandomState| u128::from(seed.hash_one(line));
-                give(number, hash(&seeds.0) << 64 | hash(&seeds.1));
+            if line.is_empty() || !(among.0..=among.1).contains(&number) {
+                continue;
             }
+            let hash = |seed: &RandomState| {
+                u128::from(match &header {
+                    Some(header) => seed.hash_one((
+                        header.ts.div_euclid(1_000_000),
+                        short(header.host),
+                        header.program,
+                        header.pid,
+                        header.text.trim_ascii_end(),
+                    )),
+                    None => seed.hash_one(line),
+                })
+            };
+            give(number, hash(&seeds.0) << 64 | hash(&seeds.1));
         }
-    });
+    })
+}
+
+/// A host's name without its domain.
+fn short(host: &[u8]) -> &[u8] {
+    let is_address = host
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let end = memchr::memchr(b'.', host).filter(|end| *end > 0 && !is_address);
+    &host[..end.unwrap_or(host.len())]
 }
 
 /// When the lines of a source are, without what they say.
@@ -313,7 +417,7 @@ mod tests {
     #[test]
     fn what_overlaps_is_looked_at_together() {
         let strings = Strings::default();
-        let host = |host: u8| [strings.intern(&[host])];
+        let host = |host: u8| [strings.intern(&[b'a' + host])];
         let (one, two) = (host(1), host(2));
         let span = |hosts, first: i64, last: i64| {
             Some(Span {
@@ -332,7 +436,7 @@ mod tests {
             span(&one, 290, 400),
             None,
         ];
-        let mut found = groups(&all);
+        let mut found = groups(&all, &strings);
         found.sort();
         assert_eq!(found, [vec![1, 2], vec![4, 5]]);
     }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use chrono_tz::Tz;
 
-use super::overlap::TOUCHING;
+use super::load::BLOCK;
+use super::overlap::{Overlaps, TOUCHING};
 use super::rotation;
 use super::year::{self, Method, Proof};
 use crate::correlate::coverage::Counts;
@@ -13,7 +14,7 @@ use crate::correlate::rows::NO_TIME;
 use crate::correlate::steps;
 use crate::source::{self, Outcome, Problem, Source};
 use crate::strings::Strings;
-use crate::syslog::{self, Cache, Clock};
+use crate::syslog::{self, Cache, Clock, Follower};
 use crate::tables::build::SourceRow;
 use crate::tables::zone;
 
@@ -149,15 +150,33 @@ pub fn jobs(found: Vec<Source>, zone: Tz, year: Option<i32>) -> Vec<Job> {
     in_order(jobs)
 }
 
-fn in_order(mut jobs: Vec<Job>) -> Vec<Job> {
-    jobs.sort_by(|a, b| {
+fn in_order(jobs: Vec<Job>) -> Vec<Job> {
+    let mut begins: HashMap<(&[u8], i64), u32> = HashMap::new();
+    for job in &jobs {
+        if let Some(first) = job.first_ts {
+            *begins.entry((&job.host, first)).or_default() += 1;
+        }
+    }
+    // Shards of a host that begin together: the one that ends first comes first. Only these are read for it.
+    let together = |job: &Job| {
+        let begin = job.first_ts.map(|first| (&job.host[..], first));
+        begin.is_some_and(|begin| begins[&begin] > 1)
+    };
+    let last: Vec<i64> = jobs
+        .iter()
+        .map(|job| if together(job) { job.last() } else { 0 })
+        .collect();
+    let mut jobs: Vec<(i64, Job)> = last.into_iter().zip(jobs).collect();
+    jobs.sort_by(|(a_last, a), (b_last, b)| {
         let key = |job: &Job| (job.first_ts.is_none(), job.first_ts);
         key(a)
             .cmp(&key(b))
+            .then_with(|| a.host.cmp(&b.host))
+            .then(a_last.cmp(b_last))
             .then_with(|| a.source.path.cmp(&b.source.path))
             .then_with(|| a.source.number().cmp(&b.source.number()))
     });
-    jobs
+    jobs.into_iter().map(|(_, job)| job).collect()
 }
 
 impl Job {
@@ -189,6 +208,15 @@ impl Job {
             first_ts,
             own_offset,
         }
+    }
+
+    /// The time of its last line, by reading it.
+    fn last(&self) -> i64 {
+        let mut follower = Follower::new(&self.clock);
+        source::read(&self.source, BLOCK, &|_| (), &mut |block| {
+            follower.start(&block.bytes);
+        });
+        follower.last()
     }
 
     /// It can be read, as far as is known.
@@ -257,24 +285,24 @@ impl Job {
     }
 }
 
-/// Those that hold little of what another one has are extracts.
-pub fn mark_extracts(sources: &mut [SourceRow], extract: &[bool]) {
-    for (row, extract) in sources.iter_mut().zip(extract) {
-        row.extract |= extract;
-    }
-}
-
-/// Sources are read one after the other: where two of a host hold different lines of one time, they are not joined in the
-/// order of their times.
-pub fn doubt_beside(sources: &mut [SourceRow], beside: &[Option<String>]) {
-    for (row, other) in sources.iter_mut().zip(beside) {
-        if let Some(other) = other {
-            let text = format!(
-                "it holds other lines of the same host and time than {other}: what belongs together may be counted apart"
-            );
-            let known = row.contradictions.take().into_iter();
-            row.contradictions = Some(known.chain([text]).collect::<Vec<_>>().join("; "));
-        }
+/// What overlaps come to. Sources are read one after the other: where two of a host hold different lines of one time, they
+/// are not joined in the order of their times.
+pub fn tell_overlaps(sources: &mut [SourceRow], overlaps: &Overlaps) {
+    for (rank, row) in sources.iter_mut().enumerate() {
+        row.extract |= overlaps.extract[rank];
+        let beside = overlaps.beside[rank].as_ref().map(|other| format!(
+            "it holds other lines of the same host and time than {other}: what belongs together may be counted apart"
+        ));
+        let damaged = overlaps.damaged[rank].as_ref().map(|(lines, other)| format!(
+            "it is a damaged copy of {other}: {lines} lines that this does not have, garbled or lost there, are not counted"
+        ));
+        let known = row.contradictions.take();
+        row.contradictions = said(
+            &[known, beside, damaged]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>(),
+        );
     }
 }
 

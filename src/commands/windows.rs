@@ -16,7 +16,7 @@ use super::lanes::{Lane, Piece, earliest, lanes};
 use super::load::{BLOCK, Loaded, Options, Reading, parse, parse_but, tell_duplicate};
 use super::overlap::{self, Overlaps, Skip};
 use super::progress::Progress;
-use super::sources::{Job, Known, Seen, describe, doubt_beside, in_their_years, mark_extracts};
+use super::sources::{Job, Known, Seen, describe, in_their_years, tell_overlaps};
 use super::spill::{Files, Spill, names_shown};
 use crate::correlate::Part;
 use crate::correlate::coverage::{Counts, Tally};
@@ -64,7 +64,8 @@ pub fn read_all(
         twice,
         overlaps,
     } = options.timings.of("look", look)?;
-    let (jobs, skips) = (Arc::new(jobs), Arc::new(overlaps.skips));
+    let skips = Arc::new(overlaps.skips.clone());
+    let jobs = Arc::new(jobs);
     let bytes = jobs.iter().map(|job| job.source.bytes).sum();
     let progress = Arc::new(Progress::new(bytes, options.quiet));
     let window = (options.memory / SHARE).max(LEAST);
@@ -93,8 +94,7 @@ pub fn read_all(
         jobs: &jobs,
         known,
         twice: &twice,
-        beside: &overlaps.beside,
-        extract: &overlaps.extract,
+        overlaps: &overlaps,
     };
     let end = || conclude(&told, options, spill, state, outcomes);
     options.timings.of("conclude", || pool.install(end))
@@ -163,7 +163,7 @@ impl Looked {
             tallies = look(&jobs, &hashes, &strings);
         }
         let told: Vec<Option<&Tally>> = tallies.iter().map(Option::as_ref).collect();
-        let overlaps = overlap::overlaps(&jobs, &told, (memory / 4).max(SMALL))?;
+        let overlaps = overlap::overlaps(&jobs, &told, &strings, (memory / 4).max(SMALL))?;
         Ok(Looked {
             jobs,
             twice: hashes,
@@ -426,8 +426,7 @@ struct Told<'a> {
     jobs: &'a [Job],
     known: &'a Known,
     twice: &'a [Twice],
-    beside: &'a [Option<String>],
-    extract: &'a [bool],
+    overlaps: &'a Overlaps,
 }
 
 /// The last window, and what can be said of all.
@@ -459,8 +458,7 @@ fn conclude(
     let mut rows = finish(part, &strings, &local);
     local.meet(&rows, &strings);
     describe(jobs, &mut sources, &mut rows, &strings, told.known);
-    doubt_beside(&mut sources, told.beside);
-    mark_extracts(&mut sources, told.extract);
+    tell_overlaps(&mut sources, told.overlaps);
     let tables = build::tables(rows, &sources, &strings, options.zone, spill.wanted())
         .context("cannot build the tables")?;
     let local_domains = names_shown(&local, options);
