@@ -570,6 +570,9 @@ impl Lines<'_> {
             }
             return;
         };
+        if self.cache.is_skipped() {
+            self.counter.skipped(number);
+        }
         let (format, parsed) = formats::parse(&header);
         let format = format.map(|format| format.name());
         if format.is_some() && !formats::is_alert(header.text) {

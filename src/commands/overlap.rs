@@ -180,6 +180,8 @@ impl<'a> Span<'a> {
 
     /// Numbers of the first and the last of the lines from one time to another, to five minutes.
     fn among(&self, (from, to): (i64, i64)) -> (u64, u64) {
+        // The same event may be written to the second here, and with its fraction there.
+        let (from, to) = (from.saturating_sub(TOUCHING), to.saturating_add(TOUCHING));
         let buckets = self.times.iter().flat_map(|times| &times.buckets);
         let within = buckets.filter(|bucket| bucket.last_ts >= from && bucket.first_ts <= to);
         within.fold((u64::MAX, 0), |(first, last), bucket| {
@@ -195,11 +197,11 @@ impl<'a> Span<'a> {
     }
 }
 
-/// The time that two sources both cover.
+/// The time that two sources both cover, when that is more than a touch.
 fn overlap(all: &[Option<Span<'_>>], a: usize, b: usize) -> Option<(i64, i64)> {
     let (a, b) = (all[a].as_ref()?, all[b].as_ref()?);
     let (from, to) = (a.first.max(b.first), a.last.min(b.last));
-    (to >= from).then_some((from, to))
+    (to - from > TOUCHING).then_some((from, to))
 }
 
 /// Those first that have more lines than the others in the time that both cover.
@@ -256,7 +258,7 @@ fn groups(all: &[Option<Span<'_>>], strings: &Strings) -> Vec<Vec<usize>> {
         for rank in ranks {
             let (first, last) = span(&rank);
             match furthest {
-                Some((end, other)) if end >= first => {
+                Some((end, other)) if end - first > TOUCHING => {
                     together.join(other, rank);
                     furthest = Some((end, other)).max(Some((last, rank)));
                 }

@@ -480,6 +480,13 @@ fn doubts(job: &Job, counts: &Counts) -> Vec<String> {
             doubts.push(format!("its last line is of {last}, and {what} {written}"));
         }
     }
+    let (skipped, line) = counts.skipped;
+    if skipped > 0 {
+        doubts.push(format!(
+            "{skipped} of its lines, line {line} the first, are of local times that were skipped when the clock was put \
+             forward, read as if it had not been: is --timezone right?"
+        ));
+    }
     if !job.own_offset {
         let twice = zone::put_back(job.zone, counts.first_ts, counts.last_ts);
         doubts.extend(twice.into_iter().map(|ts| {
