@@ -1,12 +1,12 @@
 -- title    = "Clocks that stepped"
 -- question = "Did the clock of a host go back, or run ahead and come back?"
 -- tables   = ["clock_steps", "activity", "sources"]
--- limits   = "Within one source, each line is held against the line of its host before it, and each step back against the steps next to it that are as long as the threshold. A step ahead alone cannot be told from silence, see `evidence/gaps`. A clock that is wrong all the time does not step: see `evidence/clock_hosts`."
+-- limits   = "Each line is held against the line of its host before it in its source, and the first of a file against the last of the one that it follows by its name (numbers or dates of rotation). A step ahead alone cannot be told from silence, see `evidence/gaps`. A pause that was as long as a later step back looks like a step ahead too. A clock that is wrong all the time does not step: see `evidence/clock_hosts`."
 -- controls = ["ISO/IEC 27001 A.8.17", "NIST SP 800-53 AU-8", "PCI DSS 10.6"]
 -- rows     = 20
 -- columns  = [
 --   { name = "host", kind = "text", about = "host of the lines" },
---   { name = "kind", kind = "text", about = "back: time went back and went on from there; ahead and back: it jumped ahead before, by about as much; late lines: it came ahead again after a few lines, by about as much; repeated hour: the clocks were set back for the winter, and time went back by less than the half hour from which the second hour is told" },
+--   { name = "kind", kind = "text", about = "back: time went back and went on from there; ahead and back: it jumped ahead before, at most a week by its own time, by as much but for a fifth, whatever pauses lie between; late lines: it came ahead again after a few lines, by about as much; repeated hour: the clocks were set back for the winter, and time went back by less than the half hour from which the second hour is told" },
 --   { name = "from_ts", kind = "time", about = "line before the step" },
 --   { name = "to_ts", kind = "time", about = "line after it" },
 --   { name = "seconds", kind = "seconds", about = "by how much time went back" },
@@ -31,7 +31,7 @@
 -- default = 0.2
 -- unit    = "share"
 -- source  = "mtaudit"
--- about   = "by how much a step ahead may differ from the step back that it belongs to"
+-- about   = "by how much the step ahead after late lines may differ from the step back before them"
 --
 -- [params.late_lines]
 -- default = 20
@@ -43,7 +43,7 @@
 -- severity   = "medium"
 -- when       = "kind = 'ahead and back'"
 -- sentence   = "The clock of {host} was wrong for a time: it jumped ahead after {ahead_from}, and at {from_ts} it went back to {to_ts} ({seconds}). Times in between are later than they should be."
--- thresholds = ["back_seconds", "alike"]
+-- thresholds = ["back_seconds"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, from_ts, to_ts, source, line FROM clock_steps WHERE seconds < 0"
 -- keys       = ["host", "from_ts", "to_ts"]
@@ -66,14 +66,12 @@
 -- evidence   = "SELECT COALESCE(host, '') AS host, from_ts, to_ts, source, line FROM clock_steps WHERE seconds < 0"
 -- keys       = ["host", "from_ts", "to_ts"]
 WITH steps AS (
-    SELECT COALESCE(host, '') AS host, source, line, from_ts, to_ts, seconds, repeated
+    SELECT COALESCE(host, '') AS host, source, line, from_ts, to_ts, seconds, ahead_ts, repeated
     FROM clock_steps
     CROSS JOIN params
     WHERE seconds >= back_seconds OR seconds <= -back_seconds
 ), sides AS (
-    SELECT host, source, line, from_ts, to_ts, seconds, repeated,
-           LAG(seconds) OVER (PARTITION BY host, source ORDER BY line) AS before_seconds,
-           LAG(from_ts) OVER (PARTITION BY host, source ORDER BY line) AS before_from,
+    SELECT host, source, line, from_ts, to_ts, seconds, ahead_ts, repeated,
            LEAD(seconds) OVER (PARTITION BY host, source ORDER BY line) AS after_seconds,
            LEAD(line) OVER (PARTITION BY host, source ORDER BY line) AS after_line
     FROM steps
@@ -88,13 +86,12 @@ WITH steps AS (
     GROUP BY COALESCE(host, '')
 ), kinds AS (
     SELECT sides.host AS host, sides.source AS source, sides.line AS line, sides.from_ts AS from_ts, sides.to_ts AS to_ts,
-           -sides.seconds AS seconds, sides.before_from AS before_from,
+           -sides.seconds AS seconds, sides.ahead_ts AS ahead_ts,
            CASE WHEN sides.repeated AND COALESCE(sources.utc_offset, '') <> 'in the lines' THEN 'repeated hour'
                 WHEN sides.after_line - sides.line <= params.late_lines
                      AND sides.after_seconds >= -sides.seconds * (1 - params.alike)
                      AND sides.after_seconds <= -sides.seconds * (1 + params.alike) THEN 'late lines'
-                WHEN sides.before_seconds >= -sides.seconds * (1 - params.alike)
-                     AND sides.before_seconds <= -sides.seconds * (1 + params.alike) THEN 'ahead and back'
+                WHEN sides.ahead_ts IS NOT NULL THEN 'ahead and back'
                 ELSE 'back' END AS kind
     FROM sides
     LEFT JOIN sources ON sides.source = sources.source
@@ -106,7 +103,7 @@ SELECT kinds.host AS host,
        kinds.from_ts AS from_ts,
        kinds.to_ts AS to_ts,
        kinds.seconds AS seconds,
-       CASE WHEN kinds.kind = 'ahead and back' THEN kinds.before_from END AS ahead_from,
+       CASE WHEN kinds.kind = 'ahead and back' THEN kinds.ahead_ts END AS ahead_from,
        backs.steps AS steps,
        written.lines AS lines,
        sources.path AS path,

@@ -1,7 +1,7 @@
 -- title    = "Times without a line"
 -- question = "Is anything missing from the logs?"
--- tables   = ["activity"]
--- limits   = "Silence can mean that nothing happened, that the server stood still, or that lines are missing: the logs alone cannot tell which. Every line with a time counts, whatever it says, in files that hold mail. What lies before the first and after the last line is seen only when a period is asked for (--month, --since, --until), and a host without any line in it not at all. Pauses are taken between stretches of five minutes with lines. For each host, its longest silence is listed even when it is short."
+-- tables   = ["activity", "sources"]
+-- limits   = "Silence can mean that nothing happened, that the server stood still, or that lines are missing: the logs alone cannot tell which. Every line with a time counts, whatever it says, in files that hold mail. What lies before the first and after the last line is seen only when a period is asked for (--month, --since, --until), and a host without any line in it not at all. Pauses are taken between stretches of five minutes with lines. For each host, its longest silence is listed even when it is short. Extracts (`mail.warn`, `mail.err`; see `sources.extract`) break no silence of a host that has other logs. Where a host's log is cut by program, or sent to two places whole, a part that is missing in one of them is not seen here."
 -- controls = ["ISO/IEC 27001 A.8.15", "ISO/IEC 27001 A.5.28", "NIST SP 800-53 AU-9", "PCI DSS 10.3"]
 -- rows     = 20
 -- columns  = [
@@ -18,6 +18,7 @@
 --   { name = "day_missing", kind = "flag", about = "a whole day is without a line, though others of that weekday, or nearly all days, have lines; at the edges of the period: 24 hours" },
 --   { name = "active_days", kind = "count", about = "days with lines from the host" },
 --   { name = "gaps", kind = "count", about = "silences of the host that are longer than the threshold" },
+--   { name = "aside", kind = "count", about = "lines of that time in extracts of the host's log" },
 -- ]
 --
 -- [[needs]]
@@ -57,12 +58,15 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "day_missing AND lies = 'between lines'"
--- sentence   = "There is no line from {host} between {silent_from} and {silent_until} ({seconds}), days wholly without one: {whole_days}. Other such days have lines (days with lines in all: {active_days}). Either the server stood still, or lines are missing."
+-- sentence   = "There is no line from {host} between {silent_from} and {silent_until} ({seconds}; lines in extracts meanwhile: {aside}), days wholly without one: {whole_days}. Other such days have lines (days with lines in all: {active_days}). Either the server stood still, or lines are missing."
 -- thresholds = ["min_times", "days_share"]
 -- limit      = 5
 -- evidence   = """
 -- WITH bounds AS (
---     SELECT COALESCE(host, '') AS host, minute, MIN(first_ts) AS first_ts, MAX(last_ts) AS last_ts FROM activity GROUP BY COALESCE(host, ''), minute
+--     SELECT COALESCE(activity.host, '') AS host, activity.minute AS minute, MIN(activity.first_ts) AS first_ts, MAX(activity.last_ts) AS last_ts
+--     FROM activity JOIN sources ON activity.source = sources.source
+--     WHERE NOT COALESCE(sources.extract, FALSE)
+--     GROUP BY COALESCE(activity.host, ''), activity.minute
 -- ), sides AS (
 --     SELECT host, first_ts, LAG(last_ts) OVER (PARTITION BY host ORDER BY minute) AS before_ts FROM bounds
 -- )
@@ -75,12 +79,15 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "unusual AND lies = 'between lines'"
--- sentence   = "There is no line from {host} between {silent_from} and {silent_until} ({seconds}), while a pause there is usually at most {usual} (told by: {usual_of}). Either the server was silent or stood still, or lines are missing."
+-- sentence   = "There is no line from {host} between {silent_from} and {silent_until} ({seconds}; lines in extracts meanwhile: {aside}), while a pause there is usually at most {usual} (told by: {usual_of}). Either the server was silent or stood still, or lines are missing."
 -- thresholds = ["gap_minutes", "times_usual", "min_times", "min_pauses"]
 -- limit      = 5
 -- evidence   = """
 -- WITH bounds AS (
---     SELECT COALESCE(host, '') AS host, minute, MIN(first_ts) AS first_ts, MAX(last_ts) AS last_ts FROM activity GROUP BY COALESCE(host, ''), minute
+--     SELECT COALESCE(activity.host, '') AS host, activity.minute AS minute, MIN(activity.first_ts) AS first_ts, MAX(activity.last_ts) AS last_ts
+--     FROM activity JOIN sources ON activity.source = sources.source
+--     WHERE NOT COALESCE(sources.extract, FALSE)
+--     GROUP BY COALESCE(activity.host, ''), activity.minute
 -- ), sides AS (
 --     SELECT host, first_ts, LAG(last_ts) OVER (PARTITION BY host ORDER BY minute) AS before_ts FROM bounds
 -- )
@@ -93,12 +100,15 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "(unusual OR day_missing) AND lies <> 'between lines'"
--- sentence   = "The period asked for is not covered: there is no line from {host} between {silent_from} and {silent_until} ({seconds}, {lies})."
+-- sentence   = "The period asked for is not covered: there is no line from {host} between {silent_from} and {silent_until} ({seconds}, {lies}; lines in extracts meanwhile: {aside})."
 -- thresholds = ["gap_minutes", "times_usual", "min_times", "min_pauses"]
 -- limit      = 5
 -- evidence   = """
 -- WITH bounds AS (
---     SELECT COALESCE(host, '') AS host, minute, MIN(first_ts) AS first_ts, MAX(last_ts) AS last_ts FROM activity GROUP BY COALESCE(host, ''), minute
+--     SELECT COALESCE(activity.host, '') AS host, activity.minute AS minute, MIN(activity.first_ts) AS first_ts, MAX(activity.last_ts) AS last_ts
+--     FROM activity JOIN sources ON activity.source = sources.source
+--     WHERE NOT COALESCE(sources.extract, FALSE)
+--     GROUP BY COALESCE(activity.host, ''), activity.minute
 -- ), sides AS (
 --     SELECT host, first_ts, LAG(last_ts) OVER (PARTITION BY host ORDER BY minute) AS before_ts FROM bounds
 -- )
@@ -107,13 +117,23 @@
 -- SELECT sides.host AS host, COALESCE(sides.before_ts, period.since_ts) AS silent_from, activity.source AS source, activity.line AS line
 -- FROM sides JOIN activity ON sides.host = COALESCE(activity.host, '') AND sides.first_ts = activity.first_ts CROSS JOIN period"""
 -- keys       = ["host", "silent_from"]
-WITH buckets AS (
-    SELECT COALESCE(host, '') AS host, minute,
-           MIN(day) AS day, MIN(weekday) AS weekday, MIN(hour_of_day) AS hour_of_day,
-           MIN(first_ts) AS first_ts, MAX(last_ts) AS last_ts,
-           MIN(first_second) AS first_second, MAX(last_second) AS last_second
+WITH written AS (
+    SELECT COALESCE(activity.host, '') AS host, activity.minute AS minute, activity.day AS day, activity.weekday AS weekday,
+           activity.hour_of_day AS hour_of_day, activity.first_ts AS first_ts, activity.last_ts AS last_ts,
+           activity.first_second AS first_second, activity.last_second AS last_second, activity.lines AS lines, COALESCE(sources.extract, FALSE) AS extract
     FROM activity
-    GROUP BY COALESCE(host, ''), minute
+    JOIN sources ON activity.source = sources.source
+), logs AS (
+    SELECT DISTINCT host AS log_host FROM written WHERE NOT extract
+), buckets AS (
+    SELECT written.host AS host, written.minute AS minute,
+           MIN(written.day) AS day, MIN(written.weekday) AS weekday, MIN(written.hour_of_day) AS hour_of_day,
+           MIN(written.first_ts) AS first_ts, MAX(written.last_ts) AS last_ts,
+           MIN(written.first_second) AS first_second, MAX(written.last_second) AS last_second
+    FROM written
+    LEFT JOIN logs ON written.host = logs.log_host
+    WHERE NOT written.extract OR logs.log_host IS NULL
+    GROUP BY written.host, written.minute
 ), follows AS (
     -- The day, weekday and hour of a pause are those in which it begins.
     SELECT host, first_ts AS silent_until, weekday AS next_weekday,
@@ -224,6 +244,12 @@ WITH buckets AS (
                 WHEN usual_then IS NULL OR usual_ever > usual_then THEN 'host'
                 ELSE told_then END AS usual_of
     FROM judged
+), extracts AS (
+    SELECT told.host AS host, told.silent_from AS silent_from, told.lies AS lies, SUM(written.lines) AS aside
+    FROM told
+    JOIN written ON told.host = written.host
+    WHERE written.extract AND written.first_ts > told.silent_from AND written.last_ts < told.silent_until
+    GROUP BY told.host, told.silent_from, told.lies
 )
 SELECT told.host AS host,
        told.silent_from AS silent_from,
@@ -237,7 +263,9 @@ SELECT told.host AS host,
        COALESCE(told.pause > 60 * params.gap_minutes AND told.pause > params.times_usual * told.usual, FALSE) AS unusual,
        COALESCE(told.day_missing, FALSE) AS day_missing,
        told.active_days AS active_days,
-       told.gaps AS gaps
+       told.gaps AS gaps,
+       COALESCE(extracts.aside, 0) AS aside
 FROM told
+LEFT JOIN extracts ON told.host = extracts.host AND told.silent_from = extracts.silent_from AND told.lies = extracts.lies
 CROSS JOIN params
 ORDER BY seconds DESC, host, silent_from, lies

@@ -6,18 +6,18 @@
 -- rows     = 40
 -- columns  = [
 --   { name = "host", kind = "text", about = "host the lines are from" },
---   { name = "by_time", kind = "count", about = "number of the file in the order of its first line; null for a copy" },
+--   { name = "by_time", kind = "count", about = "number of the file in the order of its first line; null for a copy or an extract" },
 --   { name = "by_name", kind = "count", about = "number of the file in the order of names: shorter ones first, suffixes of compression left out" },
 --   { name = "path", kind = "text", about = "path as given or found" },
 --   { name = "member", kind = "text", about = "name inside an archive" },
---   { name = "follows", kind = "text", about = "first: of the host; on time: less than the threshold after the file before; hole: later; overlap: begins before the files before it have ended; within: and ends before them; copy: same content as another file, not counted again" },
+--   { name = "follows", kind = "text", about = "first: of the host; on time: less than the threshold after the file before; hole: later; overlap: begins before the files before it have ended; within: and ends before them; extract: a part of what its host logs, see `sources.extract`; copy: same content as another file, not counted again" },
 --   { name = "seconds", kind = "seconds", about = "length of the hole or the overlap; else from the last line before" },
 --   { name = "first_ts", kind = "time", about = "earliest line of the host in it" },
 --   { name = "last_ts", kind = "time", about = "latest line of the host in it" },
 --   { name = "lines", kind = "count", about = "lines of the host in it that have a time" },
 --   { name = "problem", kind = "text", about = "what is wrong with the file" },
 --   { name = "turns", kind = "count", about = "of the host: how often the order of names turns round against that of times" },
---   { name = "files", kind = "count", about = "files of the host, copies left out" },
+--   { name = "files", kind = "count", about = "files of the host, copies and extracts left out" },
 -- ]
 --
 -- [[needs]]
@@ -81,6 +81,7 @@ WITH spans AS (
            LENGTH(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(COALESCE(sources.member, ''), '.gz', ''), '.zst', ''), '.bz2', ''), '.xz', ''), '.lz4', '')) AS member_length
     FROM spans
     JOIN sources ON spans.source = sources.source
+    WHERE NOT COALESCE(sources.extract, FALSE)
 ), named AS (
     SELECT host, source, lines, first_ts, last_ts, first_second, last_second, path, member, problem,
            ROW_NUMBER() OVER (PARTITION BY host ORDER BY first_second, last_second, source) AS by_time,
@@ -129,6 +130,11 @@ WITH spans AS (
            NULL AS seconds, first_ts, last_ts, lines, problem, NULL AS turns, NULL AS files
     FROM sources
     WHERE duplicate_of IS NOT NULL
+    UNION ALL
+    SELECT COALESCE(hosts, '') AS host, NULL AS by_time, NULL AS by_name, path, member, 'extract' AS follows,
+           NULL AS seconds, first_ts, last_ts, lines, problem, NULL AS turns, NULL AS files
+    FROM sources
+    WHERE COALESCE(extract, FALSE) AND duplicate_of IS NULL
 )
 SELECT host, by_time, by_name, path, member, follows, seconds, first_ts, last_ts, lines, problem, turns, files
 FROM listed

@@ -70,14 +70,17 @@ pub fn stated(loaded: &Loaded, zone: Tz, doubts: &Doubts) -> String {
     statement(&loaded.sources, ends, doubts)
 }
 
-/// First and last line of all sources, and what was asked for.
+/// First and last line of all sources, those of clocks that were wrong for a time left out, and what was asked for.
 pub fn period(loaded: &Loaded, since: Option<i64>, until: Option<i64>, zone: Tz) -> Period {
     let text = |ts: Option<i64>| ts.map(|ts| rfc3339(zone, ts));
+    let reach = |row: &SourceRow| row.sound.or(row.first_ts.zip(row.last_ts));
+    let reached = loaded.sources.iter().filter_map(reach);
+    let reached = reached.filter(|(first, last)| first <= last);
     Period {
         since: text(since),
         until: text(until),
-        first: text(loaded.sources.iter().filter_map(|s| s.first_ts).min()),
-        last: text(loaded.sources.iter().filter_map(|s| s.last_ts).max()),
+        first: text(reached.clone().map(|(first, _)| first).min()),
+        last: text(reached.map(|(_, last)| last).max()),
         timezone: zone.to_string(),
     }
 }

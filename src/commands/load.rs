@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
 use rayon::ThreadPool;
 
+use super::overlap::Overlaps;
 use super::privacy::{self, Privacy};
 use super::progress::Progress;
 use super::readers::{Ranked, Readers, files, files_of, in_order};
@@ -240,7 +241,7 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
         drop(std::mem::take(&mut read));
         read = read_once(&jobs, options, &strings, &progress);
     }
-    let look = || overlap::overlaps(&jobs, &once(&read), options.memory);
+    let look = || overlap::overlaps(&jobs, &once(&read), &strings, options.memory);
     let overlaps = options.timings.of("overlaps", look)?;
     let waiting = AtomicUsize::new(0);
     let readers = Readers {
@@ -256,7 +257,7 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
         }
     }
     progress.finish();
-    finish_all(&jobs, read, options, known, strings, &overlaps.beside)
+    finish_all(&jobs, read, options, known, strings, &overlaps)
 }
 
 /// What is known of each source after reading, in their order.
@@ -314,7 +315,7 @@ fn finish_all(
     options: &Options,
     known: &Known,
     strings: Strings,
-    beside: &[Option<String>],
+    overlaps: &Overlaps,
 ) -> Result<Loaded> {
     let bytes = Some(decoded(&read));
     let (whole, mut sources) = options
@@ -325,7 +326,7 @@ fn finish_all(
         .timings
         .with_bytes("correlate", correlate, |_| bytes);
     describe(jobs, &mut sources, &mut rows, &strings, known);
-    sources::doubt_beside(&mut sources, beside);
+    sources::tell_overlaps(&mut sources, overlaps);
     let mut local_domains: Vec<String> = rows
         .local_domains
         .iter()
@@ -579,8 +580,14 @@ impl Lines<'_> {
             }
             return;
         };
+        if self.cache.is_skipped() {
+            self.counter.skipped(number);
+        }
         let (format, parsed) = formats::parse(&header);
         let format = format.map(|format| format.name());
+        if format.is_some() && !formats::is_alert(header.text) {
+            self.counter.routine();
+        }
         if left_out {
             self.counter.repeated(number, &header, format);
             return;

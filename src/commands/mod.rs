@@ -24,6 +24,7 @@ mod query;
 mod readers;
 mod rebuild;
 mod report;
+mod rotation;
 mod scratch;
 mod show;
 mod sources;

@@ -6,12 +6,16 @@
 //! the time that both cover is the log, and the other loses what that one has, as often as it has it: its lines are hashed,
 //! and those of the fuller one held against them. A line that a server wrote twice stays two lines.
 
+mod lines;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 
 use anyhow::{Result, bail};
 
-use super::lookup::{Pass, passes};
+use lines::{Held, LINE, Left, batches, leave_out};
+
+use super::lookup::Pass;
 use super::sources::Job;
 use crate::correlate::activity::{BUCKET, HostTimes};
 use crate::correlate::coverage::{Counter, Tally};
@@ -21,11 +25,9 @@ use crate::source::Source;
 use crate::strings::{Strings, Sym};
 use crate::syslog::{self, Follower};
 
-/// Rotation may fall between two lines of one second, and lines of one second may be out of order.
+/// Rotation may fall between two lines of one second, and lines of one second may be out of order: so little is no overlap
+/// where lines cannot be compared.
 pub(super) const TOUCHING: i64 = 2_000_000;
-
-/// Fewer lines than this in two sources are no overlap: a server can write the same line twice in a second.
-const LEAST: usize = 2;
 
 /// Lines of a source that are left out, by their number, in order.
 pub type Skip = Vec<u64>;
@@ -37,51 +39,126 @@ pub struct Overlaps {
     pub skips: Vec<Option<Skip>>,
     /// Where what is left lies beside lines of another source, whose name this is.
     pub beside: Vec<Option<String>>,
+    /// It holds little of what a fuller source has in that time, and hardly anything else.
+    pub extract: Vec<bool>,
+    /// It is a damaged copy: lines that the other one, whose name this is, does not have, and which are left out too.
+    pub damaged: Vec<Option<(u64, String)>>,
 }
 
-/// What is left out of each source. Of the sources that may lose lines one has to fit in `memory`, bytes.
+/// What is left out of each source. Of the sources that may lose lines one has to fit in `memory`, bytes. Hosts of the
+/// tallies are texts of `strings`.
 ///
 /// # Errors
 /// One does not.
-pub fn overlaps(jobs: &[Job], tallies: &[Option<&Tally>], memory: u64) -> Result<Overlaps> {
+pub fn overlaps(
+    jobs: &[Job],
+    tallies: &[Option<&Tally>],
+    strings: &Strings,
+    memory: u64,
+) -> Result<Overlaps> {
     let mut found = Overlaps {
         skips: vec![None; jobs.len()],
         beside: vec![None; jobs.len()],
+        extract: vec![false; jobs.len()],
+        damaged: vec![None; jobs.len()],
     };
     let all: Vec<Option<Span>> = (0..).zip(tallies).map(|(at, t)| Span::of(at, *t)).collect();
     let seeds = (RandomState::new(), RandomState::new());
     let mut held = Vec::new();
-    for group in groups(&all) {
+    for group in groups(&all, strings) {
         let order = in_order(group, &all);
         for (at, rank) in order.iter().copied().enumerate() {
-            let beside = |other: &&usize| overlap(&all, rank, **other).is_some();
-            let fuller: Vec<usize> = order[..at].iter().filter(beside).copied().collect();
-            let bytes = tallies[rank].map_or(0, |tally| tally.lines().saturating_mul(LINE));
-            if !fuller.is_empty() && bytes > memory {
+            let fuller = fuller(&all, rank, &order[..at]);
+            let Some(first) = fuller.first() else {
+                continue;
+            };
+            let lines = tallies[rank].map_or(0, |tally| tally.lines());
+            let own = fuller.iter().map(|fuller| fuller.own);
+            let own = own.fold((u64::MAX, 0), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+            let compared = lines.min(own.1.saturating_sub(own.0) + 1);
+            let bytes = compared.saturating_mul(LINE);
+            if bytes > memory {
                 bail!(
                     "{}: overlaps {} in time, and is too large to be held against it line by line\n\
                      hint: raise --memory, or give apart what overlaps",
                     jobs[rank].source.name(),
-                    jobs[fuller[0]].source.name()
+                    jobs[first.rank].source.name()
                 );
             }
-            if !fuller.is_empty() {
-                held.push((Held { rank, fuller }, bytes));
-            }
+            let one = Held {
+                rank,
+                lines,
+                own,
+                fuller,
+            };
+            held.push((one, bytes));
         }
     }
     for some in batches(held, memory) {
-        let skips = leave_out(jobs, &some, &seeds);
-        for (Held { rank, fuller }, skip) in some.iter().zip(skips) {
-            let left = |other: &&usize| lies_beside(&all, *rank, **other, skip.len() as u64);
-            let other = fuller.iter().find(left);
-            found.beside[*rank] = other.map(|other| jobs[*other].source.name());
-            if skip.len() >= LEAST {
-                found.skips[*rank] = Some(skip);
-            }
+        let left = leave_out(jobs, &some, &seeds);
+        for (one, left) in some.iter().zip(left) {
+            found.note(jobs, &all, one, left);
         }
     }
     Ok(found)
+}
+
+impl Overlaps {
+    /// What holding a source against the fuller ones came to.
+    fn note(&mut self, jobs: &[Job], all: &[Option<Span<'_>>], held: &Held, left: Left) {
+        let Held { rank, fuller, .. } = held;
+        let mut skip = left.skip;
+        let same = skip.len() as u64;
+        let other = fuller
+            .iter()
+            .find(|other| lies_beside(all, *rank, other.rank, same));
+        self.beside[*rank] = other.map(|other| jobs[other.rank].source.name());
+        let lines = |other: &Fuller| {
+            all[other.rank]
+                .as_ref()
+                .map_or(0, |span| span.lines(other.both))
+        };
+        let fullest = fuller.iter().map(lines).max().unwrap_or(0);
+        self.extract[*rank] = same * 2 > held.lines && held.lines * PART <= fullest;
+        let rest = left.rest.len() as u64;
+        if let Some(first) = fuller.first()
+            && left.damaged
+            && rest > 0
+            && rest <= same / GARBLED + 2
+        {
+            self.beside[*rank] = None;
+            self.damaged[*rank] = Some((rest, jobs[first.rank].source.name()));
+            skip.extend(left.rest);
+            skip.sort_unstable();
+        }
+        if !skip.is_empty() {
+            self.skips[*rank] = Some(skip);
+        }
+    }
+}
+
+/// A source that has more lines than another one in the time that both cover.
+struct Fuller {
+    rank: usize,
+    both: (i64, i64),
+    /// Its lines of that time are among these.
+    lines: (u64, u64),
+    /// And those of the other one among these.
+    own: (u64, u64),
+}
+
+fn fuller(all: &[Option<Span<'_>>], rank: usize, before: &[usize]) -> Vec<Fuller> {
+    let among = |rank: usize, both| all[rank].as_ref().map_or((1, 0), |span| span.among(both));
+    let fuller = before.iter().filter_map(|other| {
+        let both = overlap(all, rank, *other)?;
+        Some(Fuller {
+            rank: *other,
+            both,
+            lines: among(*other, both),
+            own: among(rank, both),
+        })
+    });
+    fuller.collect()
 }
 
 /// More than a few lines of a source are of the time of a fuller one, and are not in it.
@@ -95,42 +172,11 @@ fn lies_beside(all: &[Option<Span<'_>>], rank: usize, other: usize, skipped: u64
     within > skipped + within / 20 + 2
 }
 
-/// Bytes of memory for the hash of a line.
-const LINE: u64 = 112;
+/// An extract has at most one of so many lines of what it is from.
+const PART: u64 = 5;
 
-/// A source, and those that are fuller in the time that both cover.
-struct Held {
-    rank: usize,
-    fuller: Vec<usize>,
-}
-
-/// How often a source has a line.
-struct Often {
-    /// The source, by its place among those that are held against others.
-    own: usize,
-    /// How often the fuller one has it that is read, whose rank this is; then how often the source itself, as it goes by.
-    times: u32,
-    of: usize,
-    /// How often the one that has it most.
-    most: u32,
-}
-
-/// Sources of which all lines fit in memory at one time.
-fn batches(held: Vec<(Held, u64)>, memory: u64) -> Vec<Vec<Held>> {
-    let mut batches: Vec<Vec<Held>> = Vec::new();
-    let mut left = 0u64;
-    for (one, bytes) in held {
-        match batches.last_mut().filter(|_| bytes <= left) {
-            Some(last) => last.push(one),
-            None => {
-                left = memory;
-                batches.push(vec![one]);
-            }
-        }
-        left = left.saturating_sub(bytes);
-    }
-    batches
-}
+/// Of a damaged copy at most one of so many lines is garbled.
+const GARBLED: u64 = 4;
 
 /// What is known of a source's times.
 struct Span<'a> {
@@ -152,6 +198,17 @@ impl<'a> Span<'a> {
             last: counts.last_ts,
             hosts: &counts.hosts,
             times: tally.times.values().collect(),
+        })
+    }
+
+    /// Numbers of the first and the last of the lines from one time to another, to five minutes.
+    fn among(&self, (from, to): (i64, i64)) -> (u64, u64) {
+        // The same event may be written to the second here, and with its fraction there.
+        let (from, to) = (from.saturating_sub(TOUCHING), to.saturating_add(TOUCHING));
+        let buckets = self.times.iter().flat_map(|times| &times.buckets);
+        let within = buckets.filter(|bucket| bucket.last_ts >= from && bucket.first_ts <= to);
+        within.fold((u64::MAX, 0), |(first, last), bucket| {
+            (first.min(bucket.first_line), last.max(bucket.last_line))
         })
     }
 
@@ -202,11 +259,13 @@ fn in_order(mut group: Vec<usize>, all: &[Option<Span<'_>>]) -> Vec<usize> {
 }
 
 /// Sources of one host whose times overlap, two or more together.
-fn groups(all: &[Option<Span<'_>>]) -> Vec<Vec<usize>> {
-    let mut by_host: HashMap<Sym, Vec<usize>> = HashMap::new();
+fn groups(all: &[Option<Span<'_>>], strings: &Strings) -> Vec<Vec<usize>> {
+    let mut by_host: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
     for (rank, span) in all.iter().enumerate() {
         for host in span.iter().flat_map(|span| span.hosts) {
-            by_host.entry(*host).or_default().push(rank);
+            let name = strings.text(*host).unwrap_or_default();
+            let ranks = by_host.entry(short(name.as_bytes()).to_vec());
+            ranks.or_default().push(rank);
         }
     }
     let span = |rank: &usize| {
@@ -261,90 +320,13 @@ impl Together {
     }
 }
 
-/// Lines of sources that fuller ones have as well. Each file is read three times, however many members it has.
-fn leave_out(jobs: &[Job], held: &[Held], seeds: &(RandomState, RandomState)) -> Vec<Skip> {
-    let mut skips: Vec<Skip> = held.iter().map(|_| Vec::new()).collect();
-    let own: HashMap<usize, usize> = (0..).zip(held).map(|(at, one)| (one.rank, at)).collect();
-    // Who is held against a source.
-    let mut against: HashMap<usize, HashSet<usize>> = HashMap::new();
-    for (at, one) in held.iter().enumerate() {
-        for other in &one.fuller {
-            against.entry(*other).or_default().insert(at);
-        }
-    }
-    let mut lines: HashMap<u128, Vec<Often>> = HashMap::new();
-    each_line(
-        jobs,
-        &|rank| own.contains_key(&rank),
-        seeds,
-        &mut |rank, _, hash| {
-            let often = lines.entry(hash).or_default();
-            if often.last().is_none_or(|last| last.own != own[&rank]) {
-                often.push(Often {
-                    own: own[&rank],
-                    times: 0,
-                    of: usize::MAX,
-                    most: 0,
-                });
-            }
-        },
-    );
-    each_line(
-        jobs,
-        &|rank| against.contains_key(&rank),
-        seeds,
-        &mut |rank, _, hash| {
-            let (Some(often), Some(held)) = (lines.get_mut(&hash), against.get(&rank)) else {
-                return;
-            };
-            for often in often.iter_mut().filter(|often| held.contains(&often.own)) {
-                often.times = if often.of == rank { often.times + 1 } else { 1 };
-                often.of = rank;
-                often.most = often.most.max(often.times);
-            }
-        },
-    );
-    let mut again = |rank: usize, number: u64, hash: u128| {
-        let often = lines.get_mut(&hash).into_iter().flatten();
-        // A line that was not there before was added while it was read.
-        let Some(often) = often.into_iter().find(|often| often.own == own[&rank]) else {
-            return;
-        };
-        // No source is fuller than itself.
-        often.times = if often.of == rank { often.times + 1 } else { 1 };
-        often.of = rank;
-        if often.times <= often.most {
-            skips[often.own].push(number);
-        }
-    };
-    each_line(jobs, &|rank| own.contains_key(&rank), seeds, &mut again);
-    skips
-}
-
-/// Gives rank, number and hash of each line that is not empty, of all that are needed, one source after the other. The seeds
-/// are not known outside: a hostile log cannot make two lines one.
-fn each_line(
-    jobs: &[Job],
-    needed: &dyn Fn(usize) -> bool,
-    seeds: &(RandomState, RandomState),
-    give: &mut dyn FnMut(usize, u64, u128),
-) {
-    let sources: Vec<&Source> = jobs.iter().map(|job| &job.source).collect();
-    for pass in passes(&sources, needed) {
-        pass.read(&sources, &mut |rank, block| {
-            if block.cut {
-                return;
-            }
-            let lines = block.bytes.split_inclusive(|byte| *byte == b'\n');
-            for (number, line) in (block.first_line..).zip(lines) {
-                let line = line.trim_ascii_end();
-                if !line.is_empty() {
-                    let hash = |seed: &RandomState| u128::from(seed.hash_one(line));
-                    give(rank, number, hash(&seeds.0) << 64 | hash(&seeds.1));
-                }
-            }
-        });
-    }
+/// A host's name without its domain.
+fn short(host: &[u8]) -> &[u8] {
+    let is_address = host
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let end = memchr::memchr(b'.', host).filter(|end| *end > 0 && !is_address);
+    &host[..end.unwrap_or(host.len())]
 }
 
 /// When the lines of sources are, without what they say.
@@ -393,7 +375,7 @@ mod tests {
     #[test]
     fn what_overlaps_is_looked_at_together() {
         let strings = Strings::default();
-        let host = |host: u8| [strings.intern(&[host])];
+        let host = |host: u8| [strings.intern(&[b'a' + host])];
         let (one, two) = (host(1), host(2));
         let span = |hosts, first: i64, last: i64| {
             Some(Span {
@@ -412,7 +394,7 @@ mod tests {
             span(&one, 290, 400),
             None,
         ];
-        let mut found = groups(&all);
+        let mut found = groups(&all, &strings);
         found.sort();
         assert_eq!(found, [vec![1, 2], vec![4, 5]]);
     }

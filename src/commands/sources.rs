@@ -4,14 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use chrono_tz::Tz;
 
-use super::overlap::TOUCHING;
+use super::load::BLOCK;
+use super::overlap::{Overlaps, TOUCHING};
+use super::rotation;
 use super::year::{self, Method, Proof};
 use crate::correlate::coverage::Counts;
 use crate::correlate::finish::Rows;
 use crate::correlate::rows::NO_TIME;
+use crate::correlate::steps;
 use crate::source::{self, Outcome, Problem, Source};
 use crate::strings::Strings;
-use crate::syslog::{self, Cache, Clock};
+use crate::syslog::{self, Cache, Clock, Follower};
 use crate::tables::build::SourceRow;
 use crate::tables::zone;
 
@@ -147,15 +150,33 @@ pub fn jobs(found: Vec<Source>, zone: Tz, year: Option<i32>) -> Vec<Job> {
     in_order(jobs)
 }
 
-fn in_order(mut jobs: Vec<Job>) -> Vec<Job> {
-    jobs.sort_by(|a, b| {
+fn in_order(jobs: Vec<Job>) -> Vec<Job> {
+    let mut begins: HashMap<(&[u8], i64), u32> = HashMap::new();
+    for job in &jobs {
+        if let Some(first) = job.first_ts {
+            *begins.entry((&job.host, first)).or_default() += 1;
+        }
+    }
+    // Shards of a host that begin together: the one that ends first comes first. Only these are read for it.
+    let together = |job: &Job| {
+        let begin = job.first_ts.map(|first| (&job.host[..], first));
+        begin.is_some_and(|begin| begins[&begin] > 1)
+    };
+    let last: Vec<i64> = jobs
+        .iter()
+        .map(|job| if together(job) { job.last() } else { 0 })
+        .collect();
+    let mut jobs: Vec<(i64, Job)> = last.into_iter().zip(jobs).collect();
+    jobs.sort_by(|(a_last, a), (b_last, b)| {
         let key = |job: &Job| (job.first_ts.is_none(), job.first_ts);
         key(a)
             .cmp(&key(b))
+            .then_with(|| a.host.cmp(&b.host))
+            .then(a_last.cmp(b_last))
             .then_with(|| a.source.path.cmp(&b.source.path))
             .then_with(|| a.source.number().cmp(&b.source.number()))
     });
-    jobs
+    jobs.into_iter().map(|(_, job)| job).collect()
 }
 
 impl Job {
@@ -187,6 +208,15 @@ impl Job {
             first_ts,
             own_offset,
         }
+    }
+
+    /// The time of its last line, by reading it.
+    fn last(&self) -> i64 {
+        let mut follower = Follower::new(&self.clock);
+        source::read(&self.source, BLOCK, &|_| (), &mut |block| {
+            follower.start(&block.bytes);
+        });
+        follower.last()
     }
 
     /// It can be read, as far as is known.
@@ -255,17 +285,24 @@ impl Job {
     }
 }
 
-/// Sources are read one after the other: where two of a host hold different lines of one time, they are not joined in the
-/// order of their times.
-pub fn doubt_beside(sources: &mut [SourceRow], beside: &[Option<String>]) {
-    for (row, other) in sources.iter_mut().zip(beside) {
-        if let Some(other) = other {
-            let text = format!(
-                "it holds other lines of the same host and time than {other}: what belongs together may be counted apart"
-            );
-            let known = row.contradictions.take().into_iter();
-            row.contradictions = Some(known.chain([text]).collect::<Vec<_>>().join("; "));
-        }
+/// What overlaps come to. Sources are read one after the other: where two of a host hold different lines of one time, they
+/// are not joined in the order of their times.
+pub fn tell_overlaps(sources: &mut [SourceRow], overlaps: &Overlaps) {
+    for (rank, row) in sources.iter_mut().enumerate() {
+        row.extract |= overlaps.extract[rank];
+        let beside = overlaps.beside[rank].as_ref().map(|other| format!(
+            "it holds other lines of the same host and time than {other}: what belongs together may be counted apart"
+        ));
+        let damaged = overlaps.damaged[rank].as_ref().map(|(lines, other)| format!(
+            "it is a damaged copy of {other}: {lines} lines that this does not have, garbled or lost there, are not counted"
+        ));
+        let known = row.contradictions.take();
+        row.contradictions = said(
+            &[known, beside, damaged]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>(),
+        );
     }
 }
 
@@ -367,6 +404,7 @@ pub fn describe(
         row.year = row.first_ts.map(|ts| i64::from(zone::year(job.zone, ts)));
         row.hosts = hosts(counts, strings);
         row.repeated = counts.repeated;
+        row.extract = !counts.formats.is_empty() && counts.routine == 0;
         row.contradictions = said(&doubts(job, counts));
         let method = job
             .proof
@@ -401,6 +439,13 @@ pub fn describe(
             }));
         }
     }
+    let first: Vec<Option<i64>> = sources.iter().map(|row| row.first_ts).collect();
+    let sound = steps::tell(&mut rows.tally.times, &rotation::borders(jobs, &first));
+    for (rank, reach) in sound {
+        if let Some(row) = sources.get_mut(rank as usize) {
+            row.sound = Some(reach);
+        }
+    }
     for (rank, lines) in foreign {
         let why = "line of a source without any of a known mail server";
         rows.tally.ignore_all(rank, why, lines, strings);
@@ -432,6 +477,13 @@ fn doubts(job: &Job, counts: &Counts) -> Vec<String> {
             let (last, written) = (time(last), time(written));
             doubts.push(format!("its last line is of {last}, and {what} {written}"));
         }
+    }
+    let (skipped, line) = counts.skipped;
+    if skipped > 0 {
+        doubts.push(format!(
+            "{skipped} of its lines, line {line} the first, are of local times that were skipped when the clock was put \
+             forward, read as if it had not been: is --timezone right?"
+        ));
     }
     if !job.own_offset {
         let twice = zone::put_back(job.zone, counts.first_ts, counts.last_ts);

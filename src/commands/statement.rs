@@ -115,6 +115,9 @@ pub fn statement(rows: &[SourceRow], first_last: Option<(&str, &str)>, doubts: &
     );
     if let Some((first, last)) = first_last {
         said.push_str(&format!(", from {} to {}", when(first), when(last)));
+        if rows.iter().any(|row| row.sound.is_some()) {
+            said.push_str(" (without lines of a clock that was wrong for a time)");
+        }
     }
     let year = Some(years(rows)).filter(|text| !text.is_empty());
     let open: Vec<String> = doubts.words.iter().cloned().chain(year).collect();

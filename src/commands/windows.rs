@@ -17,7 +17,7 @@ use super::load::{BLOCK, Loaded, Options, Reading, parse, parse_but, tell_duplic
 use super::lookup::passes;
 use super::overlap::{self, Overlaps, Skip};
 use super::progress::Progress;
-use super::sources::{Job, Known, Seen, describe, doubt_beside, in_their_years};
+use super::sources::{Job, Known, Seen, describe, in_their_years, tell_overlaps};
 use super::spill::{Files, Spill, names_shown};
 use crate::correlate::Part;
 use crate::correlate::coverage::{Counts, Tally};
@@ -65,7 +65,8 @@ pub fn read_all(
         twice,
         overlaps,
     } = options.timings.of("look", look)?;
-    let (jobs, skips) = (Arc::new(jobs), Arc::new(overlaps.skips));
+    let skips = Arc::new(overlaps.skips.clone());
+    let jobs = Arc::new(jobs);
     let bytes = jobs.iter().map(|job| job.source.bytes).sum();
     let progress = Arc::new(Progress::new(bytes, options.quiet));
     let window = (options.memory / SHARE).max(LEAST);
@@ -94,7 +95,7 @@ pub fn read_all(
         jobs: &jobs,
         known,
         twice: &twice,
-        beside: &overlaps.beside,
+        overlaps: &overlaps,
     };
     let end = || conclude(&told, options, spill, state, outcomes);
     options.timings.of("conclude", || pool.install(end))
@@ -174,7 +175,7 @@ impl Looked {
             tallies = look(&jobs, &hashes, &strings);
         }
         let told: Vec<Option<&Tally>> = tallies.iter().map(Option::as_ref).collect();
-        let overlaps = overlap::overlaps(&jobs, &told, (memory / 4).max(SMALL))?;
+        let overlaps = overlap::overlaps(&jobs, &told, &strings, (memory / 4).max(SMALL))?;
         Ok(Looked {
             jobs,
             twice: hashes,
@@ -437,7 +438,7 @@ struct Told<'a> {
     jobs: &'a [Job],
     known: &'a Known,
     twice: &'a [Twice],
-    beside: &'a [Option<String>],
+    overlaps: &'a Overlaps,
 }
 
 /// The last window, and what can be said of all.
@@ -469,7 +470,7 @@ fn conclude(
     let mut rows = finish(part, &strings, &local);
     local.meet(&rows, &strings);
     describe(jobs, &mut sources, &mut rows, &strings, told.known);
-    doubt_beside(&mut sources, told.beside);
+    tell_overlaps(&mut sources, told.overlaps);
     let tables = build::tables(rows, &sources, &strings, options.zone, spill.wanted())
         .context("cannot build the tables")?;
     let local_domains = names_shown(&local, options);

@@ -10,6 +10,8 @@
 mod name;
 mod neighbours;
 
+pub(super) use neighbours::family;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
@@ -132,6 +134,7 @@ pub fn prove(sources: &[Source], zone: Tz, declared: Option<i32>) -> Vec<Proof> 
     use rayon::prelude::*;
     let look = |source: &Source| look(source, zone, declared);
     let mut known: Vec<Known> = sources.par_iter().map(look).collect();
+    neighbours::copies(sources, &mut known);
     neighbours::tell(sources, &mut known);
     known.into_iter().map(conclude).collect()
 }

@@ -41,6 +41,36 @@ pub struct Step {
     pub line: u64,
     pub from_ts: i64,
     pub to_ts: i64,
+    /// The line before the step ahead that this one undoes ([`super::steps`]).
+    pub undoes: Option<i64>,
+}
+
+/// From one line's time to the next one's it is more than disorder, and more than a pause.
+pub(super) fn is_step(from: i64, to: i64) -> bool {
+    let step = to.saturating_sub(from);
+    step <= -BACK || step >= AHEAD
+}
+
+impl Step {
+    pub(super) fn new(line: u64, from_ts: i64, to_ts: i64) -> Step {
+        Step {
+            line,
+            from_ts,
+            to_ts,
+            undoes: None,
+        }
+    }
+
+    /// µs; negative when time goes back.
+    pub(super) fn length(&self) -> i64 {
+        self.to_ts.saturating_sub(self.from_ts)
+    }
+
+    /// Of a step ahead, its size to a tenth; there are few hundred sizes.
+    fn size(&self) -> Option<i64> {
+        let length = self.length();
+        (length > 0).then(|| ((length as f64).ln() / 1.1_f64.ln()) as i64)
+    }
 }
 
 /// Times of one host in a stretch of one source.
@@ -104,24 +134,33 @@ impl HostTimes {
     }
 
     fn step(&mut self, ts: i64, line: u64) {
-        let step = ts.saturating_sub(self.last_ts);
-        if step <= -BACK || step >= AHEAD {
-            self.add_step(Step {
-                line,
-                from_ts: self.last_ts,
-                to_ts: ts,
-            });
+        if is_step(self.last_ts, ts) {
+            self.add_step(Step::new(line, self.last_ts, ts));
         }
     }
 
-    /// Of steps ahead in a row the first and the last are kept: those between are mere silences, and a quiet host has
-    /// one at each line.
+    /// Of steps ahead in a row the last of each size is kept: a quiet host has a silence at each line, and which of them
+    /// was a clock shows when it is undone.
     fn add_step(&mut self, step: Step) {
-        let ahead = |step: &Step| step.to_ts > step.from_ts;
-        match &mut self.steps[..] {
-            [.., before, last] if ahead(before) && ahead(last) && ahead(&step) => *last = step,
-            _ => self.steps.push(step),
+        let size = step.size();
+        if size.is_some() {
+            let row = self.steps.iter().rev().take_while(|step| step.length() > 0);
+            let same = row.enumerate().find(|(_, step)| step.size() == size);
+            if let Some((back, _)) = same {
+                self.steps.remove(self.steps.len() - 1 - back);
+            }
         }
+        self.steps.push(step);
+    }
+
+    /// The last line's time.
+    pub(super) fn last_ts(&self) -> i64 {
+        self.last_ts
+    }
+
+    /// The first line, and its time.
+    pub(super) fn first(&self) -> (u64, i64) {
+        (self.first_line, self.first_ts)
     }
 
     /// Each bucket once, in order.
@@ -214,6 +253,12 @@ impl Watch {
     }
 }
 
+/// Times of lines at these seconds, from line 1 on.
+#[cfg(test)]
+pub(super) fn of_seconds(seconds: &[i64]) -> HostTimes {
+    tests::times(seconds, 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,7 +266,7 @@ mod tests {
 
     const SECOND: i64 = 1_000_000;
 
-    fn times(seconds: &[i64], first_line: u64) -> HostTimes {
+    pub(super) fn times(seconds: &[i64], first_line: u64) -> HostTimes {
         let mut times = HostTimes::default();
         for (line, second) in (first_line..).zip(seconds) {
             times.line(second * SECOND, line);

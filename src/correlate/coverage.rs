@@ -29,6 +29,10 @@ pub struct Counts {
     pub dated: Dated,
     /// Lines that another source has as well.
     pub repeated: u64,
+    /// Lines whose local time was skipped when the clock was put forward, and the first of them.
+    pub skipped: (u64, u64),
+    /// Lines of a mail server that are neither warnings nor errors.
+    pub routine: u64,
 }
 
 impl Default for Counts {
@@ -45,6 +49,8 @@ impl Default for Counts {
             hosts: Vec::new(),
             dated: Dated::default(),
             repeated: 0,
+            skipped: (0, 0),
+            routine: 0,
         }
     }
 }
@@ -171,6 +177,16 @@ impl<'a> Counter<'a> {
     /// A line whose ID holds this time, seconds since 1970.
     pub fn dated(&mut self, line: u64, ts: i64, id: i64, surely: bool) {
         self.counts.dated.count(line, ts, id, surely);
+    }
+
+    /// The local time of this line does not exist.
+    pub fn skipped(&mut self, line: u64) {
+        add_skipped(&mut self.counts.skipped, (1, line));
+    }
+
+    /// The line is of a mail server, and neither a warning nor an error.
+    pub fn routine(&mut self) {
+        self.counts.routine += 1;
     }
 
     /// A line of which only the header is of interest.
@@ -302,6 +318,13 @@ fn add_all(own: &mut Map<Kind, Seen>, next: Map<Kind, Seen>) {
     }
 }
 
+fn add_skipped(own: &mut (u64, u64), (lines, first): (u64, u64)) {
+    if own.0 == 0 {
+        own.1 = first;
+    }
+    own.0 += lines;
+}
+
 fn add_format(formats: &mut Vec<(&'static str, u64)>, format: &'static str, lines: u64) {
     match formats.iter_mut().find(|(name, _)| *name == format) {
         Some((_, n)) => *n += lines,
@@ -340,6 +363,8 @@ impl Counts {
         self.last_ts = self.last_ts.max(next.last_ts);
         self.dated.append(next.dated);
         self.repeated += next.repeated;
+        self.routine += next.routine;
+        add_skipped(&mut self.skipped, next.skipped);
         for (format, lines) in next.formats {
             add_format(&mut self.formats, format, lines);
         }

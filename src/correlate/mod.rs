@@ -22,6 +22,7 @@ mod resolve;
 pub mod rows;
 mod sessions;
 pub mod settle;
+pub mod steps;
 mod stretch;
 
 use std::borrow::Cow;

@@ -53,6 +53,18 @@ pub const COMPANIONS: &[&str] = &[
     "MailScanner",
 ];
 
+/// Whether a mail server's line has a word of severity before it: what syslog sorts into `mail.warn` and `mail.err`.
+pub fn is_alert(text: &[u8]) -> bool {
+    const POSTFIX: [&[u8]; 4] = [b"warning: ", b"error: ", b"fatal: ", b"panic: "];
+    const DOVECOT: [&[u8]; 4] = [b"Warning: ", b"Error: ", b"Fatal: ", b"Panic: "];
+    let begins = |text: &[u8], words: [&[u8]; 4]| words.iter().any(|word| text.starts_with(word));
+    // Dovecot puts it behind the service: `imap-login: Error: …`.
+    let service = memchr::memchr(b':', text).and_then(|at| text.get(at + 2..));
+    begins(text, POSTFIX)
+        || begins(text, DOVECOT)
+        || service.is_some_and(|text| begins(text, DOVECOT))
+}
+
 /// What the line says, by the format that claims its program.
 pub fn parse<'a>(line: &Header<'a>) -> (Option<&'static dyn Format>, Parsed<'a>) {
     for format in FORMATS {
@@ -71,4 +83,27 @@ pub fn parse<'a>(line: &Header<'a>) -> (Option<&'static dyn Format>, Parsed<'a>)
             "another program"
         }),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn severity_is_told_by_the_server_alone() {
+        for (text, expected) in [
+            (
+                "warning: hostname x does not resolve to address 192.0.2.9",
+                true,
+            ),
+            ("fatal: no SASL authentication mechanisms", true),
+            ("imap-login: Error: SSL_accept() failed", true),
+            ("imap(bob)<7><x>: Warning: slow", true),
+            ("4F3kz9: to=<a@b>, status=deferred (warning: x)", false),
+            ("4F3kz9: warning: header Subject: Error: x", false),
+            ("NOQUEUE: reject: RCPT from x", false),
+            ("imap-login: Login: user=<Error: >", false),
+            ("", false),
+        ] {
+            assert_eq!(super::is_alert(text.as_bytes()), expected, "{text}");
+        }
+    }
 }

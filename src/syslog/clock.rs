@@ -54,6 +54,10 @@ pub struct Cache {
     utc: i64,
     /// How much later the wall clock shows it again.
     again: i64,
+    /// The wall clock never shows it: it was skipped in spring.
+    skipped: bool,
+    /// And the line read last gives no offset.
+    never: bool,
     /// The instant read last; 0 before the first.
     last: i64,
     /// The days before, for lines without a year.
@@ -76,6 +80,11 @@ impl Cache {
     /// The instant read last.
     pub(super) fn last(&self) -> i64 {
         self.last
+    }
+
+    /// The time that was read last does not exist in the zone: the clock was put forward over it.
+    pub fn is_skipped(&self) -> bool {
+        self.never
     }
 
     /// The minute that was read last is one that the wall clock shows twice.
@@ -112,16 +121,17 @@ impl Clock {
     }
 
     /// The instant at which the zone's wall clock shows `local`, and how much later it shows it again, all in seconds.
-    /// Never (the hour skipped in spring): as if the clock had not been moved.
-    fn utc(&self, local: i64) -> Option<(i64, i64)> {
+    /// Never (the hour skipped in spring), which is
+    /// said: as if the clock had not been moved.
+    fn utc(&self, local: i64) -> Option<(i64, i64, bool)> {
         if self.zone == Tz::UTC {
-            return Some((local, 0));
+            return Some((local, 0, false));
         }
         let wall = DateTime::from_timestamp(local, 0)?.naive_utc();
         // The longest step in the zone data is a day (Samoa, 2011).
         (0..=24).find_map(|hours| {
             let (first, second) = self.offsets(wall - Duration::hours(hours))?;
-            Some((local - first, first - second))
+            Some((local - first, first - second, hours > 0))
         })
     }
 
@@ -143,7 +153,9 @@ impl Clock {
         let tail = Tail::read(bytes.get(cache.len..)?)?;
         let rest = bytes.get(cache.len + tail.len..)?;
         let (zone, utc) = stamp::zone_name(cache.prefix.get(..cache.len)?, rest);
-        let minute = match tail.offset.or(utc.then_some(0)) {
+        let offset = tail.offset.or(utc.then_some(0));
+        cache.never = cache.skipped && offset.is_none();
+        let minute = match offset {
             Some(offset) => cache.local - i64::from(offset) * SECOND,
             None if cache.again != 0 && cache.utc + tail.micros < cache.last - OUT_OF_ORDER => {
                 cache.utc + cache.again
@@ -173,7 +185,8 @@ impl Clock {
         prefix.copy_from_slice(bytes.get(..minute.len)?);
         cache.len = minute.len;
         cache.local = local * SECOND;
-        let (utc, again) = self.utc(local)?;
+        let (utc, again, skipped) = self.utc(local)?;
+        cache.skipped = skipped;
         (cache.utc, cache.again) = (utc * SECOND, again * SECOND);
         cache.near = Some(Near::then(cache.near, days));
         Some(())
@@ -456,6 +469,27 @@ mod tests {
             at(zone, "2026-07-01T12:00:00Z x"),
             Some(utc("2026-07-01T12:00:00Z"))
         );
+    }
+
+    #[test]
+    fn a_time_that_was_skipped_is_told() {
+        let year = YearRule::Until {
+            year: 2026,
+            month: 11,
+            day: 24,
+        };
+        let clock = Clock::new(Tz::Europe__Berlin, year);
+        let mut cache = Cache::default();
+        for (text, expected) in [
+            ("Mar 29 01:59:59 x", false),
+            ("Mar 29 02:30:00 x", true),
+            ("2026-03-29T02:30:00Z x", false),
+            ("2026-03-29T02:30:00 x", true),
+            ("Mar 29 03:00:00 x", false),
+        ] {
+            clock.read(text.as_bytes(), &mut cache).unwrap();
+            assert_eq!(cache.is_skipped(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub struct SourceRow {
     pub undecodable: u64,
     pub first_ts: Option<i64>,
     pub last_ts: Option<i64>,
+    /// The same without lines of a clock that was wrong for a time, where there are such.
+    #[serde(default)]
+    pub sound: Option<(i64, i64)>,
     pub year: Option<i64>,
     pub year_method: Option<String>,
     /// How far the year can be relied on: `certain`, `declared`, `likely`, `assumed`, `none`.
@@ -54,6 +57,9 @@ pub struct SourceRow {
     pub duplicate_of: Option<i64>,
     /// Lines that another source has as well: not counted again.
     pub repeated: u64,
+    /// It holds a part of what the host's log says: what it lacks is not missing.
+    #[serde(default)]
+    pub extract: bool,
     pub problem: Option<String>,
     /// The problem leaves the evidence incomplete.
     pub incomplete: bool,
@@ -409,6 +415,7 @@ impl Build<'_> {
             .float("seconds", |s| {
                 s.2.to_ts.saturating_sub(s.2.from_ts) as f64 / 1e6
             })
+            .time("ahead_ts", |s| s.2.undoes.unwrap_or(NO_TIME))
             .flag("repeated", |s| Some(is_repeated(self.zone, s.2.to_ts)))
             .place(|s| s.0)
     }
@@ -507,6 +514,7 @@ fn sources_table(
         .text("utc_offset", |s| s.1.utc_offset.clone())
         .int("duplicate_of", |s| s.1.duplicate_of)
         .number("repeated", |s| s.1.repeated as i64)
+        .flag("extract", |s| Some(s.1.extract))
         .text("problem", |s| s.1.problem.clone())
         .place(|s| Place {
             source: s.0,

@@ -128,6 +128,7 @@ pub const TABLES: &[Table] = &[
         utc_offset Text "offset or zone of its times",
         duplicate_of Int "source with the same decoded content",
         repeated Int "lines that another source has as well, not counted again",
+        extract Bool "it holds a part of what its host logs (warnings and errors, or few lines of a fuller source): its silence is none",
         problem Text "what is wrong with it",
     ),
     table!(
@@ -330,11 +331,12 @@ pub const TABLES: &[Table] = &[
         => buckets of "ts"
     ),
     table!(
-        "clock_steps", "where the time of a host's lines goes back by 5 seconds or more, and the steps ahead of a minute or more beside these: of several in a row the first and the last",
+        "clock_steps", "where the time of a host's lines goes back by 5 seconds or more, and the steps ahead of a minute or more beside these: of several in a row the last of each size",
         host Text "host name as logged",
         from_ts Time "the line before, UTC",
         to_ts Time "this line, UTC",
         seconds Float "from one to the other: negative when time goes back",
+        ahead_ts Time "of a step back that undoes one ahead, as long but for a fifth: the line before that one; the clock was wrong between",
         repeated Bool "the line's local hour occurs twice on that day: the clocks are set back for the winter",
     ),
     table!(

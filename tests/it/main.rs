@@ -5,6 +5,7 @@
 mod about;
 mod archives;
 mod bad_input;
+mod copies;
 mod corpora_postfix;
 mod disk;
 mod layouts;
@@ -16,6 +17,7 @@ mod readme;
 mod same_bytes;
 mod sample;
 mod show;
+mod silence;
 mod stamp;
 mod store;
 mod support;

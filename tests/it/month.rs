@@ -27,7 +27,7 @@ fn plain(file: &Path) -> Vec<u8> {
 }
 
 /// The sample's files of a host, the youngest first.
-fn days(host: &str) -> Vec<Vec<u8>> {
+pub(super) fn days(host: &str) -> Vec<Vec<u8>> {
     let dir = repo("sample-logs/postfix").join(host);
     let entries = fs::read_dir(dir)
         .unwrap()
@@ -51,7 +51,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Whole and begun lines of a text, up to so many bytes.
-fn lines(bytes: &[u8]) -> Vec<&[u8]> {
+pub(super) fn lines(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').collect()
 }
 

@@ -9,6 +9,7 @@ use chrono::{Datelike, NaiveDate};
 
 use super::{Day, Known, Method};
 use crate::source::Source;
+use crate::syslog;
 
 /// Lines of one host that begin so many days apart are of one archive.
 const NEAR: i64 = 62;
@@ -50,6 +51,46 @@ pub(super) fn tell(sources: &[Source], known: &mut [Known]) {
     }
 }
 
+/// Lines that two sources have to begin with alike for one to be a copy of the other.
+const ALIKE: usize = 3;
+
+/// Copies of one log are of one year, however late each was made and whatever it was called: that of the best evidence
+/// which any of them has, of evidence of one kind the earliest.
+pub(super) fn copies(sources: &[Source], known: &mut [Known]) {
+    let mut alike: HashMap<Vec<&[u8]>, Vec<usize>> = HashMap::new();
+    for (at, source) in sources.iter().enumerate() {
+        let dated = source.head.split(|byte| *byte == b'\n');
+        let dated = dated.filter(|line| syslog::has_year(line) == Some(false));
+        let first: Vec<&[u8]> = dated.take(ALIKE).map(<[u8]>::trim_ascii_end).collect();
+        if first.len() == ALIKE && known[at].first.is_some_and(|(year, _)| year.is_none()) {
+            alike.entry(first).or_default().push(at);
+        }
+    }
+    for copies in alike.into_values().filter(|copies| copies.len() > 1) {
+        let told = copies
+            .iter()
+            .filter_map(|at| known[*at].told.first_key_value());
+        let Some((method, year)) = told.map(|(method, year)| (*method, *year)).min() else {
+            continue;
+        };
+        for at in copies {
+            let own = &mut known[at].told;
+            // A copy's own evidence of that kind, or of a worse one, is of when the copy was made.
+            if own.first_key_value().is_some_and(|(_, of)| *of != year) {
+                let old = own
+                    .insert(method.min(Method::Neighbours), year)
+                    .filter(|old| *old != year);
+                if let Some(old) = old {
+                    let said = format!(
+                        "by its own evidence of that kind the year would be {old}, by a copy that begins alike it is {year}"
+                    );
+                    known[at].contradictions.push(said);
+                }
+            }
+        }
+    }
+}
+
 /// The day of the first line, where its year is beyond doubt.
 fn first_day(known: &Known) -> Option<NaiveDate> {
     let (_, (month, day)) = known.first?;
@@ -59,7 +100,7 @@ fn first_day(known: &Known) -> Option<NaiveDate> {
 }
 
 /// `mail.log.2.gz` is number 2 of `mail.log`, and `mail.log` itself number 0.
-fn family(path: &str) -> Option<(String, u32)> {
+pub(in crate::commands) fn family(path: &str) -> Option<(String, u32)> {
     let mut name = path;
     for end in [".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z"] {
         name = name.strip_suffix(end).unwrap_or(name);
