@@ -212,11 +212,15 @@ fn ask(
     input: &Options,
 ) -> Result<Vec<Answer>> {
     let next = AtomicUsize::new(0);
+    // What asks of the others comes last: it need not run them again.
+    let mut order: Vec<usize> = (0..queries.len()).collect();
+    order.sort_by_key(|index| queries[*index].asks());
     let answers: Vec<OnceLock<_>> = queries.iter().map(|_| OnceLock::new()).collect();
     let work = || {
         while let Some(index) =
             Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < queries.len())
         {
+            let index = order[index];
             let query = queries[index];
             let answer = input
                 .timings

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use chrono_tz::Tz;
 use polars::prelude::{
@@ -51,6 +51,8 @@ pub struct Engine {
     library: Library,
     overrides: Overrides,
     questions: OnceLock<DataFrame>,
+    /// Why queries were not assessable that had to run to tell, by name.
+    empty: Mutex<HashMap<String, Option<String>>>,
 }
 
 impl Engine {
@@ -72,6 +74,7 @@ impl Engine {
             library: Library::default(),
             overrides: Overrides::new(),
             questions: OnceLock::new(),
+            empty: Mutex::default(),
         }
     }
 
@@ -167,6 +170,7 @@ impl Engine {
             return Ok(not_assessable(query, &params, reason));
         }
         let frame = self.select(query, &params)?;
+        self.note_empty(query, overrides, frame.height());
         if let (0, Some(reason)) = (frame.height(), &query.header.empty) {
             return Ok(not_assessable(query, &params, reason.clone()));
         }
@@ -188,9 +192,26 @@ impl Engine {
     /// Why the logs cannot answer, if they cannot. The query runs only where its rows tell that.
     pub fn why_not(&self, query: &Query) -> Result<Option<String>, Error> {
         match (self.missing(query)?, &query.header.empty) {
-            (None, Some(_)) => Ok(self.answer(query, &self.overrides)?.result.not_assessable),
+            (None, Some(_)) => match self.noted_empty(query) {
+                Some(known) => Ok(known),
+                None => Ok(self.answer(query, &self.overrides)?.result.not_assessable),
+            },
             (missing, _) => Ok(missing),
         }
+    }
+
+    /// Notes whether a query gave no row, so that [`Self::why_not`] need not run it again.
+    fn note_empty(&self, query: &Query, overrides: &Overrides, rows: usize) {
+        if query.header.empty.is_some() && *overrides == self.overrides {
+            let reason = query.header.empty.clone().filter(|_| rows == 0);
+            let mut empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
+            empty.insert(query.name.clone(), reason);
+        }
+    }
+
+    fn noted_empty(&self, query: &Query) -> Option<Option<String>> {
+        let empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
+        empty.get(&query.name).cloned()
     }
 
     /// Why the logs cannot answer: the words of every need that no row meets.
