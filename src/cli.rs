@@ -132,6 +132,9 @@ pub struct VerifyArgs {
     /// Make the report again and compare it byte by byte
     #[arg(long)]
     pub rebuild: bool,
+    /// The key file of a report that hides persons, to make it again
+    #[arg(long, value_name = "KEYFILE", requires = "rebuild", value_hint = ValueHint::FilePath)]
+    pub pseudonymise: Option<PathBuf>,
     /// Threads to use (default: one for each core)
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,

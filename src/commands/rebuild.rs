@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use chrono::DateTime;
 use clap::Parser;
 
+use super::privacy::Privacy;
 use super::proof::Now;
 use super::report::{self, Again};
 use super::verify::Said;
@@ -33,12 +34,6 @@ pub(super) fn run(
     said: &mut Said,
 ) -> Result<()> {
     let place = args.report.display().to_string();
-    let found = match found(manifest, now) {
-        Ok(found) => found,
-        Err(missing) => {
-            return Ok(said.differs(&place, &format!("cannot be made again: {missing}"))?);
-        }
-    };
     let own = env!("CARGO_PKG_VERSION");
     if manifest.version != own {
         let what = format!("made by version {}; made again by {own}", manifest.version);
@@ -46,13 +41,16 @@ pub(super) fn run(
     }
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let report = match arguments(manifest) {
-        Ok(report) if report.input.read.privacy.pseudonymise.is_some() => {
-            let what =
-                "cannot be made again: it hides persons by a key, which is not in the report";
-            return Ok(said.differs(&place, what)?);
-        }
         Ok(report) => report,
         Err(what) => return Ok(said.differs(&place, &what)?),
+    };
+    let ready = with_key(report, args, manifest).and_then(|report| {
+        let hides = report.input.read.privacy.pseudonymise.is_some();
+        Ok((report, found(manifest, now, hides)?))
+    });
+    let (report, found) = match ready {
+        Ok(ready) => ready,
+        Err(what) => return Ok(said.differs(&place, &format!("cannot be made again: {what}"))?),
     };
     let report = ReportArgs {
         out: folder.path().to_path_buf(),
@@ -70,8 +68,41 @@ pub(super) fn run(
     compare(&args.report, folder.path(), said)
 }
 
-/// The sources where they are now, called what they were called.
-fn found(manifest: &Manifest, now: &Now) -> Result<Vec<Source>, String> {
+/// The command with the key file where it is now, when it is the one by which persons were hidden.
+fn with_key(
+    mut report: ReportArgs,
+    args: &VerifyArgs,
+    manifest: &Manifest,
+) -> Result<ReportArgs, String> {
+    let privacy = &mut report.input.read.privacy;
+    if privacy.pseudonymise.is_none() {
+        return Ok(report);
+    }
+    if report.about.is_some() {
+        return Err("it is about somebody whom it does not name".into());
+    }
+    let Some(key) = &args.pseudonymise else {
+        return Err("it hides persons by a key: give the file with --pseudonymise".into());
+    };
+    privacy.pseudonymise = Some(key.clone());
+    let own = Privacy::new(privacy).map_err(|error| format!("{error:#}"))?;
+    let own = own.map(|own| own.pseudonyms.marking().to_string());
+    let stated = manifest
+        .options
+        .iter()
+        .find(|option| option.name == "pseudonymise");
+    match (own, stated) {
+        (Some(own), Some(stated)) if own == stated.value => Ok(report),
+        (own, _) => Err(format!(
+            "its pseudonyms are not of this key ({})",
+            own.unwrap_or_default()
+        )),
+    }
+}
+
+/// The sources where they are now, called what they were called. Where names hide persons, they are called what they are
+/// called now: the report has to hide the same ones.
+fn found(manifest: &Manifest, now: &Now, hides: bool) -> Result<Vec<Source>, String> {
     let mut found = Vec::with_capacity(manifest.sources.len());
     for (own, place) in manifest.sources.iter().zip(&now.places) {
         let same = place.source.as_ref().filter(|_| place.differs.is_none());
@@ -83,8 +114,10 @@ fn found(manifest: &Manifest, now: &Now) -> Result<Vec<Source>, String> {
             .as_deref()
             .and_then(|text| DateTime::parse_from_rfc3339(text).ok());
         let mut source = source.clone();
-        source.path.clone_from(&own.path);
-        source.member.clone_from(&own.member);
+        if !hides {
+            source.path.clone_from(&own.path);
+            source.member.clone_from(&own.member);
+        }
         source.mtime = mtime.map(|time| time.timestamp());
         found.push(source);
     }

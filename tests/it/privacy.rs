@@ -607,3 +607,23 @@ fn windows_hide_what_memory_hides() {
         assert_eq!(rows.len(), windows[table].len(), "{table}");
     }
 }
+
+#[test]
+fn a_report_without_persons_is_made_again_with_its_key() {
+    let case = Case::new();
+    case.hidden(&["report", "audit", "logs", "--evidence", "--out", "out"]);
+    let verify = |more: &[&str]| {
+        let words = ["verify", "out", "logs", "--rebuild"];
+        case.run(&[&words[..], more].concat())
+    };
+    let (said, code) = verify(&["--pseudonymise", "key"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("made again:"), "{said}");
+    let (said, code) = verify(&[]);
+    assert!(
+        code == 3 && said.contains("give the file with --pseudonymise"),
+        "{said}"
+    );
+    let (said, code) = verify(&["--pseudonymise", "other"]);
+    assert!(code == 3 && said.contains("not of this key"), "{said}");
+}
