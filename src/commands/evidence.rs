@@ -37,7 +37,7 @@ pub fn write(findings: &mut [Finding], rows: &[SourceRow], input: &Options) -> E
         .collect();
     let mut lookup = Lookup::of(input);
     for row in wanted.keys().filter_map(|name| hashes.get(name)) {
-        lookup.seek(&row.path);
+        lookup.seek(row.found_path());
     }
     // Two files may show the same name: both are read.
     let mut places = BTreeMap::new();

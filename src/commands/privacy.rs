@@ -232,6 +232,7 @@ pub fn hide_sources(sources: &mut [SourceRow], pseudonyms: &Pseudonyms) {
         }
     };
     for source in sources {
+        source.found = Some((source.path.clone(), source.member.clone()));
         source.path = pseudonyms.hide(Holds::Path, &source.path);
         hide(&mut source.member, Holds::Path);
         hide(&mut source.hosts, Holds::Server);

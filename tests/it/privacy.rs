@@ -477,6 +477,64 @@ fn tables_with_pseudonyms_have_no_raw_lines() {
     assert!([0, 3].contains(&code), "{text}");
 }
 
+/// Sources are found again by the names that they have, not by those that are shown: under folders of plain tables, and
+/// inside archives.
+#[test]
+fn sources_with_hidden_names_are_hashed_again() {
+    let case = Case::new();
+    let logs = case.path("logs");
+    fs::create_dir(case.path("packed")).unwrap();
+    let tar = std::process::Command::new("tar")
+        .args([
+            "czf",
+            "packed/wilhelmina.tgz",
+            "-C",
+            "logs",
+            "wilhelmina",
+            "postfix",
+        ])
+        .current_dir(case.dir.path())
+        .status();
+    assert!(tar.unwrap().success());
+    let (text, code) = case.run(&[
+        "convert",
+        "logs/wilhelmina",
+        "--year",
+        "2026",
+        "--out",
+        "plain",
+    ]);
+    assert_eq!(code, 0, "{text}");
+    assert!(logs.exists());
+    for (from, sources) in [("plain", 1), ("packed", 3), ("logs/wilhelmina", 1)] {
+        let words = [
+            "report",
+            "audit",
+            from,
+            "--evidence",
+            "--case",
+            "case.toml",
+            "--out",
+        ];
+        case.hidden(&[&words[..], &["out"]].concat());
+        let report = json(&folder(&case.path("out")));
+        let again = &report["rehashed"];
+        assert_eq!(again["changed"], serde_json::json!([]), "{from}: {again}");
+        assert!(
+            again["sources"].as_u64().unwrap() >= sources,
+            "{from}: {again}"
+        );
+        let shown = folder(&case.path("out"));
+        let evidence = shown
+            .iter()
+            .filter(|(name, _)| name.starts_with("evidence/"));
+        assert!(evidence.clone().count() > 0, "{from}");
+        for (name, text) in evidence {
+            assert!(!text.contains("not here"), "{from}: {name}: {text}");
+        }
+    }
+}
+
 /// The hash of a case whose text is known but for a name would tell which name fits.
 #[test]
 fn a_case_that_names_somebody_has_no_hash() {
