@@ -46,6 +46,24 @@ pub fn header<'a>(line: &'a [u8], clock: &Clock, cache: &mut Cache) -> Option<He
     })
 }
 
+/// Where the text of a line begins, behind time, host and program; 0 when it has no header.
+pub fn text_start(line: &[u8]) -> usize {
+    // Whatever the year, a time takes as many bytes.
+    let rule = YearRule::From {
+        year: 2024,
+        month: 1,
+        day: 1,
+    };
+    let clock = Clock::new(chrono_tz::Tz::UTC, rule);
+    let Some(header) = header(line, &clock, &mut Cache::default()) else {
+        return 0;
+    };
+    // The text is what the line ends with, but for the end of the line.
+    let end = line.strip_suffix(b"\n").unwrap_or(line);
+    let end = end.iter().rposition(|byte| *byte != b'\r');
+    end.map_or(0, |last| (last + 1).saturating_sub(header.text.len()))
+}
+
 /// The layout of a line; `None` when it has no header.
 pub fn layout(line: &[u8]) -> Option<Layout> {
     probe(line).map(|(layout, _)| layout)

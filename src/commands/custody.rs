@@ -15,13 +15,11 @@ use crate::tables::build::SourceRow;
 pub fn rehash(rows: &[SourceRow], input: &Options) -> (Rehashed, Vec<Option<String>>) {
     let mut lookup = Lookup::of(input);
     for row in rows {
-        lookup.seek(&row.path);
+        lookup.seek(row.found_path());
     }
     let hashed = rows.iter().filter(|row| row.sha256.is_some());
     let members = hashed.filter(|row| row.member.is_some());
-    let members: HashSet<String> = members
-        .map(|row| source::shown(&row.path, row.member.as_deref()))
-        .collect();
+    let members: HashSet<String> = members.map(SourceRow::found_name).collect();
     // Members have to be read out of their archives.
     let read = read_all(&lookup.all().iter().collect::<Vec<_>>(), |source| {
         source.member.is_some() && members.contains(&source.name())
@@ -76,7 +74,7 @@ fn again(row: &SourceRow, lookup: &Lookup, read: &[Option<Outcome>]) -> Again {
     };
     let sources = lookup.named(&source::shown(&row.path, row.member.as_deref()));
     if sources.is_empty() {
-        let there = PathBuf::from(&row.path).symlink_metadata().is_ok();
+        let there = PathBuf::from(row.found_path()).symlink_metadata().is_ok();
         return match there {
             true => Again::Gone("no source any more".to_owned()),
             false => Again::Gone("missing".to_owned()),

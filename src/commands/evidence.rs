@@ -5,11 +5,11 @@ use std::fmt::Write;
 
 use super::load::Options;
 use super::lookup::{Line, LinesOf, Lookup, lines_of_all};
-use crate::pseudonyms::Holds;
 use crate::report::escape::{clip_bytes, visible};
 use crate::report::folder::Evidence;
 use crate::report::{Finding, format};
 use crate::source::Outcome;
+use crate::syslog;
 use crate::tables::build::SourceRow;
 
 /// Longest line that is written whole, characters. Servers write at most about 2,000.
@@ -37,7 +37,7 @@ pub fn write(findings: &mut [Finding], rows: &[SourceRow], input: &Options) -> E
         .collect();
     let mut lookup = Lookup::of(input);
     for row in wanted.keys().filter_map(|name| hashes.get(name)) {
-        lookup.seek(&row.path);
+        lookup.seek(row.found_path());
     }
     // Two files may show the same name: both are read.
     let mut places = BTreeMap::new();
@@ -132,7 +132,7 @@ fn text(
         let found = read.get(&place.path);
         let line = found.and_then(|read| read.lines.get(&place.line));
         let shown = match line {
-            Some(line) => raw(&without_persons(line, input)),
+            Some(line) => shown(line, input),
             // What is said of a whole source is shown by its first line, which it need not have.
             None if hashes.get(&place.path).is_some_and(|row| row.lines == 0) => {
                 "(the source has no line)".to_owned()
@@ -157,18 +157,20 @@ fn state(read: Option<&Read>, before: Option<&str>) -> String {
     }
 }
 
-/// The line with pseudonyms, where they are asked for.
-fn without_persons(line: &Line, input: &Options) -> Line {
-    let bytes = match input.privacy {
-        None => line.bytes.clone(),
-        Some(_) => input
-            .shown(Holds::Text, &String::from_utf8_lossy(&line.bytes))
-            .into_bytes(),
+/// The line, with pseudonyms where they are asked for.
+fn shown(line: &Line, input: &Options) -> String {
+    let Some(privacy) = &input.privacy else {
+        return raw(line);
     };
-    Line {
-        bytes,
-        cut: line.cut,
+    if line.cut {
+        // A name that is cut at its end is none that is known.
+        return "(longer than any line that is read: not shown, as persons are hidden)".to_owned();
     }
+    let whole = String::from_utf8_lossy(&line.bytes);
+    let start = syslog::text_start(whole.as_bytes());
+    let (head, text) = whole.split_at_checked(start).unwrap_or(("", &whole));
+    let bytes = privacy.pseudonyms.line(head, text).into_bytes();
+    raw(&Line { bytes, cut: false })
 }
 
 /// A line on one line, harmless.

@@ -21,6 +21,7 @@ use crate::tables::build::{SourceRow, Wanted};
 use crate::tables::hide;
 use crate::tables::schema::TABLES;
 use crate::tables::select::{Entity, Selection};
+use crate::tables::store::{self, Store};
 
 /// How a key is made.
 const MAKE: &str =
@@ -114,6 +115,10 @@ impl Options {
 
     /// A case as it is shown: who asks and who examines stand there by name, with no address; the rest is free text.
     pub fn shown_case(&self, case: CaseFile) -> CaseFile {
+        if self.privacy.is_none() {
+            return case;
+        }
+        let before = case.header.clone();
         let Case {
             reference,
             purpose,
@@ -124,17 +129,20 @@ impl Options {
         } = case.header;
         let text = |text: String| self.shown(Holds::Text, &text);
         let name = |name: String| self.shown(Holds::Term, &name);
+        let header = Case {
+            reference: text(reference),
+            purpose: purpose.map(text),
+            requester: requester.map(name),
+            examiner: examiner.map(name),
+            authority: authority.map(text),
+            handling: handling.map(text),
+        };
+        // With all of a file known but a name, its hash would tell whether one that is guessed fits.
+        let sha256 = case.sha256.filter(|_| header == before);
         CaseFile {
             file: self.shown(Holds::Path, &case.file),
-            sha256: case.sha256,
-            header: Case {
-                reference: text(reference),
-                purpose: purpose.map(text),
-                requester: requester.map(name),
-                examiner: examiner.map(name),
-                authority: authority.map(text),
-                handling: handling.map(text),
-            },
+            sha256,
+            header,
         }
     }
 
@@ -224,6 +232,7 @@ pub fn hide_sources(sources: &mut [SourceRow], pseudonyms: &Pseudonyms) {
         }
     };
     for source in sources {
+        source.found = Some((source.path.clone(), source.member.clone()));
         source.path = pseudonyms.hide(Holds::Path, &source.path);
         hide(&mut source.member, Holds::Path);
         hide(&mut source.hosts, Holds::Server);
@@ -283,6 +292,28 @@ pub fn check_key(folder: &Path, own: &Marking, options: &Options) -> Result<()> 
         )),
         _ => Ok(()),
     }
+}
+
+/// Raw lines are of persons, which tables hide that were converted with pseudonyms: the names to hide in them are not
+/// known any more.
+///
+/// # Errors
+/// There are such tables.
+pub fn refuse_raw_lines(paths: &[PathBuf]) -> Result<()> {
+    let folders = paths.iter().filter(|path| store::is_store(path));
+    for folder in folders {
+        // One that cannot be opened is told of when it is read.
+        if Store::open(folder).is_ok_and(|store| store.marking().is_some()) {
+            return Err(usage(
+                format!(
+                    "--evidence: {} hides persons, and the raw lines of its logs name them",
+                    folder.display()
+                ),
+                "leave --evidence out, or name the logs themselves, with --pseudonymise and the key file",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What is read together is all hidden, or all not.

@@ -13,7 +13,7 @@ use super::options::usage;
 use super::provenance::{command, filters, hosts, library_origin, manifest, method};
 use super::query::{state, wanted};
 use super::statement::{GAPS, doubts};
-use super::{Done, STACK, Usage, coverage, custody, evidence, options};
+use super::{Done, STACK, Usage, coverage, custody, evidence, options, privacy};
 use crate::cli::ReportArgs;
 use crate::query::{Answer, Engine, Library, Overrides, Query, question};
 use crate::report::case::CaseFile;
@@ -62,6 +62,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     }
     let found = again.as_ref().map(|again| again.found.clone());
     let mut input = options::input_of(&args.input, &paths, args.about.as_deref(), found)?;
+    let made_before = again.is_some();
     let (generated_at, case) = match again {
         Some(again) => (again.generated_at, again.case),
         None => (generated_at(args)?, case(args)?),
@@ -69,6 +70,9 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     let definition = templates.definition(&kind).map_err(wrong)?;
     let queries = queries(&definition, &library, &templates.definition_place(&kind))?;
     crate::query::params::check_overrides(queries.iter().copied(), &overrides).map_err(wrong)?;
+    if args.evidence {
+        privacy::refuse_raw_lines(&paths)?;
+    }
     input.keep_map_out_of(&args.out)?;
     let out = folder::prepare(&args.out).map_err(wrong)?;
 
@@ -113,7 +117,14 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
         false => Evidence::new(),
     };
     let after = match case {
-        Some(case) => hash_again(&mut report, input.shown_case(case), &loaded, &input),
+        Some(case) => {
+            // That of an earlier report is as it was shown there.
+            let case = match made_before {
+                true => case,
+                false => input.shown_case(case),
+            };
+            hash_again(&mut report, case, &loaded, &input)
+        }
         None => Vec::new(),
     };
     let mut manifest = manifest(

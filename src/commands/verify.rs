@@ -186,7 +186,7 @@ fn sources(manifest: &Manifest, now: &Now, said: &mut Said) -> Result<()> {
     let file = manifest
         .case
         .as_ref()
-        .map(|case| (PathBuf::from(&case.file), &case.sha256));
+        .and_then(|case| Some((PathBuf::from(&case.file), case.sha256.as_ref()?)));
     if let Some((file, sha256)) = file {
         let name = file.display().to_string();
         match proof::sha256_of_file(&file) {

@@ -21,10 +21,11 @@
 //! `alice` at two domains is two persons. A local part is replaced as a whole, with whatever address it carries in it
 //! (VERP, SRS, BATV).
 //!
-//! What stays is in [`nobody`]: roles (RFC 2142) unless [`Also::roles`] hides them, the null sender, `localhost`, loopback. Free text is scanned by
-//! [`text`] and [`literals`] for what has the form of an address or host, and for the [`names`] that columns of these
-//! logs hold. Nothing here knows tables: [`crate::tables::persons`] says what a column holds.
+//! What stays is in [`nobody`]: roles (RFC 2142) unless [`Also::roles`] hides them, the null sender, `localhost`,
+//! loopback. Free text is scanned by [`text`] and [`literals`] for what has the form of an address or host, and for the
+//! [`names`] that columns of these logs hold; raw lines by [`line`] for more forms. Nothing here knows tables: [`crate::tables::persons`] says what a column holds.
 
+mod line;
 mod literals;
 mod names;
 pub mod nobody;
@@ -210,6 +211,11 @@ impl Pseudonyms {
     /// that is a name known from these logs.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         text::text(self, &self.names(), text)
+    }
+
+    /// A raw line of a log: what stands before its text (time, host, program), and the text.
+    pub fn line(&self, head: &str, text: &str) -> String {
+        line::line(self, &self.names(), head, text)
     }
 
     /// A token for a text of this kind.

@@ -122,6 +122,60 @@ fn columns_have_their_forms() {
 }
 
 #[test]
+fn raw_lines_say_more_than_columns() {
+    let own = kept();
+    own.learn([(Holds::User, "zacharias")].into_iter());
+    let head = "Nov 23 11:00:06 mx5 postfix/cleanup[12]: ";
+    for (text, form) in [
+        (
+            "4F1: reject: header X-Note: Ottokar, come home from box.isp.example[192.0.2.7]; from=<a@b.example> to=<c@b.example>",
+            "4F1: reject: header X-Note: s_* from h-*.isp.example[192.0.2.h*]; from=<u_*@b.example> to=<u_*@b.example>",
+        ),
+        (
+            "4F1: reject: body Dear Ottokar; from=<a@b.example>",
+            "4F1: reject: body s_*; from=<u_*@b.example>",
+        ),
+        (
+            "NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 554 x; helo=<ottokars-pc>",
+            "NOQUEUE: reject: RCPT from unknown[192.0.2.h*]: 554 x; helo=<h-*>",
+        ),
+        (
+            "4F1: to=<ottokar>, orig_to=<>, relay=local, status=sent (for zacharias)",
+            "4F1: to=<u_*>, orig_to=<>, relay=local, status=sent (for u_*)",
+        ),
+        ("4F1: message-id=<ottokar-17>", "4F1: message-id=<m_*>"),
+        (
+            "4F1: message content rejected: body size; see manual",
+            "4F1: message content rejected: body size; see manual",
+        ),
+        (
+            "connect to mx.dest.example[2001:db8::7]:25: Connection timed out",
+            "connect to h-*.dest.example[2001:db8:0:h*]:25: Connection timed out",
+        ),
+    ] {
+        is(&own.line(head, text), &format!("{head}{form}"));
+    }
+    // Columns and lines name the same.
+    let line = own.line("", "from p7.isp.example[192.0.2.7]");
+    let name = own.hide(Holds::Client, "p7.isp.example");
+    assert!(line.starts_with(&format!("from {name}[")), "{line}");
+    let relay = own.line("", "relay=filter[127.0.0.1]:10024");
+    assert_eq!(relay, "relay=filter[127.0.0.1]:10024");
+    // The host goes only with its domain.
+    let all = with(Also {
+        domains: true,
+        ..Also::default()
+    });
+    is(
+        &all.line(
+            "Nov 23 11:00:06 mx5.corp.example postfix/qmgr[1]: ",
+            "removed",
+        ),
+        "Nov 23 11:00:06 d-*.d-*.invalid postfix/qmgr[1]: removed",
+    );
+}
+
+#[test]
 fn roles_stay_by_choice() {
     let hiding = with(Also {
         roles: true,
@@ -288,9 +342,11 @@ fn long_texts_take_no_longer_than_they_are() {
     let begun = std::time::Instant::now();
     for part in [
         "<", "user=<", "@", "a@", "\"@", "a.", "1.1.1.", "::", "header ", "=40", "[", "subject:",
+        "from=<", "x[", ": body ",
     ] {
         let text = part.repeat((64 << 10) / part.len());
         own.text(&text);
+        own.line("", &text);
     }
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
@@ -324,7 +380,9 @@ proptest::proptest! {
             own.hide(holds, &noise);
         }
         let address = format!("{local}q7@corp.example");
-        let said = own.text(&format!("{text} <{address}> {noise}")).into_owned();
-        proptest::prop_assert!(!said.contains(&address), "{}", said);
+        let whole = format!("{text} <{address}> {noise}");
+        for said in [own.text(&whole).into_owned(), own.line(&noise, &whole)] {
+            proptest::prop_assert!(!said.contains(&address), "{}", said);
+        }
     }
 }

@@ -11,10 +11,10 @@ use super::names::Names;
 use super::{Pseudonyms, literals, nobody};
 
 /// A stretch of a text and what stands there instead.
-type Found = Vec<(Range<usize>, String)>;
+pub(super) type Found = Vec<(Range<usize>, String)>;
 
 /// A text on its way through the passes.
-struct Pieces<'t>(Vec<Piece<'t>>);
+pub(super) struct Pieces<'t>(Vec<Piece<'t>>);
 
 enum Piece<'t> {
     Plain(&'t str),
@@ -22,7 +22,11 @@ enum Piece<'t> {
 }
 
 impl<'t> Pieces<'t> {
-    fn pass(&mut self, find: impl Fn(&str) -> Found) {
+    pub(super) fn new(text: &'t str) -> Self {
+        Pieces(vec![Piece::Plain(text)])
+    }
+
+    pub(super) fn pass(&mut self, find: impl Fn(&str) -> Found) {
         let mut next = Vec::with_capacity(self.0.len());
         for piece in self.0.drain(..) {
             let Piece::Plain(text) = piece else {
@@ -44,7 +48,7 @@ impl<'t> Pieces<'t> {
         self.0 = next;
     }
 
-    fn whole(self, text: &'t str) -> Cow<'t, str> {
+    pub(super) fn whole(self, text: &'t str) -> Cow<'t, str> {
         match self.0.as_slice() {
             [] | [Piece::Plain(_)] => Cow::Borrowed(text),
             pieces => Cow::Owned(pieces.iter().map(Piece::as_str).collect()),
@@ -63,8 +67,14 @@ impl Piece<'_> {
 
 /// Free text without persons.
 pub fn text<'t>(own: &Pseudonyms, names: &Names, text: &'t str) -> Cow<'t, str> {
-    let mut pieces = Pieces(vec![Piece::Plain(text)]);
+    let mut pieces = Pieces::new(text);
     pieces.pass(|text| content(own, text));
+    forms(own, names, &mut pieces);
+    pieces.whole(text)
+}
+
+/// What has a form, and what is known.
+pub(super) fn forms(own: &Pseudonyms, names: &Names, pieces: &mut Pieces<'_>) {
     pieces.pass(|text| sessions(own, text));
     pieces.pass(|text| addresses(own, text));
     pieces.pass(|text| users(own, text));
@@ -75,24 +85,23 @@ pub fn text<'t>(own: &Pseudonyms, names: &Names, text: &'t str) -> Cow<'t, str> 
         pieces.pass(|text| domains(own, text));
     }
     pieces.pass(|text| names.find(own, text));
-    pieces.whole(text)
 }
 
 /// The same for a word that names no person unless somebody forged it to.
 pub fn term<'t>(own: &Pseudonyms, text: &'t str) -> Cow<'t, str> {
-    let mut pieces = Pieces(vec![Piece::Plain(text)]);
+    let mut pieces = Pieces::new(text);
     pieces.pass(|text| addresses(own, text));
     pieces.pass(|text| literals::find(own, text));
     pieces.whole(text)
 }
 
 /// What checks of a message's content begin with, when they quote what they found.
-const QUOTING: &[&str] = &["header ", "body ", "content ", "nested ", "mime"];
+pub(super) const QUOTING: &[&str] = &["header ", "body ", "content ", "nested ", "mime"];
 
 const SUBJECT: &str = "subject:";
 
 /// Words of a message: after `header Name:`, after `body`, after `Subject:` anywhere.
-fn content(own: &Pseudonyms, text: &str) -> Found {
+pub(super) fn content(own: &Pseudonyms, text: &str) -> Found {
     let start = match QUOTING.iter().find(|quoting| text.starts_with(**quoting)) {
         // The name of a header may stay: it is a word without spaces.
         Some(quoting) => {
@@ -115,7 +124,7 @@ fn content(own: &Pseudonyms, text: &str) -> Found {
 }
 
 /// Where Postfix goes on after what it quotes: ` from name[ip]; from=<…>`.
-fn frame(text: &str) -> Option<usize> {
+pub(super) fn frame(text: &str) -> Option<usize> {
     let fields = text.rfind("; from=<")?;
     text[..fields].rfind(" from ").or(Some(fields))
 }
@@ -138,12 +147,12 @@ fn sessions(own: &Pseudonyms, text: &str) -> Found {
 }
 
 /// The beginning of a text: what is looked for further on would cost as often as it is not there.
-fn up_to(text: &str, most: usize) -> &str {
+pub(super) fn up_to(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
 /// Longer local parts are no address.
-const LOCAL: usize = 512;
+pub(super) const LOCAL: usize = 512;
 
 /// What stands between local part and domain: as it is, in a URL, in quoted printable.
 const AT: &[&str] = &["@", "%40", "=40"];

@@ -562,7 +562,7 @@ fn sections() -> Vec<Section> {
 fn case() -> case::CaseFile {
     case::CaseFile {
         file: "case.toml".into(),
-        sha256: "00".into(),
+        sha256: Some("00".into()),
         header: case::Case {
             reference: "2026-0417".into(),
             purpose: Some(format!("Who guessed the password of {}?", HOSTILE[0])),

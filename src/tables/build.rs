@@ -63,9 +63,24 @@ pub struct SourceRow {
     pub problem: Option<String>,
     /// The problem leaves the evidence incomplete.
     pub incomplete: bool,
+    /// Path and member by which it is found, where those above hide persons. Written nowhere.
+    #[serde(skip)]
+    pub found: Option<(String, Option<String>)>,
 }
 
 impl SourceRow {
+    /// Path by which it is found.
+    pub fn found_path(&self) -> &str {
+        self.found.as_ref().map_or(&self.path, |(path, _)| path)
+    }
+
+    /// Name by which it is found.
+    pub fn found_name(&self) -> String {
+        let own = (self.path.clone(), self.member.clone());
+        let (path, member) = self.found.as_ref().unwrap_or(&own);
+        crate::source::shown(path, member.as_deref())
+    }
+
     /// It is damaged or unreadable, or holds lines that are not text.
     pub fn leaves_gaps(&self) -> bool {
         self.incomplete || (self.undecodable > 0 && self.format.is_some())

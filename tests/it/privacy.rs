@@ -34,6 +34,7 @@ const ODD: &str = "\
 2026-11-23T11:00:04.000000+01:00 mx5 postfix/submission/smtpd[11]: disconnect from p4fd2a1b3.dip0.isp.example[198.51.100.77] ehlo=1 auth=1 mail=1 rcpt=1 data=1 quit=1 commands=6
 2026-11-23T11:00:05.000000+01:00 mx5 postfix/local[14]: warning: maildir access problem for UID/GID=491701234567/8: create /home/wilhelmina/tmp/x: Permission denied
 2026-11-23T11:00:06.000000+01:00 mx5 postfix/cleanup[12]: 4F1AAAA2: warning: header Subject: Secret of Ottokar from p4fd2a1b3.dip0.isp.example[198.51.100.77]; from=<Zacharias.Quint@corp.example> to=<wilhelmina@corp.example> proto=ESMTP helo=<ottokars-laptop>
+2026-11-23T11:00:06.500000+01:00 mx5 postfix/cleanup[12]: 4F1AAAA2: reject: header X-Note: Ottokar is away from p4fd2a1b3.dip0.isp.example[198.51.100.77]; from=<Zacharias.Quint@corp.example> to=<wilhelmina@corp.example> proto=ESMTP helo=<ottokars-laptop>: 5.7.1 no notes
 2026-11-23T11:00:07.000000+01:00 mx5 postfix/smtpd[15]: NOQUEUE: reject: RCPT from unknown[198.51.100.78]: 554 5.7.1 Service unavailable; Client host [198.51.100.78] blocked using zen.spamhaus.example; https://check.example/ip/198.51.100.78?to=wilhelmina%40corp.example 78.100.51.198.zen.spamhaus.example; from=<bounce+wilhelmina=corp.example@list.example> to=<wilhelmina@corp.example> proto=ESMTP helo=<ottokars-laptop>
 2026-11-23T11:00:08.000000+01:00 mx5 dovecot: imap-login: Login: user=<wilhelmina>, method=PLAIN, rip=2001:db8:77:1::9, lip=192.0.2.10, mpid=99, TLS, session=<abc>
 2026-11-23T11:00:09.000000+01:00 mx5 postfix/smtpd[15]: odd words about wilhelmina and zacharias here
@@ -423,6 +424,140 @@ fn one_key_gives_one_person_and_another_key_another() {
     // Plain tables are read with a key too.
     case.run(&["convert", "logs", "--year", "2026", "--out", "plain"]);
     assert_eq!(own, ask("plain", "key"));
+}
+
+/// Every line of the logs, as evidence would show it: nobody is in any.
+#[test]
+fn nobody_is_in_any_raw_line() {
+    let case = Case::new();
+    let persons = Persons::of(&case.path("logs")).finder();
+    let args = PrivacyArgs {
+        pseudonymise: Some(case.path("key")),
+        pseudonymise_also: Vec::new(),
+        pseudonymise_keep: Vec::new(),
+        pseudonym_map: None,
+    };
+    let mut options = Options::new(vec![case.path("logs")], chrono_tz::Europe::Berlin);
+    options.year = Some(2026);
+    options.privacy = Privacy::new(&args).unwrap();
+    load(&options).unwrap();
+    let own = options.privacy.unwrap().pseudonyms;
+    let mut lines = 0;
+    for name in files(&case.path("logs")) {
+        let bytes = decoded(&case.path("logs").join(&name));
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            // Journal exports and the like become lines before they are shown.
+            if line.starts_with('{') {
+                continue;
+            }
+            let (head, text) = line.split_at(mtaudit::syslog::text_start(line.as_bytes()));
+            persons.nobody_in(&name, &own.line(head, text));
+            lines += 1;
+        }
+    }
+    assert!(lines > 1000, "{lines}");
+}
+
+/// Raw lines behind tables that hide persons would name them.
+#[test]
+fn tables_with_pseudonyms_have_no_raw_lines() {
+    let case = Case::new();
+    case.hidden(&["convert", "logs", "--out", "hidden"]);
+    let words = ["report", "audit", "hidden", "--evidence", "--out", "out"];
+    for key in [&[][..], &["--pseudonymise", "key"]] {
+        let (text, code) = case.run(&[&words[..], key].concat());
+        assert_eq!(code, 2, "{text}");
+        assert!(
+            text.contains("hides persons") && text.contains("hint:"),
+            "{text}"
+        );
+        assert!(!case.path("out").exists());
+    }
+    let (text, code) = case.run(&["report", "audit", "hidden", "--out", "out"]);
+    assert!([0, 3].contains(&code), "{text}");
+}
+
+/// Sources are found again by the names that they have, not by those that are shown: under folders of plain tables, and
+/// inside archives.
+#[test]
+fn sources_with_hidden_names_are_hashed_again() {
+    let case = Case::new();
+    let logs = case.path("logs");
+    fs::create_dir(case.path("packed")).unwrap();
+    let tar = std::process::Command::new("tar")
+        .args([
+            "czf",
+            "packed/wilhelmina.tgz",
+            "-C",
+            "logs",
+            "wilhelmina",
+            "postfix",
+        ])
+        .current_dir(case.dir.path())
+        .status();
+    assert!(tar.unwrap().success());
+    let (text, code) = case.run(&[
+        "convert",
+        "logs/wilhelmina",
+        "--year",
+        "2026",
+        "--out",
+        "plain",
+    ]);
+    assert_eq!(code, 0, "{text}");
+    assert!(logs.exists());
+    for (from, sources) in [("plain", 1), ("packed", 3), ("logs/wilhelmina", 1)] {
+        let words = [
+            "report",
+            "audit",
+            from,
+            "--evidence",
+            "--case",
+            "case.toml",
+            "--out",
+        ];
+        case.hidden(&[&words[..], &["out"]].concat());
+        let report = json(&folder(&case.path("out")));
+        let again = &report["rehashed"];
+        assert_eq!(again["changed"], serde_json::json!([]), "{from}: {again}");
+        assert!(
+            again["sources"].as_u64().unwrap() >= sources,
+            "{from}: {again}"
+        );
+        let shown = folder(&case.path("out"));
+        let evidence = shown
+            .iter()
+            .filter(|(name, _)| name.starts_with("evidence/"));
+        assert!(evidence.clone().count() > 0, "{from}");
+        for (name, text) in evidence {
+            assert!(!text.contains("not here"), "{from}: {name}: {text}");
+        }
+    }
+}
+
+/// The hash of a case whose text is known but for a name would tell which name fits.
+#[test]
+fn a_case_that_names_somebody_has_no_hash() {
+    let case = Case::new();
+    let report = |file: &str| {
+        let words = ["report", "capacity", "logs", "--case", file, "--out", "out"];
+        case.hidden(&words);
+        let manifest = fs::read(case.path("out/manifest.json")).unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        manifest["case"].clone()
+    };
+    let named = report("case.toml");
+    assert!(named["sha256"].is_null(), "{named}");
+    assert_eq!(named["header"]["examiner"], "Examiner X.");
+    let reference = named["header"]["reference"].as_str().unwrap();
+    assert!(reference.starts_with("7 of u_"), "{reference}");
+    let text = fs::read_to_string(case.path("out/report.md")).unwrap();
+    assert!(text.contains("its SHA-256 is left out"), "{text}");
+    let (text, _) = case.run(&["verify", "out", "logs"]);
+    assert!(!text.contains("case.toml"), "{text}");
+    fs::write(case.path("plain.toml"), "reference = \"7\"\n").unwrap();
+    let plain = report("plain.toml");
+    assert_eq!(plain["sha256"].as_str().map(str::len), Some(64), "{plain}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use mtaudit_fuzz::pseudonyms::{Also, Holds, Pseudonyms};
 
 static OWN: LazyLock<[Pseudonyms; 2]> = LazyLock::new(|| {
     [false, true].map(|hidden| {
-        let also = Also { domains: hidden, networks: hidden };
+        let also = Also { domains: hidden, networks: hidden, roles: hidden };
         let own = Pseudonyms::new(&[7; 32], also, false).expect("the key is long enough");
         let names = [
             (Holds::Address, "carla.novak+x@corp.example"),
