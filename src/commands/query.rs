@@ -26,10 +26,14 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
         .map_err(|error| Usage(error.to_string()))?;
     let mut input = options::input(&args.input, &args.paths, None)?;
     input.wanted = wanted(&[query], &library);
+    if !query.compares() {
+        input.baseline = None;
+    }
     let loaded = load(&input)?;
     let done = state(&loaded.sources);
     let engine = Engine::new(loaded.tables.frames, input.zone)
         .over(input.selection.since, input.selection.until)
+        .comparing(loaded.before.frames)
         .asking(&library, &overrides);
     let answer = input
         .timings
@@ -67,7 +71,9 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
     let input = options::input(&args.input, &args.paths, None)?;
     let loaded = load(&input)?;
     let done = state(&loaded.sources);
-    let engine = Engine::new(loaded.tables.frames, input.zone);
+    let engine = Engine::new(loaded.tables.frames, input.zone)
+        .over(input.selection.since, input.selection.until)
+        .comparing(loaded.before.frames);
     let table = input
         .timings
         .of("statement", || engine.sql(&args.statement))
