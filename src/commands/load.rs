@@ -134,7 +134,7 @@ pub struct Baseline {
 
 impl Baseline {
     /// The same rows of the earlier period.
-    fn selection(&self, now: &Selection) -> Selection {
+    pub fn selection(&self, now: &Selection) -> Selection {
         Selection {
             since: Some(self.since),
             until: Some(self.until),

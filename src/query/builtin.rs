@@ -18,6 +18,7 @@ builtin! {
     "capacity/hourly_profile",
     "capacity/overview",
     "capacity/peak_windows",
+    "capacity/period_compare",
     "capacity/queue_depth",
     "capacity/size_distribution",
     "capacity/top_destinations",

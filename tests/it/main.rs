@@ -5,9 +5,11 @@
 mod about;
 mod archives;
 mod bad_input;
+mod baseline;
 mod copies;
 mod corpora_postfix;
 mod disk;
+mod engines;
 mod layouts;
 mod month;
 mod pflogsumm;

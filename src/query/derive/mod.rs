@@ -12,6 +12,7 @@
 //! a horizon) come as columns, taken from `params` by the statement. Its result depends on the set of rows, never on
 //! their order.
 
+mod compare_periods;
 mod theil_sen;
 
 use polars::prelude::{Column, DataFrame, PolarsResult};
@@ -34,7 +35,7 @@ pub struct Method {
 }
 
 /// Every method, by name.
-pub const METHODS: &[Method] = &[theil_sen::METHOD];
+pub const METHODS: &[Method] = &[compare_periods::METHOD, theil_sen::METHOD];
 
 /// The method of that name.
 ///
