@@ -279,7 +279,11 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
         drop(std::mem::take(&mut read));
         read = read_once(&jobs, options, &strings, &progress);
     }
-    let look = || overlap::overlaps(&jobs, &once(&read), &strings, options.memory);
+    let garbled: Vec<bool> = read
+        .iter()
+        .map(|(_, outcome)| overlap::is_garbled(outcome))
+        .collect();
+    let look = || overlap::overlaps(&jobs, &once(&read), &garbled, &strings, options.memory);
     let overlaps = options.timings.of("overlaps", look)?;
     let waiting = AtomicUsize::new(0);
     let readers = Readers {
@@ -621,6 +625,9 @@ impl Lines<'_> {
         };
         if self.cache.is_skipped() {
             self.counter.skipped(number);
+        }
+        if self.cache.is_foreign() {
+            self.counter.foreign(number);
         }
         let (format, parsed) = formats::parse(&header);
         let format = format.map(|format| format.name());

@@ -6,6 +6,7 @@ mod about;
 mod archives;
 mod bad_input;
 mod baseline;
+mod beginnings;
 mod copies;
 mod corpora_postfix;
 mod disk;
