@@ -46,7 +46,8 @@ pub fn sha256_of_file(file: &Path) -> std::io::Result<String> {
     source::sha256(file)
 }
 
-/// Looks the sources up: under `paths` by what is in them; without any, at the paths that the manifest names.
+/// Looks the sources up: under `paths` by what is in them; without any, at the paths that the manifest names. Where that
+/// hides persons, its names are none of files: what is in them tells which is which at its paths, too.
 pub fn locate(manifest: &Manifest, paths: &[PathBuf]) -> Now {
     let limits = limits(manifest);
     let lookup = if paths.is_empty() {
@@ -54,18 +55,23 @@ pub fn locate(manifest: &Manifest, paths: &[PathBuf]) -> Now {
     } else {
         Lookup::under(paths, limits)
     };
-    let mut candidates = Candidates::new(&lookup, manifest, paths.is_empty());
+    let hides = manifest
+        .options
+        .iter()
+        .any(|own| own.name == "pseudonymise");
+    let anywhere = hides || !paths.is_empty();
+    let mut candidates = Candidates::new(&lookup, manifest, !anywhere);
     let all = manifest.sources.iter();
     // Those that are where and what they were come first, so that no copy of theirs is taken for another.
     let mut places: Vec<Option<Place>> = all.clone().map(|own| candidates.in_place(own)).collect();
     for (own, place) in all.clone().zip(&mut places) {
-        if place.is_none() && !paths.is_empty() {
+        if place.is_none() && anywhere {
             *place = candidates.moved(own);
         }
     }
     for (own, place) in all.zip(&mut places) {
         if place.is_none() {
-            *place = Some(candidates.other(own, !paths.is_empty()));
+            *place = Some(candidates.other(own, anywhere));
         }
     }
     let others = (0..lookup.all().len()).filter(|index| !candidates.taken.contains_key(index));
