@@ -774,7 +774,7 @@ fn a_key_among_the_logs_is_refused() {
     fs::write(case.path("logs/key"), KEY).unwrap();
     for words in [
         &["report", "audit", "logs", "--out", "out"][..],
-        &["convert", "logs", "--out", "out"],
+        &["convert", "logs", "--out", "tables"],
         &["inspect", "logs", "logs/key"],
         &["query", "outcomes", "logs"],
     ] {
