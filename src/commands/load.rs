@@ -242,6 +242,9 @@ fn read_logs(
     if found.is_empty() {
         bail!("no files under the given paths\nhint: name log files or folders that hold some");
     }
+    if let Some(privacy) = &options.privacy {
+        privacy.keep_key_out_of(&found)?;
+    }
     let (left_out, found) = known.take_out(found);
     let (found, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(|source| {
         !options.readable_only || !matches!(source.problem, Some(Problem::Unreadable(_)))

@@ -390,10 +390,11 @@ impl Counts {
 const SHAPE: usize = 120;
 
 /// A line with its particulars masked: numbers become `N`, words with digits `ID`, what stands in angle
-/// brackets `<>`, in square brackets `[]`.
+/// brackets `<>`, in square brackets `[]`. Ends before a word that does not fit: half a name is known to nobody who is
+/// to hide it.
 fn shape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(SHAPE);
-    let mut rest = &text[..text.len().min(8 * SHAPE)];
+    let mut rest = up_to_word(text, 8 * SHAPE);
     while let Some(&byte) = rest.first() {
         if out.len() >= SHAPE {
             break;
@@ -416,8 +417,23 @@ fn shape(text: &[u8]) -> Vec<u8> {
         };
         rest = &rest[used..];
     }
-    out.truncate(SHAPE);
+    out.truncate(up_to_word(&out, SHAPE).len());
     out
+}
+
+/// At most so much of a text, without a word that goes on behind.
+fn up_to_word(text: &[u8], most: usize) -> &[u8] {
+    if text.len() <= most {
+        return text;
+    }
+    let cut = is_word(text[most]);
+    let whole = text[..most].iter().rposition(|byte| !is_word(*byte));
+    let end = if cut {
+        whole.map_or(0, |at| at + 1)
+    } else {
+        most
+    };
+    &text[..end]
 }
 
 fn is_word(byte: u8) -> bool {
@@ -429,7 +445,7 @@ fn mask(word: &[u8]) -> &[u8] {
         b"N"
     } else if word.contains(&b'@') {
         b"ADDRESS"
-    } else if word.iter().any(u8::is_ascii_digit) {
+    } else if word.len() > SHAPE || word.iter().any(u8::is_ascii_digit) {
         b"ID"
     } else {
         word
@@ -454,7 +470,20 @@ mod tests {
 
     #[test]
     fn shapes_are_bounded() {
+        assert_eq!(shape(&vec![b'x'; 8 * SHAPE]), b"ID");
         assert!(shape(&vec![b'x'; 100_000]).len() <= SHAPE);
         assert!(shape(&vec![b'<'; 100_000]).len() <= SHAPE);
+    }
+
+    #[test]
+    fn no_word_is_cut() {
+        for before in 1..=2 * SHAPE {
+            for dots in [". ".repeat(before / 2), "<x> ".repeat(before)] {
+                let text = format!("{}carla.novak failed", &dots[..dots.len().min(before)]);
+                let shape = String::from_utf8(shape(text.as_bytes())).unwrap();
+                let cut = shape.contains("car") && !shape.contains("carla.novak");
+                assert!(!cut, "{text}: {shape}");
+            }
+        }
     }
 }
