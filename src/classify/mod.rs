@@ -19,6 +19,8 @@ mod rules;
 mod text;
 
 #[cfg(test)]
+mod replies;
+#[cfg(test)]
 mod tests;
 
 pub use check::{Problem, check};
