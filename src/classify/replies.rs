@@ -164,3 +164,19 @@ fn no_reply_is_listed_twice() {
         );
     }
 }
+
+#[test]
+fn a_greeting_is_about_the_client() {
+    let class = |at: &str| {
+        got(&Entry {
+            place: "a test".into(),
+            who: "a test".into(),
+            at: at.into(),
+            class: String::new(),
+            reply: "554 5.7.1 Blocked for spam".into(),
+            why: None,
+        })
+    };
+    assert_eq!(class("connect"), "reputation/blocklist");
+    assert_eq!(class("data"), "content/spam");
+}
