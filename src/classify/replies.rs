@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{At, Question, REASONS, classify};
+use super::{At, Class, Question, REASONS, classify};
 
 /// Fewest replies, and fewest of whom.
 const REPLIES: usize = 400;
@@ -87,15 +87,19 @@ fn logged(entry: &Entry) -> (At, String) {
 }
 
 fn got(entry: &Entry) -> String {
+    let class = class_of(entry);
+    format!("{}/{}", class.cause(), class.reason())
+}
+
+fn class_of(entry: &Entry) -> Class {
     let (at, reply) = logged(entry);
-    let class = classify(&Question {
+    classify(&Question {
         reply: reply.as_bytes(),
         reply_code: 0,
         dsn: b"",
         at,
         status_expired: false,
-    });
-    format!("{}/{}", class.cause(), class.reason())
+    })
 }
 
 /// Prints what is wrong in a list; how many, and how many without a word why.
@@ -179,4 +183,105 @@ fn a_greeting_is_about_the_client() {
     };
     assert_eq!(class("connect"), "reputation/blocklist");
     assert_eq!(class("data"), "content/spam");
+}
+
+/// Sisimai's reasons, and which of ours they may be: theirs are coarser in some places and finer in others.
+const SISIMAI: &[(&str, &[&str])] = &[
+    ("AuthFailure", &["spf", "dkim", "dmarc"]),
+    ("BadReputation", &["blocklist", "rate-limit", "greylist"]),
+    (
+        "Blocked",
+        &[
+            "blocklist",
+            "ptr",
+            "helo",
+            "spf",
+            "rate-limit",
+            "connection-limit",
+        ],
+    ),
+    ("Filtered", &["other", "mailbox-inactive", "spam"]),
+    ("HostUnknown", &["nxdomain", "no-mx"]),
+    ("MailboxFull", &["mailbox-full"]),
+    ("MesgTooBig", &["size"]),
+    (
+        "NetworkError",
+        &[
+            "loop",
+            "timeout",
+            "refused",
+            "unreachable",
+            "reset",
+            "lost",
+            "servfail",
+        ],
+    ),
+    ("NoRelaying", &["relay-denied", "auth"]),
+    (
+        "PolicyViolation",
+        &[
+            "other",
+            "attachment",
+            "dmarc",
+            "format",
+            "protocol",
+            "rate-limit",
+            "spam",
+        ],
+    ),
+    ("RateLimited", &["rate-limit", "connection-limit"]),
+    ("Rejected", &["bad-sender", "other", "blocklist", "auth"]),
+    ("RequirePTR", &["ptr"]),
+    ("SecurityError", &["auth", "tls", "attachment"]),
+    ("SpamDetected", &["spam", "blocklist"]),
+    ("Suspend", &["mailbox-inactive"]),
+    (
+        "SystemError",
+        &["remote-temporary", "remote-config", "remote-full", "loop"],
+    ),
+    ("UserUnknown", &["user-unknown"]),
+    ("VirusDetected", &["virus", "attachment"]),
+];
+
+/// Phrases of another classifier with its reasons, if this machine has them.
+#[test]
+fn another_classifier_agrees() {
+    let path = super::tests::shared().map(|s| s.join("corpora/replies/sisimai-phrases.tsv"));
+    let Some(text) = path.and_then(|p| std::fs::read_to_string(p).ok()) else {
+        eprintln!("left out: no corpora/replies/sisimai-phrases.tsv (MTAUDIT_SHARED)");
+        return;
+    };
+    let mut counts = (0, 0);
+    for (number, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, l)| !l.starts_with('#'))
+    {
+        let place = format!("sisimai-phrases.tsv:{}", number + 1);
+        let [theirs, at, reply] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("{place}: three fields are due");
+        };
+        let may = SISIMAI.iter().find(|(name, _)| *name == theirs);
+        let (_, ours) = may.unwrap_or_else(|| panic!("{place}: no mapping for `{theirs}`"));
+        let entry = Entry {
+            place,
+            who: theirs.into(),
+            at: at.into(),
+            class: String::new(),
+            reply: reply.into(),
+            why: None,
+        };
+        let reason = class_of(&entry).reason();
+        counts.1 += 1;
+        if ours.contains(&reason) {
+            counts.0 += 1;
+        } else {
+            eprintln!("{}: {theirs}, got {reason}: {reply}", entry.place);
+        }
+    }
+    eprintln!("{} of {} agree", counts.0, counts.1);
+    assert!(
+        counts.1 > 0 && counts.0 * 100 >= 90 * counts.1,
+        "{counts:?} agree"
+    );
 }
