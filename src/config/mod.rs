@@ -260,7 +260,7 @@ impl Reader<'_> {
         let mut domains = BTreeSet::new();
         for value in values {
             let domain = self.said("local_domains", value)?.to_lowercase();
-            if domain.contains(|c: char| c == '@' || c.is_whitespace()) {
+            if !is_domain(&domain) {
                 let what = format!("{domain:?} is no domain");
                 return Err(self.wrong(value, what, "give a domain such as example.org"));
             }
@@ -324,6 +324,12 @@ impl Reader<'_> {
         };
         mutes.into_iter().map(rule).collect()
     }
+}
+
+/// What `local_domains` takes.
+fn is_domain(text: &str) -> bool {
+    let odd = |c: char| c == '@' || c.is_whitespace() || c.is_control();
+    !text.is_empty() && !text.contains(odd)
 }
 
 /// A network, or one address. What is an IPv4 address inside of IPv6 is that address, as addresses of clients are.

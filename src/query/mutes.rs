@@ -37,9 +37,20 @@ pub struct Muted {
 impl Mute {
     /// Whether it silences a finding of `query` that says `sentence`.
     pub fn silences(&self, query: &str, sentence: &str) -> bool {
-        let holds = |text: &String| sentence.contains(text.as_str());
+        let holds = |text: &String| holds(sentence, text);
         !self.over && self.query == query && self.contains.as_ref().is_none_or(holds)
     }
+}
+
+/// Whether `text` stands in `sentence` as whole words: `192.0.2.7` is not in `192.0.2.70`.
+fn holds(sentence: &str, text: &str) -> bool {
+    let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    sentence.match_indices(text).any(|(at, found)| {
+        let before = sentence[..at].chars().next_back();
+        let after = sentence[at + found.len()..].chars().next();
+        !(word(before) && word(found.chars().next()))
+            && !(word(after) && word(found.chars().next_back()))
+    })
 }
 
 #[cfg(test)]
@@ -58,6 +69,8 @@ mod tests {
         };
         assert!(mute.silences("access/x", "192.0.2.7 failed."));
         assert!(!mute.silences("access/x", "192.0.2.8 failed."));
+        assert!(!mute.silences("access/x", "192.0.2.70 failed, 1192.0.2.7 too."));
+        assert!(mute.silences("access/x", "Not 192.0.2.70 but 192.0.2.7."));
         assert!(!mute.silences("access/y", "192.0.2.7 failed."));
         let all = Mute {
             contains: None,

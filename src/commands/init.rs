@@ -1,0 +1,140 @@
+//! `mtaudit init`: a configuration to begin with, from what the logs show.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+
+use anyhow::{Context as _, Result, anyhow};
+use serde_json::Value;
+
+use super::load::{Loaded, load};
+use super::options::usage;
+use super::query::state;
+use super::{Done, coverage, options};
+use crate::cli::InitArgs;
+use crate::config::draft::{Draft, Seen};
+use crate::query::Engine;
+use crate::query::own::is_private;
+use crate::report::format::count;
+
+/// Sources by where the offset of their times is from, and by host.
+const OFFSETS: &str = "SELECT utc_offset, COUNT(*) AS n FROM sources WHERE utc_offset IS NOT NULL \
+                       GROUP BY utc_offset ORDER BY n DESC, utc_offset";
+const HOSTS: &str = "SELECT host, COUNT(DISTINCT source) AS n FROM activity WHERE host IS NOT NULL \
+                     GROUP BY host ORDER BY n DESC, host";
+/// Deliveries by domain.
+const DOMAINS: &str = "SELECT recipient_domain, COUNT(*) AS n FROM deliveries WHERE recipient_domain IS NOT NULL \
+                       GROUP BY recipient_domain ORDER BY n DESC, recipient_domain";
+/// Connections by client.
+const CLIENTS: &str = "SELECT client_ip, COUNT(*) AS n, CAST(COALESCE(SUM(messages), 0) AS BIGINT) AS messages \
+                       FROM sessions WHERE client_ip IS NOT NULL GROUP BY client_ip ORDER BY client_ip";
+/// Messages that a client handed over without a login, and that went on to other domains.
+const PASSED_ON: &str = "SELECT client_ip, MIN(client_name) AS client_name, COUNT(*) AS n FROM messages \
+                         WHERE client_ip IS NOT NULL AND COALESCE(auth_user, '') = '' \
+                         AND origin NOT IN ('reinjected', 'forwarded') AND direction IN ('outbound', 'relayed') \
+                         GROUP BY client_ip ORDER BY n DESC, client_ip";
+/// Clients that only look: no message, no refusal, no login tried.
+const LOOKING: &str = "WITH tried AS (SELECT DISTINCT client_ip FROM logins WHERE client_ip IS NOT NULL), \
+    seen AS (SELECT client_ip, MIN(client_name) AS client_name, COUNT(*) AS n, \
+        COUNT(DISTINCT hour) AS hours, COUNT(DISTINCT day) AS days, \
+        MIN(minute) AS first_minute, MAX(minute) AS last_minute, \
+        COALESCE(SUM(messages), 0) + COALESCE(SUM(rejections), 0) + COALESCE(SUM(auth_failures), 0) \
+            + COUNT(auth_user) AS done \
+        FROM sessions WHERE client_ip IS NOT NULL GROUP BY client_ip) \
+    SELECT client_ip, client_name, n, hours, days, first_minute, last_minute FROM seen \
+    WHERE done = 0 AND client_ip NOT IN (SELECT client_ip FROM tried) ORDER BY n DESC, client_ip";
+
+/// Hours, or days, over which a client has to be seen before it is called regular.
+const LEAST: (i64, i64) = (24, 7);
+/// Messages passed on below which nobody is proposed as a relay.
+const LEAST_MESSAGES: u64 = 10;
+
+/// Writes a configuration.
+///
+/// # Errors
+/// Usage: a file that is there, options that would hide what it is about. Unreadable paths.
+pub fn run(args: &InitArgs) -> Result<Done> {
+    if args.read.config.is_some() {
+        return Err(usage(
+            "--config: `init` writes a configuration and reads none".into(),
+            "leave it out; take over by hand what you had set",
+        ));
+    }
+    if args.read.privacy.pseudonymise.is_some() {
+        return Err(usage(
+            "--pseudonymise: a configuration of pseudonyms is of no use".into(),
+            "leave it out; reports that hide persons show nothing of the configuration's addresses",
+        ));
+    }
+    let place = args.out.display().to_string();
+    if !args.force && args.out.symlink_metadata().is_ok() {
+        return Err(usage(
+            format!("--out {place}: there is a file"),
+            "name another, or give --force to write over it",
+        ));
+    }
+    let input = options::read(&args.read, &args.paths)?;
+    let loaded = load(&input)?;
+    let done = state(&loaded.sources);
+    if done == Done::Empty {
+        writeln!(io::stderr(), "no line of a mail log: nothing is written")?;
+        return Ok(done);
+    }
+    let draft = draft(&loaded, input.zone)?;
+    let text = draft.render(&options::queries(None)?);
+    write(args, text.as_bytes()).with_context(|| format!("--out {place}: cannot be written"))?;
+    input.timings.print()?;
+    if !args.read.quiet {
+        let [trusted, relays, scanners] = draft.networks.each_ref().map(|seen| count(seen.len() as u64));
+        writeln!(
+            io::stderr(),
+            "{place}: {} local domains; proposed, to be looked at: {trusted} trusted networks, {relays} relays, \
+             {scanners} scanners",
+            count(draft.domains.len() as u64)
+        )?;
+    }
+    Ok(done)
+}
+
+/// A new file; only with `--force` one that takes the place of another.
+fn write(args: &InitArgs, text: &[u8]) -> io::Result<()> {
+    if args.force {
+        return fs::write(&args.out, text);
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&args.out)?;
+    file.write_all(text)
+}
+
+fn draft(loaded: &Loaded, zone: chrono_tz::Tz) -> Result<Draft> {
+    let engine = Engine::new(loaded.tables.frames.clone(), zone);
+    let period = coverage::period(loaded, None, None, zone);
+    let deliveries = pairs(&engine, DOMAINS)?;
+    let counted = |domain: &String| {
+        let known = deliveries.iter().find(|(name, _)| name == domain);
+        (domain.clone(), known.map_or(0, |(_, n)| *n))
+    };
+    let mut domains: Vec<(String, u64)> = loaded.local_domains.iter().map(counted).collect();
+    domains.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
+    Ok(Draft {
+        period: period.first.zip(period.last),
+        zone: zone.to_string(),
+        offsets: pairs(&engine, OFFSETS)?,
+        hosts: pairs(&engine, HOSTS)?,
+        domains,
+        networks: [private(&engine)?, relays(&engine)?, looking(&engine)?],
+    })
+}
+
+/// Rows of a statement of ours.
+fn rows(engine: &Engine, sql: &str) -> Result<Vec<Vec<Value>>> {
+    let table = engine.sql(sql).map_err(|error| anyhow!("{error}"))?;
+    let rows = table.rows.into_iter();
+    Ok(rows
+        .map(|row| row.into_iter().map(|cell| cell.value).collect())
+        .collect())
+}
+
+fn pairs(engine: &Engine, sql: &str) -> Result<Vec<(String, u64)>> {
+    let rows = rows(engine, sql)?;
+    let pair = |row: &Vec<Value>| Some((row.first()?.as_str()?.to_owned(), row.get(1)?.as_u64()?));
+    Ok(rows.iter().filter_map(pair).collect())
+}
