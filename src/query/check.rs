@@ -12,11 +12,11 @@ use polars::sql::extract_table_identifiers;
 use super::engine::{Answer, Engine, infos};
 use super::error::Error;
 use super::findings::{self, Found};
-use super::header::{Rule, line_of};
+use super::header::{ParamValue, Rule, line_of};
 use super::library::Query;
 use super::params::{Overrides, Params};
 use super::sentence::{Piece, pieces};
-use crate::report::{ChartSpec, ColumnKind};
+use crate::report::{ChartSpec, ColumnKind, Severity};
 use crate::tables::schema::{Table, empty};
 
 /// Tables by name.
@@ -42,6 +42,7 @@ pub fn check_with(query: &Query, frames: Frames) -> Vec<String> {
                 .map(|said| format!("finding {}: {said}", index + 1)),
         );
     }
+    decisive(query, &mut wrong);
     if let Some(chart) = &query.header.chart {
         chart_columns(query, chart, &mut wrong);
     }
@@ -233,13 +234,8 @@ fn columns(query: &Query, wrong: &mut Vec<String>) {
 
 /// `tables` is exactly what the SQL and the evidence read.
 fn table_list(query: &Query, frames: &Frames, wrong: &mut Vec<String>) {
-    let evidence = query
-        .header
-        .findings
-        .iter()
-        .filter_map(|rule| rule.evidence.as_deref());
     let mut read = BTreeSet::new();
-    for sql in evidence.chain([query.sql.as_str()]) {
+    for sql in query.statements() {
         // SQL that does not parse is reported when it is run.
         read.extend(extract_table_identifiers(sql, false, true).unwrap_or_default());
     }
@@ -257,10 +253,9 @@ fn table_list(query: &Query, frames: &Frames, wrong: &mut Vec<String>) {
 }
 
 fn params(query: &Query, wrong: &mut Vec<String>) {
-    let mut text = query.sql.clone();
+    let mut text: String = query.statements().collect::<Vec<&str>>().join("\n");
     for rule in &query.header.findings {
-        let evidence = rule.evidence.as_deref().unwrap_or_default();
-        text = [&text, rule.when.as_str(), evidence, &rule.sentence].join("\n");
+        text = [&text, rule.when.as_str(), &rule.sentence].join("\n");
     }
     let used: BTreeSet<&str> = text
         .split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -277,6 +272,24 @@ fn params(query: &Query, wrong: &mut Vec<String>) {
     }
 }
 
+/// Findings that rest on thresholds say how much they hang on one of them.
+fn decisive(query: &Query, wrong: &mut Vec<String>) {
+    let rules = &query.header.findings;
+    let thresholds: BTreeSet<&String> = rules.iter().flat_map(|rule| &rule.thresholds).collect();
+    let numeric = |name: &String| {
+        let spec = query.header.params.get(name);
+        spec.is_some_and(|spec| matches!(spec.default, ParamValue::Int(_) | ParamValue::Float(_)))
+    };
+    match &query.header.sensitivity {
+        None if thresholds.iter().any(|name| numeric(name)) => wrong
+            .push("findings rest on thresholds: name the decisive one as `sensitivity`".to_owned()),
+        Some(name) if !thresholds.contains(name) || !numeric(name) => {
+            wrong.push(format!("sensitivity: `{name}` is no numeric threshold"));
+        }
+        _ => {}
+    }
+}
+
 fn rule_words(query: &Query, rule: &Rule) -> Vec<String> {
     let mut wrong = Vec::new();
     let is_column = |name: &str| {
@@ -287,20 +300,29 @@ fn rule_words(query: &Query, rule: &Rule) -> Vec<String> {
             .any(|column| column.name == name)
     };
     let is_param = |name: &str| query.header.params.contains_key(name);
-    match pieces(&rule.sentence) {
-        Err(said) => wrong.push(said),
-        Ok(pieces) => wrong.extend(pieces.into_iter().filter_map(|piece| match piece {
-            Piece::Column(name) if !is_column(name) => {
-                Some(format!("the sentence has no column `{name}`"))
-            }
-            Piece::Param(name) if !is_param(name) => {
-                Some(format!("the sentence has no parameter `{name}`"))
-            }
-            _ => None,
-        })),
+    let advice = rule.advice.as_deref().map(|text| ("advice", text));
+    for (what, text) in [("sentence", rule.sentence.as_str())]
+        .into_iter()
+        .chain(advice)
+    {
+        match pieces(text) {
+            Err(said) => wrong.push(said),
+            Ok(pieces) => wrong.extend(pieces.into_iter().filter_map(|piece| match piece {
+                Piece::Column(name) if !is_column(name) => {
+                    Some(format!("the {what} has no column `{name}`"))
+                }
+                Piece::Param(name) if !is_param(name) => {
+                    Some(format!("the {what} has no parameter `{name}`"))
+                }
+                _ => None,
+            })),
+        }
+        if !text.ends_with('.') {
+            wrong.push(format!("the {what} ends with no full stop"));
+        }
     }
-    if !rule.sentence.ends_with('.') {
-        wrong.push("the sentence ends with no full stop".to_owned());
+    if rule.advice.is_none() && rule.severity != Severity::Info {
+        wrong.push("no advice: say what to do next".to_owned());
     }
     let unknown = rule.thresholds.iter().filter(|name| !is_param(name));
     wrong.extend(unknown.map(|name| format!("threshold `{name}` is no parameter")));

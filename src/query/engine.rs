@@ -9,18 +9,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use chrono_tz::Tz;
-use polars::prelude::{
-    AnyValue, Column, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult, TimeUnit,
-};
-use polars::sql::{extract_table_identifiers, sql_expr};
+use polars::prelude::{AnyValue, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult};
+use polars::sql::sql_expr;
 
 use super::cells::{self, Paths, Setting};
 use super::error::{Error, list, suggest};
-use super::findings;
-use super::header::{ColumnSpec, Need, line_of};
+use super::header::{ColumnSpec, DerivedSpec, Need, line_of};
 use super::library::{Library, Query};
-use super::params::{Overrides, Params, SHARE, check_overrides};
+use super::own::{self, CLIENTS, Known, QUESTIONS};
+use super::params::{Overrides, Params, check_overrides};
+use super::sensitivity::sensitivity;
 use super::stages::{Inputs, Plan};
+use super::{derive, findings};
 use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult, Question};
 use crate::tables::{Frame, shown};
 
@@ -51,6 +51,8 @@ pub struct Engine {
     library: Library,
     overrides: Overrides,
     questions: OnceLock<DataFrame>,
+    known: Known,
+    clients: OnceLock<DataFrame>,
     /// Why queries were not assessable that had to run to tell, by name.
     empty: Mutex<HashMap<String, Option<String>>>,
 }
@@ -70,10 +72,12 @@ impl Engine {
             },
             tables,
             narrowed: false,
-            period: period(None, None),
+            period: own::period(None, None),
             library: Library::default(),
             overrides: Overrides::new(),
             questions: OnceLock::new(),
+            known: Known::default(),
+            clients: OnceLock::new(),
             empty: Mutex::default(),
         }
     }
@@ -89,11 +93,17 @@ impl Engine {
         }
     }
 
+    /// The same with what the user says about clients and days: the tables `clients` and `holidays`.
+    #[must_use]
+    pub fn knowing(self, known: Known) -> Self {
+        Self { known, ..self }
+    }
+
     /// The same with the period that was asked for, µs: the one-row table `period`, for queries that ask whether the
     /// logs cover it.
     #[must_use]
     pub fn over(self, since: Option<i64>, until: Option<i64>) -> Self {
-        let period = period(since, until);
+        let period = own::period(since, until);
         Self { period, ..self }
     }
 
@@ -111,11 +121,7 @@ impl Engine {
 
     /// Whether the tables can bear a finding that rests on these parameters.
     pub(super) fn bears(&self, query: &Query, thresholds: &[String]) -> bool {
-        let share = |name: &String| {
-            let param = query.header.params.get(name);
-            param.is_some_and(|param| param.unit == SHARE)
-        };
-        !(self.narrowed && thresholds.iter().any(share))
+        !(self.narrowed && thresholds.iter().any(|name| query.is_share(name)))
     }
 
     /// Runs one query. Overrides that it does not know are an error.
@@ -145,9 +151,12 @@ impl Engine {
             // A statement by hand may ask for no order of its own.
             inputs.add(name, frame, frame.in_place_order());
         }
+        self.own_tables(text, &mut inputs)
+            .map_err(|error| Error::from_polars(&error))?;
         let told = |error: &_| {
             let error = Error::from_polars(error);
             let names = self.tables.iter().map(|(name, _)| *name);
+            let names = names.chain(own::NAMES);
             let hint = relation(&error.message).map(|name| suggest(name, names));
             error.hint(hint.unwrap_or_default())
         };
@@ -185,7 +194,8 @@ impl Engine {
             self.setting.clone(),
         ));
         let findings = findings::conclude(self, query, &params, &frame, &rows)?;
-        let result = result(query, &params, None, rows);
+        let mut result = result(query, &params, None, rows);
+        result.sensitivity = sensitivity(self, query, &params, &frame)?;
         Ok(Answer { result, findings })
     }
 
@@ -266,8 +276,7 @@ impl Engine {
         let others = self.library.iter().filter(|query| !query.asks());
         let questions: Result<Vec<Question>, Error> =
             others.map(|query| self.question(query)).collect();
-        let frame =
-            questions_frame(&questions?).map_err(|error| self.told(asking, None, &error))?;
+        let frame = own::questions(&questions?).map_err(|error| self.told(asking, None, &error))?;
         Ok(self.questions.get_or_init(|| frame).clone())
     }
 
@@ -305,13 +314,59 @@ impl Engine {
         if let Some(frame) = params.frame().map_err(|error| told(&error))? {
             inputs.add("params", &frame.clone().into(), frame.lazy());
         }
-        let period = self.period.clone();
-        inputs.add("period", &period.clone().into(), period.lazy());
-        if names_questions(sql) {
+        self.own_tables(sql, &mut inputs)
+            .map_err(|error| told(&error))?;
+        if own::reads(sql, QUESTIONS) {
             let questions = self.questions(query)?;
             inputs.add(QUESTIONS, &questions.clone().into(), questions.lazy());
         }
+        for (name, spec) in &query.header.derived {
+            if own::reads(sql, name) {
+                let table = self.derived(query, params, name, spec)?;
+                inputs.add(name, &table.clone().into(), table.lazy());
+            }
+        }
         inputs.plan(sql).map_err(|error| told(&error))
+    }
+
+    /// Adds the tables of the run that `sql` names, but for that of questions.
+    fn own_tables(&self, sql: &str, inputs: &mut Inputs) -> PolarsResult<()> {
+        let mut add = |name: &str, frame: DataFrame| {
+            inputs.add(name, &frame.clone().into(), frame.lazy());
+        };
+        if own::reads(sql, "period") {
+            add("period", self.period.clone());
+        }
+        if own::reads(sql, "holidays") {
+            add("holidays", self.known.holidays()?);
+        }
+        if own::reads(sql, CLIENTS) {
+            let made = match self.clients.get() {
+                Some(made) => made.clone(),
+                None => {
+                    let made = guarded(|| self.known.clients(&self.tables))?;
+                    self.clients.get_or_init(|| made).clone()
+                }
+            };
+            add(CLIENTS, made);
+        }
+        Ok(())
+    }
+
+    /// A table that the query has made by a method.
+    fn derived(
+        &self,
+        query: &Query,
+        params: &Params,
+        name: &str,
+        spec: &DerivedSpec,
+    ) -> Result<DataFrame, Error> {
+        let line = line_of(&query.text, &format!("derived.{name}"), 0);
+        let at = |error: Error| error.at(&query.file, line);
+        let method = derive::method(&spec.with).map_err(at)?;
+        let rows = self.plan(query, params, &spec.input, line)?.collect();
+        let rows = rows.map_err(|error| self.told(query, line, &error))?;
+        method.table(&rows).map_err(at)
     }
 
     /// Name of a source as evidence gives it.
@@ -344,29 +399,6 @@ impl Engine {
     }
 }
 
-/// Name of the table of questions. Like `period` it is of the run, not of the logs: no file of `convert` has it.
-pub const QUESTIONS: &str = "questions";
-
-/// Whether a statement reads the table of questions.
-pub(super) fn names_questions(sql: &str) -> bool {
-    // SQL that does not parse is reported when it is run.
-    let names = extract_table_identifiers(sql, false, true).unwrap_or_default();
-    names.iter().any(|name| name == QUESTIONS)
-}
-
-fn questions_frame(questions: &[Question]) -> PolarsResult<DataFrame> {
-    let text = |name: &str, of: fn(&Question) -> Option<&str>| {
-        let values: Vec<Option<&str>> = questions.iter().map(of).collect();
-        Column::new(name.into(), values)
-    };
-    DataFrame::new_infer_height(vec![
-        text("query", |question| Some(&question.query)),
-        text("title", |question| Some(&question.title)),
-        text("missing", |question| question.not_assessable.as_deref()),
-        text("remedy", |question| question.remedy.as_deref()),
-    ])
-}
-
 /// A question, why the logs cannot answer it if they cannot, and what would have to be logged.
 pub fn question(query: &Query, why_not: Option<&str>) -> Question {
     let needs = query.header.needs.iter();
@@ -386,28 +418,6 @@ pub fn question(query: &Query, why_not: Option<&str>) -> Question {
 pub(super) fn guarded<T>(run: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|_| Err(PolarsError::ComputeError("polars cannot run this".into())))
-}
-
-/// The period that was asked for: its first moment and the first one after it, null where there is none.
-fn period(since: Option<i64>, until: Option<i64>) -> DataFrame {
-    let seconds = |ts: Option<i64>| ts.map(|ts| ts.div_euclid(1_000_000));
-    let number = |name: &str, value: Option<i64>| Column::new(name.into(), [value]);
-    let time = |name: &str, value: Option<i64>| {
-        let kind = DataType::Datetime(TimeUnit::Microseconds, None);
-        // Whole numbers are times as they are.
-        number(name, value).cast(&kind)
-    };
-    let columns = time("since_ts", since).and_then(|since_ts| {
-        Ok(vec![
-            since_ts,
-            time("until_ts", until)?,
-            number("since_second", seconds(since)),
-            number("until_second", seconds(until)),
-        ])
-    });
-    columns
-        .and_then(DataFrame::new_infer_height)
-        .unwrap_or_default()
 }
 
 /// The statement's first word, when it would change tables.
@@ -512,6 +522,7 @@ fn result(
         params: params.shown().to_vec(),
         limits: query.header.limits.clone(),
         controls: query.header.controls.clone(),
+        sensitivity: None,
         chart: None,
         full,
     }

@@ -108,13 +108,17 @@ impl Run<'_> {
             Piece::Param(name) => self.params.get(name).map(|param| param.value.as_str()),
             Piece::Text(_) => None,
         };
-        let sentence = fill(&rule.sentence, value).map_err(|said| {
-            let error = Error::new(format!("the sentence has {said}"));
-            error
-                .hint("placeholders are {column} and {params.name}")
-                .at(&self.query.file, self.line(index))
-        })?;
-        Ok(self.stating(rule, sentence, lines))
+        let filled = |text: &str| {
+            fill(text, value).map_err(|said| {
+                let error = Error::new(format!("the sentence has {said}"));
+                error
+                    .hint("placeholders are {column} and {params.name}")
+                    .at(&self.query.file, self.line(index))
+            })
+        };
+        let mut finding = self.stating(rule, filled(&rule.sentence)?, lines);
+        finding.advice = rule.advice.as_deref().map(filled).transpose()?;
+        Ok(finding)
     }
 
     fn column(&self, name: &str) -> Option<usize> {
@@ -143,6 +147,7 @@ impl Run<'_> {
             query: self.query.name.clone(),
             title: header.title.clone(),
             sentence,
+            advice: None,
             thresholds: rule
                 .thresholds
                 .iter()

@@ -37,6 +37,12 @@ pub struct Header {
     /// Parameters by name.
     #[serde(default)]
     pub params: BTreeMap<String, ParamSpec>,
+    /// The parameter that decides most: the report says what would be found at half and at double its value.
+    #[serde(default)]
+    pub sensitivity: Option<String>,
+    /// Tables that a method of [`super::derive`] makes for this query, by the name that its SQL uses.
+    #[serde(default)]
+    pub derived: BTreeMap<String, DerivedSpec>,
     /// Columns of the result, in order.
     pub columns: Vec<ColumnSpec>,
     /// A picture of it.
@@ -83,6 +89,16 @@ pub struct ParamSpec {
     pub source: String,
     /// What it does.
     pub about: String,
+}
+
+/// A table made by a method, from the rows of a statement.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DerivedSpec {
+    /// Name of the method, see [`super::derive::METHODS`].
+    pub with: String,
+    /// SQL over the query's tables and parameters that gives the columns which the method asks for.
+    pub input: String,
 }
 
 /// The value of a parameter.
@@ -161,6 +177,9 @@ pub struct Rule {
     pub when: String,
     /// `{column}` and `{params.name}` are replaced.
     pub sentence: String,
+    /// What to do next, in one sentence; placeholders as in `sentence`.
+    #[serde(default)]
+    pub advice: Option<String>,
     /// Parameters it rests on.
     #[serde(default)]
     pub thresholds: Vec<String>,
@@ -223,12 +242,13 @@ pub fn body(text: &str) -> &str {
     text[header..].trim()
 }
 
-/// Line of the `n`th `[[key]]` (from 0) in the front matter, or of `key = [`; for errors found later.
+/// Line of the `n`th `[[key]]` (from 0) in the front matter, of `[key]`, or of `key = [`; for errors found later.
 pub fn line_of(text: &str, key: &str, n: usize) -> Option<usize> {
     let header = text.lines().map_while(|line| line.strip_prefix("--"));
     let header: Vec<&str> = header.map(str::trim).collect();
-    let heading = format!("[[{key}]]");
-    let mut headings = (0..header.len()).filter(|&line| header[line] == heading);
+    let (many, one) = (format!("[[{key}]]"), format!("[{key}]"));
+    let mut headings =
+        (0..header.len()).filter(|&line| header[line] == many || header[line] == one);
     let inline = || {
         let is_key = |line: &&str| line.split('=').next().map(str::trim) == Some(key);
         header.iter().position(is_key)

@@ -5,11 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::builtin::BUILTIN;
-use super::engine::names_questions;
 use super::error::{Error, list, nearest};
 use super::header::{self, Header};
+use super::own::{self, CLIENTS, QUESTIONS};
+use super::params::SHARE;
 use crate::report::manifest::sha256_hex;
 use crate::tables::build::Wanted;
+use crate::tables::schema::TABLES;
 
 /// One query: its file, taken apart.
 #[derive(Clone, Debug)]
@@ -36,26 +38,35 @@ impl Query {
     /// Adds the columns that it reads.
     pub fn wanted(&self, wanted: Wanted) -> Wanted {
         let header = &self.header;
-        let evidence = header
-            .findings
-            .iter()
-            .filter_map(|rule| rule.evidence.as_deref());
-        let code: Vec<&str> = self
-            .sql
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("--"))
-            .collect();
-        let code = code.join("\n");
+        let code: Vec<String> = self.statements().map(without_comments).collect();
         let tables = header.tables.iter().map(String::as_str);
-        let wanted = wanted.add(tables, evidence.chain([code.as_str()]));
+        let mut wanted = wanted.add(tables, code.iter().map(String::as_str));
+        if self.statements().any(|sql| own::reads(sql, CLIENTS)) {
+            let all = TABLES.iter().map(|table| table.name);
+            wanted = wanted.add(all, ["client_ip"]);
+        }
         header.needs.iter().fold(wanted, |wanted, need| {
             wanted.add([need.table.as_str()], need.condition.as_deref())
         })
     }
 
-    /// Whether it reads the table of questions, see [`super::engine::QUESTIONS`].
+    /// Whether it reads the table of questions, see [`QUESTIONS`].
     pub fn asks(&self) -> bool {
-        names_questions(&self.sql)
+        own::reads(&self.sql, QUESTIONS)
+    }
+
+    /// Every statement in it: those that tables are derived by, the SELECT, those of evidence.
+    pub fn statements(&self) -> impl Iterator<Item = &str> {
+        let derived = self.header.derived.values().map(|one| one.input.as_str());
+        let rules = self.header.findings.iter();
+        let evidence = rules.filter_map(|rule| rule.evidence.as_deref());
+        derived.chain([self.sql.as_str()]).chain(evidence)
+    }
+
+    /// Whether a parameter is a fraction of one.
+    pub(super) fn is_share(&self, param: &str) -> bool {
+        let param = self.header.params.get(param);
+        param.is_some_and(|param| param.unit == SHARE)
     }
 
     /// Whether it is one of ours, word for word.
@@ -95,6 +106,12 @@ impl Query {
     pub fn csv(&self) -> String {
         format!("tables/{}_{}.csv", self.section, self.stem)
     }
+}
+
+fn without_comments(sql: &str) -> String {
+    let code = sql.lines();
+    let code = code.filter(|line| !line.trim_start().starts_with("--"));
+    code.collect::<Vec<&str>>().join("\n")
 }
 
 /// Section and stem become file names and HTML ids, so they are plain words.

@@ -9,14 +9,17 @@
 pub mod builtin;
 mod cells;
 pub mod check;
+pub mod derive;
 pub mod engine;
 pub mod error;
 mod findings;
 pub mod header;
 pub mod library;
 mod lists;
+pub mod own;
 pub mod params;
 mod places;
+mod sensitivity;
 mod sentence;
 mod stages;
 

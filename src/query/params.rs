@@ -17,7 +17,7 @@ pub(super) const SHARE: &str = "share";
 pub type Overrides = BTreeMap<String, String>;
 
 /// The values of one query's parameters, by name.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Params {
     values: BTreeMap<String, ParamValue>,
     shown: Vec<Param>,
@@ -37,6 +37,23 @@ impl Params {
             params.values.insert(name.clone(), value);
         }
         Ok(params)
+    }
+
+    /// The value of a parameter.
+    pub(super) fn value(&self, name: &str) -> Option<&ParamValue> {
+        self.values.get(name)
+    }
+
+    /// The same with another value of one parameter that there is.
+    pub(super) fn with(&self, query: &Query, name: &str, value: ParamValue) -> Self {
+        let mut changed = self.clone();
+        let spec = query.header.params.get(name);
+        let shown = changed.shown.iter_mut().find(|param| param.name == name);
+        if let (Some(spec), Some(param)) = (spec, shown) {
+            *param = show(name, spec, &value, param.changed);
+            changed.values.insert(name.to_owned(), value);
+        }
+        changed
     }
 
     /// For the report.

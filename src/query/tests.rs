@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod more;
+
 use polars::prelude::*;
 
 use super::check::{Frames, check, check_shuffled, empty_frames, shuffled};
@@ -15,6 +17,7 @@ const GUESSING: &str = r#"-- title    = "Clients guessing passwords"
 -- question = "Which clients tried many passwords?"
 -- tables   = ["logins"]
 -- limits   = "Counts what was logged."
+-- sensitivity = "min_failures"
 -- controls = ["NIST SP 800-53 AC-7"]
 -- rows     = 2
 --
@@ -48,6 +51,7 @@ const GUESSING: &str = r#"-- title    = "Clients guessing passwords"
 -- severity   = "high"
 -- when       = "failures >= min_failures AND successes > 0"
 -- sentence   = "{client_ip} failed {failures} times (at least {params.min_failures}) and got in."
+-- advice     = "Lock the account that {client_ip} got into."
 -- thresholds = ["min_failures"]
 -- evidence   = "SELECT client_ip, source, line FROM logins WHERE NOT success"
 -- keys       = ["client_ip"]
@@ -56,6 +60,7 @@ const GUESSING: &str = r#"-- title    = "Clients guessing passwords"
 -- severity   = "low"
 -- when       = "failures >= min_failures"
 -- sentence   = "{client_ip} failed {failures} times."
+-- advice     = "Watch it."
 -- limit      = 1
 SELECT client_ip,
        COUNT(*) FILTER (WHERE NOT success) AS failures,
@@ -259,7 +264,7 @@ fn errors_have_file_line_and_remedy() {
         ),
         (
             with("GROUP BY client_ip", "GROUP BAI client_ip"),
-            "queries/access/guessing.sql:51: ",
+            "queries/access/guessing.sql:54: ",
             "GROUP",
         ),
         (
@@ -274,7 +279,7 @@ fn errors_have_file_line_and_remedy() {
         ),
         (
             with("name     = \"failures\"", "name     = \"tries\""),
-            "queries/access/guessing.sql:19: the SELECT gives",
+            "queries/access/guessing.sql:20: the SELECT gives",
             "declare",
         ),
         (
@@ -282,27 +287,27 @@ fn errors_have_file_line_and_remedy() {
                 "\"count\"\n-- about    = \"failed",
                 "\"time\"\n-- about    = \"failed",
             ),
-            "queries/access/guessing.sql:19: column `failures` is",
+            "queries/access/guessing.sql:20: column `failures` is",
             "time",
         ),
         (
             with("failures >= min_failures AND", "failures >= min_fail AND"),
-            "queries/access/guessing.sql:34: ",
+            "queries/access/guessing.sql:35: ",
             "min_fail",
         ),
         (
             with("failures >= min_failures\"", "failures + 1\""),
-            "queries/access/guessing.sql:42: `when` is no condition",
+            "queries/access/guessing.sql:44: `when` is no condition",
             "compare",
         ),
         (
             with("{failures} times.", "{tries} times."),
-            "queries/access/guessing.sql:42: the sentence has no column `tries`",
+            "queries/access/guessing.sql:44: the sentence has no column `tries`",
             "hint",
         ),
         (
             with("FROM logins WHERE", "FROM log_ins WHERE"),
-            "queries/access/guessing.sql:34: relation",
+            "queries/access/guessing.sql:35: relation",
             "did you mean `logins`?",
         ),
     ] {
@@ -420,7 +425,7 @@ fn checks_find_what_is_wrong() {
         (
             "line FROM logins WHERE NOT success",
             "line AS row FROM logins WHERE NOT success",
-            "guessing.sql:34: the evidence lacks `line`",
+            "guessing.sql:35: the evidence lacks `line`",
         ),
     ] {
         let wrong = check(&query(&GUESSING.replace(from, to)), TABLES);

@@ -137,6 +137,8 @@ pub struct Finding {
     pub title: String,
     /// One sentence with its numbers and their denominators.
     pub sentence: String,
+    /// What to do next, in one sentence.
+    pub advice: Option<String>,
     /// The thresholds it rests on.
     pub thresholds: Vec<Param>,
     /// First lines that show it, in order of source and line.
@@ -208,11 +210,32 @@ pub struct QueryResult {
     pub limits: String,
     /// Controls.
     pub controls: Vec<String>,
+    /// How much its findings hang on its threshold.
+    pub sensitivity: Option<Sensitivity>,
     /// A picture of it.
     pub chart: Option<Chart>,
     /// The whole result, for the CSV: not part of the report value.
     #[serde(skip)]
     pub full: Full,
+}
+
+/// What a query would find at other values of its decisive parameter.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sensitivity {
+    /// Name of the parameter.
+    pub param: String,
+    /// Its unit, where the values do not say it.
+    pub unit: String,
+    /// At half, at the value in use, at double.
+    pub hits: Vec<Hits>,
+}
+
+/// Rows that are findings at one value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Hits {
+    pub value: String,
+    pub rows: u64,
 }
 
 /// A column of a result.

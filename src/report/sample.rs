@@ -81,6 +81,7 @@ pub fn result(name: &str, columns: &[(&str, ColumnKind)], rows: Vec<Vec<Cell>>) 
         params: Vec::new(),
         limits: String::new(),
         controls: Vec::new(),
+        sensitivity: None,
         chart: None,
         full: Full::new(rows.clone()),
         rows: rows.into_iter().take(25).collect(),
@@ -389,6 +390,7 @@ fn findings() -> Vec<Finding> {
         query: query.into(),
         title: title.into(),
         sentence: sentence.into(),
+        advice: None,
         thresholds: vec![threshold()],
         evidence: (0..total.min(10))
             .map(|i| Evidence {
