@@ -1,9 +1,13 @@
 //! `mtaudit init`: a configuration to begin with, from what the logs show.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use anyhow::{Context as _, Result, anyhow};
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::load::{Loaded, load};
@@ -137,4 +141,122 @@ fn pairs(engine: &Engine, sql: &str) -> Result<Vec<(String, u64)>> {
     let rows = rows(engine, sql)?;
     let pair = |row: &Vec<Value>| Some((row.first()?.as_str()?.to_owned(), row.get(1)?.as_u64()?));
     Ok(rows.iter().filter_map(pair).collect())
+}
+
+/// Private networks whose clients connected: /24, or /64 of IPv6.
+fn private(engine: &Engine) -> Result<Vec<Seen>> {
+    let mut networks: BTreeMap<IpNet, [u64; 3]> = BTreeMap::new();
+    for row in rows(engine, CLIENTS)? {
+        let [Value::String(ip), n, messages] = row.as_slice() else {
+            continue;
+        };
+        let ip = ip.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+        let Some(ip) = ip.filter(|ip| is_private(*ip)) else {
+            continue;
+        };
+        let bits = if ip.is_ipv4() { 24 } else { 64 };
+        // Both lengths are those of an address of their kind.
+        let Ok(net) = IpNet::new(ip, bits) else {
+            continue;
+        };
+        let sums = networks.entry(net.trunc()).or_default();
+        let more = [1, n.as_u64().unwrap_or(0), messages.as_u64().unwrap_or(0)];
+        sums.iter_mut().zip(more).for_each(|(sum, n)| *sum += n);
+    }
+    let mut networks: Vec<(IpNet, [u64; 3])> = networks.into_iter().collect();
+    networks.sort_by_key(|(net, [_, connections, _])| (Reverse(*connections), *net));
+    let seen = networks.into_iter().map(|(net, [clients, connections, messages])| Seen {
+        network: net.to_string(),
+        why: format!(
+            "clients: {}; connections: {}; messages: {}",
+            count(clients),
+            count(connections),
+            count(messages)
+        ),
+    });
+    Ok(seen.collect())
+}
+
+/// Public addresses whose mail went on to other domains without a login.
+fn relays(engine: &Engine) -> Result<Vec<Seen>> {
+    let mut seen = Vec::new();
+    for row in rows(engine, PASSED_ON)? {
+        let [Value::String(ip), name, n] = row.as_slice() else {
+            continue;
+        };
+        let n = n.as_u64().unwrap_or(0);
+        if let (Some(ip), true) = (public(ip), n >= LEAST_MESSAGES) {
+            let why = format!("messages passed on: {}{}", count(n), named(name));
+            seen.push(Seen { network: ip, why });
+        }
+    }
+    Ok(seen)
+}
+
+/// Clients that connect in nearly every hour or on nearly every day, and do nothing.
+fn looking(engine: &Engine) -> Result<Vec<Seen>> {
+    let mut seen = Vec::new();
+    for row in rows(engine, LOOKING)? {
+        let [Value::String(ip), name, numbers @ ..] = row.as_slice() else {
+            continue;
+        };
+        let numbers: Vec<i64> = numbers.iter().filter_map(Value::as_i64).collect();
+        let (Some(ip), &[n, hours, days, first, last]) = (address(ip), numbers.as_slice()) else {
+            continue;
+        };
+        if let Some(pace) = pace(hours, days, first, last) {
+            let why = format!("{pace}; connections: {}{}", count(n), named(name));
+            seen.push(Seen { network: ip, why });
+        }
+    }
+    Ok(seen)
+}
+
+/// How regular a client is: nine of ten hours, or of ten days, between its first connection and its last.
+fn pace(hours: i64, days: i64, first: i64, last: i64) -> Option<String> {
+    let within = |minutes: i64| last.div_euclid(minutes) - first.div_euclid(minutes) + 1;
+    let (all_hours, all_days) = (within(60), within(24 * 60));
+    if all_hours >= LEAST.0 && hours * 10 >= all_hours * 9 {
+        return Some(format!("hours: {} of {}", count(hours), count(all_hours)));
+    }
+    if all_days >= LEAST.1 && days * 10 >= all_days * 9 {
+        return Some(format!("days: {} of {}", count(days), count(all_days)));
+    }
+    None
+}
+
+/// An address as a configuration has it.
+fn address(text: &str) -> Option<String> {
+    let ip: IpAddr = text.parse().ok()?;
+    Some(ip.to_canonical().to_string())
+}
+
+/// The same of one that is not private.
+fn public(text: &str) -> Option<String> {
+    let ip: IpAddr = text.parse().ok()?;
+    address(text).filter(|_| !is_private(ip.to_canonical()))
+}
+
+fn named(name: &Value) -> String {
+    match name.as_str() {
+        None | Some("" | "unknown") => String::new(),
+        Some(name) => format!("; {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_every_hour_or_every_day_is_regular() {
+        let day = 24 * 60;
+        assert_eq!(pace(24, 1, 0, day - 1).as_deref(), Some("hours: 24 of 24"));
+        assert_eq!(pace(22, 1, 0, day - 1).as_deref(), Some("hours: 22 of 24"));
+        assert_eq!(pace(21, 1, 0, day - 1), None);
+        assert_eq!(pace(23, 1, 0, day - 61), None);
+        assert_eq!(pace(7, 7, 0, 7 * day - 1).as_deref(), Some("days: 7 of 7"));
+        assert_eq!(pace(6, 6, 0, 6 * day - 1), None);
+        assert_eq!(pace(8, 8, 0, 10 * day - 1), None);
+    }
 }

@@ -7,6 +7,7 @@ mod convert;
 mod coverage;
 mod custody;
 mod evidence;
+mod init;
 mod inspect;
 mod lanes;
 pub mod load;
@@ -116,6 +117,7 @@ fn run(command: Command) -> Result<Done> {
         Command::Queries(args) => queries::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mtaudit", &mut script);

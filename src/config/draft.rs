@@ -113,7 +113,7 @@ impl Draft {
         out.push_str("]\n");
         let more = fit.len().saturating_sub(MOST[0]) + odd.len();
         if more > 0 {
-            writeln!(out, "# {} more are not written out.", count(more))?;
+            writeln!(out, "# {} more are not written out.", count(more as u64))?;
         }
         if fit.is_empty() {
             out.push_str("# The logs show no delivery to a local mailbox.\n");
@@ -150,7 +150,7 @@ impl Draft {
             }
             out.push_str("]\n");
             if let Some(more) = seen.len().checked_sub(MOST[1]).filter(|more| *more > 0) {
-                writeln!(out, "# {} more are not written out.", count(more))?;
+                writeln!(out, "# {} more are not written out.", count(more as u64))?;
             }
         }
         Ok(())

@@ -149,15 +149,17 @@ impl Known {
         }
     }
 
-    /// Who is at an address: the word of the narrowest network that the user named, else `private` or `other`.
-    fn kind(&self, ip: IpAddr) -> &'static str {
+    /// Who the user says is at an address: the word of the narrowest network.
+    pub fn kind_of(&self, ip: IpAddr) -> Option<&'static str> {
         let named = self.networks.iter().filter(|(net, _)| net.contains(&ip));
         let narrowest = named.max_by_key(|(net, word)| (net.prefix_len(), *word));
-        match narrowest {
-            Some((_, word)) => word,
-            None if is_private(ip) => "private",
-            None => "other",
-        }
+        narrowest.map(|(_, word)| *word)
+    }
+
+    /// Who is at an address: what the user says, else `private` or `other`.
+    fn kind(&self, ip: IpAddr) -> &'static str {
+        let rest = if is_private(ip) { "private" } else { "other" };
+        self.kind_of(ip).unwrap_or(rest)
     }
 }
 
@@ -171,7 +173,7 @@ struct Address {
 }
 
 /// RFC 1918, RFC 6598, RFC 4193, loopback and link-local.
-fn is_private(ip: IpAddr) -> bool {
+pub fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let [a, b, ..] = ip.octets();
