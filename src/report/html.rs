@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     /// Elements without an end tag.
-    const VOID: [&str; 4] = ["meta", "br", "hr", "wbr"];
+    const VOID: [&str; 5] = ["meta", "br", "hr", "wbr", "img"];
 
     fn page(report: &Report) -> String {
         render(report, &Templates::load(None).unwrap()).unwrap()
