@@ -69,10 +69,9 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     let made_before = again.is_some();
     let named = again.as_ref().and_then(|again| again.config.clone());
     if let (Some(config), Some(file)) = (&input.config, named) {
-        input.config = Some(Arc::new(Config {
-            file,
-            ..Config::clone(config)
-        }));
+        let mut config = Config::clone(config);
+        config.file = file;
+        input.config = Some(Arc::new(config));
     }
     let (generated_at, case) = match again {
         Some(again) => (again.generated_at, again.case),

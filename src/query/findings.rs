@@ -102,7 +102,7 @@ impl Run<'_> {
         index: usize,
         rule: &Rule,
         matched: Vec<usize>,
-    ) -> Result<(Vec<usize>, BTreeMap<usize, Vec<usize>>), Error> {
+    ) -> Result<Apart, Error> {
         let (mut open, mut silent) = (Vec::new(), BTreeMap::<usize, Vec<usize>>::new());
         let name = &self.query.name;
         let mutes = self.engine.mutes();
@@ -126,7 +126,7 @@ impl Run<'_> {
         rule: &'r Rule,
         matched: &[usize],
         known: &mut Known<'r>,
-    ) -> Result<(Vec<(usize, Finding)>, Option<Finding>), Error> {
+    ) -> Result<Stated, Error> {
         let shown = matched.len().min(rule.limit);
         let mut evidence = self.evidence(index, rule, matched, shown, known)?;
         let left_out = evidence.pop().unwrap_or_default();
@@ -278,6 +278,12 @@ impl Run<'_> {
         self.engine.told(self.query, self.line(index), error)
     }
 }
+
+/// Rows that no mute silences, and others by the place of their mute.
+type Apart = (Vec<usize>, BTreeMap<usize, Vec<usize>>);
+
+/// Findings with their rows, and the one that counts those beyond the limit.
+type Stated = (Vec<(usize, Finding)>, Option<Finding>);
 
 /// Evidence by its SQL.
 type Known<'r> = HashMap<&'r str, Found>;

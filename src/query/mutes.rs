@@ -48,8 +48,9 @@ fn holds(sentence: &str, text: &str) -> bool {
     sentence.match_indices(text).any(|(at, found)| {
         let before = sentence[..at].chars().next_back();
         let after = sentence[at + found.len()..].chars().next();
-        !(word(before) && word(found.chars().next()))
-            && !(word(after) && word(found.chars().next_back()))
+        let begins_inside = word(before) && word(found.chars().next());
+        let ends_inside = word(after) && word(found.chars().next_back());
+        !begins_inside && !ends_inside
     })
 }
 
