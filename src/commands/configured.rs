@@ -106,7 +106,10 @@ impl Options {
 
 /// The last day of a report: of the period asked for, else of the logs.
 fn last_day(loaded: &Loaded, input: &Options) -> Option<NaiveDate> {
-    let asked = input.selection.until.map(|until| rfc3339(input.zone, until - 1));
+    let asked = input
+        .selection
+        .until
+        .map(|until| rfc3339(input.zone, until - 1));
     let last = asked.or_else(|| coverage::period(loaded, None, None, input.zone).last)?;
     last.get(..10)?.parse().ok()
 }
@@ -131,7 +134,10 @@ impl Dress {
             .collect();
         // As findings are.
         muted.sort_by_key(|one| one.finding.severity);
-        let file = input.config_used().map(|used| used.file).unwrap_or_default();
+        let file = input
+            .config_used()
+            .map(|used| used.file)
+            .unwrap_or_default();
         let used = mutes.iter().enumerate().map(|(index, mute)| {
             let own = all.iter().filter(|one| one.by == index);
             let findings = own.map(|one| one.rows).sum();
@@ -175,8 +181,13 @@ fn note(mute: &Mute, asked: bool, findings: u64) -> Option<String> {
             "It ended on {until}, before the end of this report, and muted nothing: what it is about stands among the \
              findings."
         ),
-        (_, Some(_)) => "It muted nothing: no finding of this query that is not muted already holds its text.".to_owned(),
-        (_, None) => "It muted nothing: this query has no finding that is not muted already.".to_owned(),
+        (_, Some(_)) => {
+            "It muted nothing: no finding of this query that is not muted already holds its text."
+                .to_owned()
+        }
+        (_, None) => {
+            "It muted nothing: this query has no finding that is not muted already.".to_owned()
+        }
     };
     Some(said)
 }

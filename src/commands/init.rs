@@ -88,7 +88,10 @@ pub fn run(args: &InitArgs) -> Result<Done> {
     write(args, text.as_bytes()).with_context(|| format!("--out {place}: cannot be written"))?;
     input.timings.print()?;
     if !args.read.quiet {
-        let [trusted, relays, scanners] = draft.networks.each_ref().map(|seen| count(seen.len() as u64));
+        let [trusted, relays, scanners] = draft
+            .networks
+            .each_ref()
+            .map(|seen| count(seen.len() as u64));
         writeln!(
             io::stderr(),
             "{place}: {} local domains; proposed, to be looked at: {trusted} trusted networks, {relays} relays, \
@@ -104,7 +107,10 @@ fn write(args: &InitArgs, text: &[u8]) -> io::Result<()> {
     if args.force {
         return fs::write(&args.out, text);
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&args.out)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&args.out)?;
     file.write_all(text)
 }
 
@@ -165,15 +171,17 @@ fn private(engine: &Engine) -> Result<Vec<Seen>> {
     }
     let mut networks: Vec<(IpNet, [u64; 3])> = networks.into_iter().collect();
     networks.sort_by_key(|(net, [_, connections, _])| (Reverse(*connections), *net));
-    let seen = networks.into_iter().map(|(net, [clients, connections, messages])| Seen {
-        network: net.to_string(),
-        why: format!(
-            "clients: {}; connections: {}; messages: {}",
-            count(clients),
-            count(connections),
-            count(messages)
-        ),
-    });
+    let seen = networks
+        .into_iter()
+        .map(|(net, [clients, connections, messages])| Seen {
+            network: net.to_string(),
+            why: format!(
+                "clients: {}; connections: {}; messages: {}",
+                count(clients),
+                count(connections),
+                count(messages)
+            ),
+        });
     Ok(seen.collect())
 }
 

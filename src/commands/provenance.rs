@@ -68,7 +68,10 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
     add("--templates", path(&args.templates));
     add("--case", path(&args.case));
     let config = input.config_used();
-    add("--config", config.into_iter().map(|used| used.file).collect());
+    add(
+        "--config",
+        config.into_iter().map(|used| used.file).collect(),
+    );
     if let Some(privacy) = &input.privacy {
         // The key is named by its check in the manifest; where it lies is nobody's business.
         add("--pseudonymise", vec!["KEYFILE".into()]);

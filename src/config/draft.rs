@@ -71,7 +71,11 @@ impl Draft {
              you\n# rely on it. A line behind `#` is a proposal or a default: take the `#` away to set it.\n#\n",
         );
         if let Some((first, last)) = &self.period {
-            writeln!(out, "# Logs from {first} to {last}, read in the zone {}.", self.zone)?;
+            writeln!(
+                out,
+                "# Logs from {first} to {last}, read in the zone {}.",
+                self.zone
+            )?;
         }
         let listed = |pairs: &[(String, u64)]| {
             let shown = pairs.iter().take(20);
@@ -108,7 +112,13 @@ impl Draft {
             .partition(|(name, _)| super::is_domain(name) && name.chars().count() <= MAX_NAME);
         for (name, n) in fit.iter().take(MOST[0]) {
             let n = *n;
-            writeln!(out, "    {}, # {} deliver{}", quoted(name), count(n), ies(n))?;
+            writeln!(
+                out,
+                "    {}, # {} deliver{}",
+                quoted(name),
+                count(n),
+                ies(n)
+            )?;
         }
         out.push_str("]\n");
         let more = fit.len().saturating_sub(MOST[0]) + odd.len();
@@ -127,7 +137,10 @@ impl Draft {
              [networks]\n",
         );
         let keys = [
-            ("trusted", "Networks of ours. Private networks that connected:"),
+            (
+                "trusted",
+                "Networks of ours. Private networks that connected:",
+            ),
             (
                 "relays",
                 "Servers that hand us mail to pass on. Public addresses whose mail went on to other domains without a \

@@ -81,7 +81,10 @@ fn harmless(text: &str) -> Result<(), String> {
     let (mut depth, mut elements) = (0usize, 0usize);
     let mut said = String::new();
     loop {
-        match reader.read_event().map_err(|error| format!("is no SVG: {error}"))? {
+        match reader
+            .read_event()
+            .map_err(|error| format!("is no SVG: {error}"))?
+        {
             Event::Start(tag) => {
                 element(&tag, elements == 0)?;
                 (depth, elements) = (depth + 1, elements + 1);
@@ -114,7 +117,9 @@ const BREAK: char = '\u{1}';
 fn element(tag: &BytesStart<'_>, first: bool) -> Result<(), String> {
     let name = String::from_utf8_lossy(tag.local_name().as_ref()).to_ascii_lowercase();
     if first && name != "svg" {
-        return Err(format!("is neither PNG, JPEG nor SVG, but begins with <{name}>"));
+        return Err(format!(
+            "is neither PNG, JPEG nor SVG, but begins with <{name}>"
+        ));
     }
     if REFUSED.iter().any(|refused| name.starts_with(refused)) {
         return Err(format!("holds <{name}>"));

@@ -241,11 +241,7 @@ impl Reader<'_> {
         value.map(|value| self.said(key, value)).transpose()
     }
 
-    fn logo(
-        &self,
-        value: Option<&Spanned<String>>,
-        folder: &Path,
-    ) -> Result<Option<Logo>, Error> {
+    fn logo(&self, value: Option<&Spanned<String>>, folder: &Path) -> Result<Option<Logo>, Error> {
         let Some(value) = value else {
             return Ok(None);
         };

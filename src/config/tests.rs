@@ -62,7 +62,9 @@ fn every_key_is_read() {
     assert_eq!(config.title.as_deref(), Some("Mail of October"));
     assert_eq!(config.local_domains, ["b.example", "example.org"]);
     let networks = config.known.networks.iter();
-    let networks: Vec<_> = networks.map(|(net, kind)| (net.to_string(), *kind)).collect();
+    let networks: Vec<_> = networks
+        .map(|(net, kind)| (net.to_string(), *kind))
+        .collect();
     let expected = [
         ("192.0.2.0/24", "trusted"),
         ("198.51.100.0/24", "trusted"),
@@ -85,7 +87,9 @@ fn thresholds_outrank_limits_and_the_command_line_both() {
     config.check(&library).unwrap();
     let query = library.find("guess").unwrap();
     let most = |given: &[(&str, &str)]| {
-        let given = given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let given = given
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         let all = config.overrides(&library, &given.collect());
         let params = params::Params::new(query, &all).unwrap();
         params.get("most").unwrap().value.clone()
@@ -104,7 +108,10 @@ fn a_mute_holds_for_reports_that_end_by_its_day() {
     assert!(!over(Some("2026-10-31")));
     assert!(over(Some("2026-11-01")));
     assert!(!over(None));
-    assert_eq!(config.mutes(&library, None).unwrap()[0].query, "access/guess");
+    assert_eq!(
+        config.mutes(&library, None).unwrap()[0].query,
+        "access/guess"
+    );
 }
 
 /// What is said of a file in which `from` is `to`, by the reader or by the library.
@@ -118,24 +125,84 @@ fn said(from: &str, to: &str) -> String {
 #[test]
 fn mistakes_have_their_line_and_a_remedy() {
     for (from, to, expected) in [
-        ("organisation", "organization", "m.toml:2: unknown key `organization` (hint: did you mean `organisation`?)"),
-        ("scanners =", "scaners =", "m.toml:10: unknown key `scaners` (hint: did you mean `scanners`?)"),
-        ("reason =", "raison =", "m.toml:22: unknown key `raison` (hint: did you mean `reason`?)"),
-        ("reason = \"our monitor\"", "", "m.toml:19: missing key `reason`"),
+        (
+            "organisation",
+            "organization",
+            "m.toml:2: unknown key `organization` (hint: did you mean `organisation`?)",
+        ),
+        (
+            "scanners =",
+            "scaners =",
+            "m.toml:10: unknown key `scaners` (hint: did you mean `scanners`?)",
+        ),
+        (
+            "reason =",
+            "raison =",
+            "m.toml:22: unknown key `raison` (hint: did you mean `reason`?)",
+        ),
+        (
+            "reason = \"our monitor\"",
+            "",
+            "m.toml:19: missing key `reason`",
+        ),
         ("our monitor", " ", "m.toml:22: `reason` is empty"),
         ("b.example", "a@b", "m.toml:4: \"a@b\" is no domain"),
-        ("2026-12-25", "2026-12-32", "m.toml:5: \"2026-12-32\" is no day"),
+        (
+            "2026-12-25",
+            "2026-12-32",
+            "m.toml:5: \"2026-12-32\" is no day",
+        ),
         ("2026-12-25", "2026-1-5", "m.toml:5: \"2026-1-5\" is no day"),
-        ("192.0.2.0/24", "192.0.2.1/24", "m.toml:8: \"192.0.2.1/24\" is an address within a network (hint: the network is 192.0.2.0/24)"),
-        ("192.0.2.0/24", "192.0.2.0/33", "m.toml:8: \"192.0.2.0/33\" is no network"),
-        ("203.0.113.7", "192.0.2.0/24", "m.toml:9: 192.0.2.0/24 is named twice, as trusted and as relay"),
-        ("[limits]\nmost", "[limits]\nmots", "m.toml:13: unknown parameter `mots` (hint: did you mean `most`?)"),
-        ("most = 7", "\"guess.most\" = 7", "m.toml:13: `guess.most`: a limit is one of the service"),
-        ("most = 7", "most = \"x\"", "m.toml:13: parameter `access/guess.most` is an integer, not `x`"),
-        ("most = 7", "most = [7]", "m.toml:13: a parameter is a number"),
-        ("ratio = 0.25", "ratio = 25", "m.toml:17: parameter `access/guess.ratio` is a share from 0 to 1"),
-        ("guess.most\"", "gues.most\"", "m.toml:16: unknown parameter `access/gues.most` (hint: did you mean `access/guess.most`?)"),
-        ("query = \"guess\"", "query = \"gess\"", "m.toml:20: no query is named `gess`"),
+        (
+            "192.0.2.0/24",
+            "192.0.2.1/24",
+            "m.toml:8: \"192.0.2.1/24\" is an address within a network (hint: the network is 192.0.2.0/24)",
+        ),
+        (
+            "192.0.2.0/24",
+            "192.0.2.0/33",
+            "m.toml:8: \"192.0.2.0/33\" is no network",
+        ),
+        (
+            "203.0.113.7",
+            "192.0.2.0/24",
+            "m.toml:9: 192.0.2.0/24 is named twice, as trusted and as relay",
+        ),
+        (
+            "[limits]\nmost",
+            "[limits]\nmots",
+            "m.toml:13: unknown parameter `mots` (hint: did you mean `most`?)",
+        ),
+        (
+            "most = 7",
+            "\"guess.most\" = 7",
+            "m.toml:13: `guess.most`: a limit is one of the service",
+        ),
+        (
+            "most = 7",
+            "most = \"x\"",
+            "m.toml:13: parameter `access/guess.most` is an integer, not `x`",
+        ),
+        (
+            "most = 7",
+            "most = [7]",
+            "m.toml:13: a parameter is a number",
+        ),
+        (
+            "ratio = 0.25",
+            "ratio = 25",
+            "m.toml:17: parameter `access/guess.ratio` is a share from 0 to 1",
+        ),
+        (
+            "guess.most\"",
+            "gues.most\"",
+            "m.toml:16: unknown parameter `access/gues.most` (hint: did you mean `access/guess.most`?)",
+        ),
+        (
+            "query = \"guess\"",
+            "query = \"gess\"",
+            "m.toml:20: no query is named `gess`",
+        ),
         ("title = ", "title ", "m.toml:3: "),
         ("title = ", "organisation = ", "m.toml:3: "),
     ] {

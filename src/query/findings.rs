@@ -1,7 +1,7 @@
 //! From result rows to findings: the first rule that matches a row makes its finding, with evidence.
 
-use std::collections::{BTreeMap, HashMap};
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -97,12 +97,7 @@ impl Run<'_> {
     }
 
     /// The rows that no mute silences, and the others by the first one that does.
-    fn apart(
-        &self,
-        index: usize,
-        rule: &Rule,
-        matched: Vec<usize>,
-    ) -> Result<Apart, Error> {
+    fn apart(&self, index: usize, rule: &Rule, matched: Vec<usize>) -> Result<Apart, Error> {
         let (mut open, mut silent) = (Vec::new(), BTreeMap::<usize, Vec<usize>>::new());
         let name = &self.query.name;
         let mutes = self.engine.mutes();
@@ -134,7 +129,10 @@ impl Run<'_> {
         let findings: Result<Vec<_>, Error> = rows
             .map(|(&row, lines)| Ok((row, self.finding(index, rule, row, lines)?)))
             .collect();
-        Ok((findings?, self.left_out(rule, matched.len() - shown, left_out)))
+        Ok((
+            findings?,
+            self.left_out(rule, matched.len() - shown, left_out),
+        ))
     }
 
     /// Rows that the rule matches and no earlier one has taken.

@@ -168,7 +168,9 @@ impl Known {
         };
         Address {
             network,
-            block: IpNet::new(own.addr(), block).ok().map(|net| net.trunc().to_string()),
+            block: IpNet::new(own.addr(), block)
+                .ok()
+                .map(|net| net.trunc().to_string()),
             kind: match narrowest {
                 Some((_, word)) => word,
                 None if private => "private",

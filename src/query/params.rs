@@ -302,7 +302,11 @@ SELECT 1
         assert_eq!(value(&[("guess.most", "6")], "ratio"), "0.3");
         assert!(check_setting(&library, "guess.most", "7").is_ok());
         let said = |key: &str, value: &str| check_setting(&library, key, value).unwrap_err();
-        assert!(said("mots", "7").to_string().contains("did you mean `most`?"));
+        assert!(
+            said("mots", "7")
+                .to_string()
+                .contains("did you mean `most`?")
+        );
         assert!(said("most", "many").to_string().contains("an integer"));
     }
 

@@ -5,6 +5,7 @@
 mod about;
 mod archives;
 mod bad_input;
+mod config;
 mod copies;
 mod corpora_postfix;
 mod disk;
