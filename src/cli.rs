@@ -237,6 +237,10 @@ pub struct InputArgs {
     /// Only before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+    /// Compare with this earlier period: 2026-09, 2026-09-01..2026-09-15, or none (default: the month before
+    /// --month; before --since and --until, a period of the same length)
+    #[arg(long, value_name = "PERIOD")]
+    pub baseline: Option<String>,
     /// Only this host, as logged; can be repeated
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,

@@ -37,15 +37,18 @@ const PASSED_ON: &str = "SELECT client_ip, MIN(client_name) AS client_name, COUN
                          AND origin NOT IN ('reinjected', 'forwarded') AND direction IN ('outbound', 'relayed') \
                          GROUP BY client_ip ORDER BY n DESC, client_ip";
 /// Clients that only look: no message, no refusal, no login tried.
-const LOOKING: &str = "WITH tried AS (SELECT DISTINCT client_ip FROM logins WHERE client_ip IS NOT NULL), \
+const LOOKING: &str = "WITH tried AS (SELECT client_ip, COUNT(*) AS tries FROM logins WHERE client_ip IS NOT NULL \
+        GROUP BY client_ip), \
     seen AS (SELECT client_ip, MIN(client_name) AS client_name, COUNT(*) AS n, \
         COUNT(DISTINCT hour) AS hours, COUNT(DISTINCT day) AS days, \
         MIN(minute) AS first_minute, MAX(minute) AS last_minute, \
         COALESCE(SUM(messages), 0) + COALESCE(SUM(rejections), 0) + COALESCE(SUM(auth_failures), 0) \
             + COUNT(auth_user) AS done \
         FROM sessions WHERE client_ip IS NOT NULL GROUP BY client_ip) \
-    SELECT client_ip, client_name, n, hours, days, first_minute, last_minute FROM seen \
-    WHERE done = 0 AND client_ip NOT IN (SELECT client_ip FROM tried) ORDER BY n DESC, client_ip";
+    SELECT seen.client_ip AS client_ip, seen.client_name AS client_name, seen.n AS n, seen.hours AS hours, \
+        seen.days AS days, seen.first_minute AS first_minute, seen.last_minute AS last_minute \
+    FROM seen LEFT JOIN tried ON seen.client_ip = tried.client_ip \
+    WHERE seen.done = 0 AND tried.tries IS NULL ORDER BY n DESC, client_ip";
 
 /// Hours, or days, over which a client has to be seen before it is called regular.
 const LEAST: (i64, i64) = (24, 7);

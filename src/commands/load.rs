@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
+use polars::prelude::PolarsResult;
 use rayon::ThreadPool;
 
 use super::overlap::Overlaps;
@@ -53,6 +54,8 @@ pub struct Options {
     pub threads: Option<usize>,
     pub quiet: bool,
     pub selection: Selection,
+    /// The period to compare with, as `since` and `until` of a selection.
+    pub baseline: Option<Baseline>,
     pub wanted: Wanted,
     pub timings: Timings,
     /// How much files may decode to.
@@ -85,6 +88,7 @@ impl Options {
             threads: None,
             quiet: true,
             selection: Selection::default(),
+            baseline: None,
             wanted: Wanted::default(),
             timings: Timings::default(),
             limits: Limits::default(),
@@ -103,6 +107,8 @@ impl Options {
 pub struct Loaded {
     /// The tables, narrowed to the selection.
     pub tables: Tables,
+    /// The same of the period to compare with; no tables where none was asked for.
+    pub before: Tables,
     /// Every source, in reading order.
     pub sources: Vec<SourceRow>,
     /// Domains taken to be local, sorted.
@@ -117,6 +123,28 @@ pub struct Loaded {
     pub kept: Option<Kept>,
     /// Persons are hidden in all of it, with which key.
     pub hidden: Option<Marking>,
+}
+
+/// An earlier period that numbers are compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// First moment, µs UTC.
+    pub since: i64,
+    /// First moment after, µs UTC.
+    pub until: i64,
+    /// As the user would say it: `2026-09`.
+    pub name: String,
+}
+
+impl Baseline {
+    /// The same rows of the earlier period.
+    fn selection(&self, now: &Selection) -> Selection {
+        Selection {
+            since: Some(self.since),
+            until: Some(self.until),
+            ..now.clone()
+        }
+    }
 }
 
 /// Reads everything: logs, and folders of tables. Persons are hidden in what comes out, where that is wanted.
@@ -158,20 +186,8 @@ pub fn load(options: &Options) -> Result<Loaded> {
         let learn = || pool.install(|| hide::learn(&loaded.tables, own));
         options.timings.of("names", learn)?;
     }
-    let select = |tables: Tables| {
-        let alike = if tables.on_disk() {
-            tables.plain_text()?
-        } else {
-            tables
-        };
-        let selected = selection.apply(alike)?;
-        match &selection.about {
-            Some(_) => selected.in_memory_within(options.memory / 2),
-            None => Ok(selected),
-        }
-    };
-    loaded.tables = pool
-        .install(|| select(loaded.tables))
+    (loaded.tables, loaded.before) = pool
+        .install(|| select(loaded.tables, selection, options))
         .context("cannot select rows")?;
     match plain {
         None => Ok(loaded),
@@ -179,6 +195,28 @@ pub fn load(options: &Options) -> Result<Loaded> {
             let hide = || pool.install(|| privacy::hide(loaded, own));
             options.timings.of("pseudonyms", hide)
         }
+    }
+}
+
+/// The rows that are wanted, and those of the period to compare with.
+fn select(
+    tables: Tables,
+    selection: &Selection,
+    options: &Options,
+) -> PolarsResult<(Tables, Tables)> {
+    let alike = if tables.on_disk() {
+        tables.plain_text()?
+    } else {
+        tables
+    };
+    let before = match &options.baseline {
+        Some(baseline) => baseline.selection(selection).apply(alike.clone())?,
+        None => Tables::default(),
+    };
+    let selected = selection.apply(alike)?;
+    match &selection.about {
+        Some(_) => Ok((selected.in_memory_within(options.memory / 2)?, before)),
+        None => Ok((selected, before)),
     }
 }
 
@@ -346,6 +384,7 @@ fn finish_all(
     let rest = move || drop(strings);
     drop(std::thread::Builder::new().name("rest".into()).spawn(rest));
     Ok(Loaded {
+        before: Tables::default(),
         tables,
         sources,
         local_domains,

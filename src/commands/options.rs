@@ -7,7 +7,7 @@ use anyhow::Result;
 use chrono::{DateTime, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
-use super::load::Options;
+use super::load::{Baseline, Options};
 use super::privacy::Privacy;
 use super::spill::Files;
 use super::timings::Timings;
@@ -16,6 +16,7 @@ use crate::cli::{InputArgs, LibraryArgs, ReadArgs};
 use crate::query::{Library, Overrides};
 use crate::source::{Limits, Source};
 use crate::tables::select::{Entity, Selection};
+use crate::tables::zone::rfc3339;
 
 /// A usage error with its remedy.
 pub fn usage(what: String, hint: &str) -> anyhow::Error {
@@ -49,6 +50,7 @@ pub fn input_of(
         },
     };
     let (since, until) = period(args, read.zone)?;
+    let baseline = baseline(args, (since, until), read.zone)?;
     if let Some(store) = &args.store {
         read.keep_map_out_of(store)?;
     }
@@ -61,6 +63,7 @@ pub fn input_of(
             hosts,
             about,
         },
+        baseline,
         files: args.store.clone().map_or(Files::Temporary, Files::Folder),
         ..read
     })
@@ -149,7 +152,7 @@ fn zone(name: &str) -> Result<Tz> {
 
 fn period(args: &InputArgs, zone: Tz) -> Result<(Option<i64>, Option<i64>)> {
     if let Some(month) = &args.month {
-        let (first, next) = month_of(month)?;
+        let (first, next) = month_of("--month", month)?;
         return Ok((Some(local(zone, first)), Some(local(zone, next))));
     }
     let time = |name: &str, text: &Option<String>| {
@@ -165,10 +168,79 @@ fn period(args: &InputArgs, zone: Tz) -> Result<(Option<i64>, Option<i64>)> {
     }
 }
 
-fn month_of(month: &str) -> Result<(NaiveDateTime, NaiveDateTime)> {
+/// The period to compare with: as given, else the one of the same length before the period, where that has both ends.
+fn baseline(
+    args: &InputArgs,
+    (since, until): (Option<i64>, Option<i64>),
+    zone: Tz,
+) -> Result<Option<Baseline>> {
+    match (args.baseline.as_deref(), since) {
+        (Some("none"), _) => Ok(None),
+        (Some(_), None) => Err(usage(
+            "--baseline needs a period to compare".into(),
+            "give --month or --since too",
+        )),
+        (Some(text), Some(since)) => {
+            let found = given_baseline(text, zone)?;
+            if found.until > since {
+                return Err(usage(
+                    format!("--baseline {text}: it does not end before the period begins"),
+                    "name an earlier period",
+                ));
+            }
+            Ok(Some(found))
+        }
+        (None, _) => Ok(previous(args, (since, until), zone)),
+    }
+}
+
+/// `2026-09`, or `2026-09-01..2026-09-15` with any two times, the second exclusive.
+fn given_baseline(text: &str, zone: Tz) -> Result<Baseline> {
+    let name = text.to_owned();
+    let Some((since, until)) = text.split_once("..") else {
+        let (first, next) = month_of("--baseline", text)?;
+        let (since, until) = (local(zone, first), local(zone, next));
+        return Ok(Baseline { since, until, name });
+    };
+    let time = |text: &str| moment("--baseline", text.trim(), zone);
+    let (since, until) = (time(since)?, time(until)?);
+    if since >= until {
+        return Err(usage(
+            format!("--baseline {text}: it ends before it begins"),
+            "write 2026-09-01..2026-10-01",
+        ));
+    }
+    Ok(Baseline { since, until, name })
+}
+
+/// The month before a month; before two times, as long as lies between them.
+fn previous(
+    args: &InputArgs,
+    (since, until): (Option<i64>, Option<i64>),
+    zone: Tz,
+) -> Option<Baseline> {
+    if let Some(month) = &args.month {
+        let (first, _) = month_of("--month", month).ok()?;
+        let before = first.checked_sub_months(Months::new(1))?;
+        return Some(Baseline {
+            since: local(zone, before),
+            until: local(zone, first),
+            name: before.format("%Y-%m").to_string(),
+        });
+    }
+    let (since, until) = (since?, until?);
+    let begin = since.checked_sub(until - since)?;
+    Some(Baseline {
+        since: begin,
+        until: since,
+        name: format!("{} to {}", rfc3339(zone, begin), rfc3339(zone, since)),
+    })
+}
+
+fn month_of(option: &str, month: &str) -> Result<(NaiveDateTime, NaiveDateTime)> {
     let wrong = || {
         usage(
-            format!("--month {month}: no such month"),
+            format!("{option} {month}: no such month"),
             "write it as 2026-10",
         )
     };
@@ -276,12 +348,12 @@ mod tests {
 
     #[test]
     fn months_end_where_the_next_begins() {
-        let (first, next) = month_of("2024-12").unwrap();
+        let (first, next) = month_of("--month", "2024-12").unwrap();
         assert_eq!(
             (first.to_string(), next.to_string()),
             ("2024-12-01 00:00:00".into(), "2025-01-01 00:00:00".into())
         );
-        assert!(month_of("2024-13").is_err());
+        assert!(month_of("--month", "2024-13").is_err());
     }
 
     #[test]

@@ -204,6 +204,7 @@ impl Options {
 /// What was read, without persons; the names of these logs are known from now on.
 pub fn hide(mut loaded: Loaded, pseudonyms: &Arc<Pseudonyms>) -> Result<Loaded> {
     loaded.tables = hide::tables(loaded.tables, pseudonyms)?;
+    loaded.before = hide::tables(loaded.before, pseudonyms)?;
     hide_sources(&mut loaded.sources, pseudonyms);
     hide_paths(&mut loaded, pseudonyms);
     each(&mut loaded.local_domains, Holds::Domain, pseudonyms);

@@ -40,6 +40,7 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
     };
     let path = |path: &Option<PathBuf>| path.iter().map(|p| shown_path(p, input)).collect();
     add("--month", given.month.iter().cloned().collect());
+    add("--baseline", given.baseline.iter().cloned().collect());
     add("--since", given.since.iter().cloned().collect());
     add("--until", given.until.iter().cloned().collect());
     add(

@@ -28,11 +28,15 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
     crate::query::params::Params::new(query, &overrides)
         .map_err(|error| Usage(error.to_string()))?;
     input.wanted = wanted(&[query], &library);
+    if !query.compares() {
+        input.baseline = None;
+    }
     let loaded = load(&input)?;
     let done = state(&loaded.sources);
     let mutes = input.mutes(&library, &loaded)?;
     let engine = Engine::new(loaded.tables.frames, input.zone)
         .over(input.selection.since, input.selection.until)
+        .comparing(loaded.before.frames)
         .asking(&library, &overrides)
         .knowing(input.known())
         .muting(mutes.clone());
@@ -76,7 +80,10 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
     let input = options::input(&args.input, &args.paths, None)?;
     let loaded = load(&input)?;
     let done = state(&loaded.sources);
-    let engine = Engine::new(loaded.tables.frames, input.zone).knowing(input.known());
+    let engine = Engine::new(loaded.tables.frames, input.zone)
+        .over(input.selection.since, input.selection.until)
+        .comparing(loaded.before.frames)
+        .knowing(input.known());
     let table = input
         .timings
         .of("statement", || engine.sql(&args.statement))

@@ -90,6 +90,9 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     if input.selection.about.is_none() {
         input.wanted = wanted(&queries, &library);
     }
+    if !queries.iter().any(|query| query.compares()) {
+        input.baseline = None;
+    }
     let mut loaded = load(&input)?;
     if let Some(nothing) = nothing(&loaded, args, &input)? {
         return Err(nothing);
@@ -100,6 +103,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
         .muting(mutes.clone())
         .over(input.selection.since, input.selection.until)
         .narrowed(input.selection.about.is_some())
+        .comparing(loaded.before.frames.clone())
         .asking(&library, &overrides);
     let decoded: u64 = loaded.sources.iter().map(|s| s.decoded_bytes).sum();
     let ask = || ask(&engine, &queries, &overrides, &input);

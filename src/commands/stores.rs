@@ -43,6 +43,7 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
         let tables = options.timings.of("read tables", read)?;
         let sources = store.sources();
         let next = Loaded {
+            before: Tables::default(),
             tables,
             sources,
             local_domains: store.local_domains(),
@@ -64,7 +65,7 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
     Ok(whole)
 }
 
-/// The days of the period. What touches one entity is followed beyond them.
+/// The days of the period, and of the one before it where that is compared. What touches one entity is followed beyond them.
 fn days(options: &Options) -> Days {
     let selection = &options.selection;
     if selection.about.is_some() {
@@ -74,8 +75,12 @@ fn days(options: &Options) -> Days {
         let utc = chrono::DateTime::from_timestamp_micros(ts)?;
         Some(utc.with_timezone(&options.zone).date_naive())
     };
+    let first = match &options.baseline {
+        Some(baseline) => selection.since.map(|since| since.min(baseline.since)),
+        None => selection.since,
+    };
     Days {
-        first: selection.since.and_then(day),
+        first: first.and_then(day),
         last: selection
             .until
             .and_then(|until| day(until.saturating_sub(1))),
@@ -146,6 +151,7 @@ pub fn join(first: Loaded, mut next: Loaded) -> Result<Loaded> {
     let mut left_out = first.left_out;
     left_out.extend(next.left_out);
     Ok(Loaded {
+        before: Tables::default(),
         tables,
         sources,
         local_domains,

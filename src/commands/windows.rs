@@ -26,6 +26,7 @@ use crate::correlate::settle::{Growing, KEPT};
 use crate::source::{self, Block, Codec, Outcome, Source};
 use crate::strings::{Moved, Strings};
 use crate::syslog::Follower;
+use crate::tables::Tables;
 use crate::tables::build::{self, SourceRow};
 use crate::tables::zone::rfc3339;
 
@@ -480,6 +481,7 @@ fn conclude(
     };
     let (tables, kept) = spill.end(tables, &mut sources, &local, options)?;
     Ok(Loaded {
+        before: Tables::default(),
         tables,
         sources,
         local_domains,

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use chrono_tz::Tz;
-use polars::prelude::{AnyValue, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult};
+use polars::prelude::{AnyValue, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult, lit};
 use polars::sql::sql_expr;
 
 use super::cells::{self, Paths, Setting};
@@ -56,6 +56,7 @@ pub struct Engine {
     questions: OnceLock<DataFrame>,
     known: Known,
     mutes: Vec<Mute>,
+    before: Vec<(&'static str, Frame)>,
     clients: OnceLock<DataFrame>,
     /// Why queries were not assessable that had to run to tell, by name.
     empty: Mutex<HashMap<String, Option<String>>>,
@@ -82,6 +83,7 @@ impl Engine {
             questions: OnceLock::new(),
             known: Known::default(),
             mutes: Vec::new(),
+            before: Vec::new(),
             clients: OnceLock::new(),
             empty: Mutex::default(),
         }
@@ -113,6 +115,13 @@ impl Engine {
     /// What is muted.
     pub(super) fn mutes(&self) -> &[Mute] {
         &self.mutes
+    }
+
+    /// The same with the tables of an earlier period, which SQL knows as `before_messages` and so on. They have no rows
+    /// where there is no such period.
+    #[must_use]
+    pub fn comparing(self, before: Vec<(&'static str, Frame)>) -> Self {
+        Self { before, ..self }
     }
 
     /// The same with the period that was asked for, µs: the one-row table `period`, for queries that ask whether the
@@ -351,6 +360,20 @@ impl Engine {
 
     /// Adds the tables of the run that `sql` names, but for that of questions.
     fn own_tables(&self, sql: &str, inputs: &mut Inputs) -> PolarsResult<()> {
+        for name in own::before(sql) {
+            let of = |tables: &[(&'static str, Frame)]| {
+                let mut tables = tables.iter();
+                tables
+                    .find(|(known, _)| *known == own::now(&name))
+                    .map(|(_, frame)| frame.clone())
+            };
+            let frame = match (of(&self.before), of(&self.tables)) {
+                (Some(frame), _) => frame,
+                (None, Some(frame)) => frame.filter(lit(false))?,
+                (None, None) => continue,
+            };
+            inputs.add(&name, &frame, frame.lazy());
+        }
         let mut add = |name: &str, frame: DataFrame| {
             inputs.add(name, &frame.clone().into(), frame.lazy());
         };

@@ -40,7 +40,10 @@ impl Query {
         let header = &self.header;
         let code: Vec<String> = self.statements().map(without_comments).collect();
         let tables = header.tables.iter().map(String::as_str);
-        let mut wanted = wanted.add(tables, code.iter().map(String::as_str));
+        let texts = code.iter().map(String::as_str);
+        let before: Vec<String> = self.statements().flat_map(own::before).collect();
+        let before = before.iter().map(|name| own::now(name));
+        let mut wanted = wanted.add(tables.chain(before), texts);
         if self.statements().any(|sql| own::reads(sql, CLIENTS)) {
             let all = TABLES.iter().map(|table| table.name);
             wanted = wanted.add(all, ["client_ip"]);
@@ -53,6 +56,11 @@ impl Query {
     /// Whether it reads the table of questions, see [`QUESTIONS`].
     pub fn asks(&self) -> bool {
         own::reads(&self.sql, QUESTIONS)
+    }
+
+    /// Whether it compares with an earlier period.
+    pub fn compares(&self) -> bool {
+        self.statements().any(|sql| !own::before(sql).is_empty())
     }
 
     /// Every statement in it: those that tables are derived by, the SELECT, those of evidence.

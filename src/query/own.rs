@@ -5,6 +5,7 @@
 //! * `period`: one row, the time that was asked for (`since_ts, until_ts, since_second, until_second`).
 //! * `holidays`: `day`, from the configuration.
 //! * `clients`: each address that a client had, with its network (`client_ip, network, block, kind`).
+//! * `before_messages` and so on: the tables of the period that `--baseline` names.
 //! * `questions`: each query of the library and whether the logs can answer it.
 
 use std::collections::BTreeSet;
@@ -37,6 +38,29 @@ pub struct Known {
     pub networks: Vec<(IpNet, &'static str)>,
     /// Days on which few work.
     pub holidays: BTreeSet<NaiveDate>,
+}
+
+/// How the tables of an earlier period are called: `before_messages`.
+const BEFORE: &str = "before_";
+
+/// The tables of an earlier period that a statement reads.
+pub(super) fn before(sql: &str) -> Vec<String> {
+    if !sql.contains(BEFORE) {
+        return Vec::new();
+    }
+    let names = extract_table_identifiers(sql, false, true).unwrap_or_default();
+    let mut names: Vec<String> = names
+        .into_iter()
+        .filter(|name| name.starts_with(BEFORE))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The table of the period itself.
+pub(super) fn now(before: &str) -> &str {
+    before.strip_prefix(BEFORE).unwrap_or(before)
 }
 
 /// Whether a statement reads that table of the run.

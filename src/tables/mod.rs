@@ -29,6 +29,7 @@ pub fn is_of_events(table: &str) -> bool {
 }
 
 /// All tables, in the order of [`schema::TABLES`].
+#[derive(Clone, Default)]
 pub struct Tables {
     /// Name and rows.
     pub frames: Vec<(&'static str, Frame)>,
