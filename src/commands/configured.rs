@@ -32,6 +32,13 @@ pub fn read(args: &ReadArgs) -> Result<Option<Arc<Config>>> {
 }
 
 impl Options {
+    /// Calls the configuration what it was called, wherever it was read from.
+    pub fn call_config(&mut self, file: Option<&str>) {
+        if let (Some(config), Some(file)) = (&mut self.config, file) {
+            Arc::make_mut(config).file = file.to_owned();
+        }
+    }
+
     /// Parameters: those given, and those of the configuration.
     ///
     /// # Errors
@@ -90,11 +97,14 @@ impl Options {
             None => "whose SHA-256 is left out, as persons have pseudonyms and it would tell which guess fits"
                 .to_owned(),
         };
-        let narrow = match self.privacy {
-            Some(_) if config.names_networks() => {
+        let privacy = self.privacy.as_ref().filter(|_| config.names_networks());
+        let hidden = privacy.map(|own| own.pseudonyms.marking().also.networks);
+        let narrow = match hidden {
+            None => "",
+            Some(true) => " Networks are hidden, so none of its networks is applied.",
+            Some(false) => {
                 " Addresses have pseudonyms: of its networks, those narrower than /24 (IPv6: /48) are not applied."
             }
-            _ => "",
         };
         Some(format!(
             "The configuration is {}, {hash}. It sets: {}.{narrow}",

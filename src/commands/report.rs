@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use anyhow::{Result, anyhow};
 
@@ -16,7 +16,6 @@ use super::query::{state, wanted};
 use super::statement::{GAPS, doubts};
 use super::{Done, STACK, Usage, coverage, custody, evidence, options, privacy};
 use crate::cli::ReportArgs;
-use crate::config::Config;
 use crate::query::{Answer, Engine, Library, Overrides, Query, question};
 use crate::report::case::CaseFile;
 use crate::report::definition::Definition;
@@ -67,12 +66,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     let found = again.as_ref().map(|again| again.found.clone());
     let mut input = options::input_of(&args.input, &paths, args.about.as_deref(), found)?;
     let made_before = again.is_some();
-    let named = again.as_ref().and_then(|again| again.config.clone());
-    if let (Some(config), Some(file)) = (&input.config, named) {
-        let mut config = Config::clone(config);
-        config.file = file;
-        input.config = Some(Arc::new(config));
-    }
+    input.call_config(again.as_ref().and_then(|again| again.config.as_deref()));
     let (generated_at, case) = match again {
         Some(again) => (again.generated_at, again.case),
         None => (generated_at(args)?, case(args)?),
@@ -428,9 +422,13 @@ fn say(report: &Report, out: &std::path::Path) -> Result<()> {
     let mut err = io::stderr().lock();
     writeln!(
         err,
-        "{}: {} findings from {} lines in {} sources",
+        "{}: {} findings{} from {} lines in {} sources",
         out.join("report.html").display(),
         report.findings.len(),
+        match report.muted.len() {
+            0 => String::new(),
+            muted => format!(", {muted} muted,"),
+        },
         crate::report::format::count(report.coverage.lines),
         report.coverage.sources_total,
     )?;
