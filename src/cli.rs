@@ -41,6 +41,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Write the tables as Parquet, for other engines and for later runs
     Convert(ConvertArgs),
+    /// Write a configuration to begin with, from what the logs show
+    Init(InitArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -132,6 +134,9 @@ pub struct VerifyArgs {
     /// Make the report again and compare it byte by byte
     #[arg(long)]
     pub rebuild: bool,
+    /// Where the report's configuration is now (default: the path that the report names, from the current folder)
+    #[arg(long, value_name = "FILE", requires = "rebuild", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
     /// The key file of a report that hides persons, to make it again
     #[arg(long, value_name = "KEYFILE", requires = "rebuild", value_hint = ValueHint::FilePath)]
     pub pseudonymise: Option<PathBuf>,
@@ -192,6 +197,23 @@ pub struct ConvertArgs {
     pub read: ReadArgs,
 }
 
+/// `mtaudit init`.
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// Files and folders with logs, folders written by `convert`
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// File to write
+    #[arg(short, long, value_name = "FILE", default_value = "mtaudit.toml", value_hint = ValueHint::FilePath)]
+    pub out: PathBuf,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub force: bool,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
 /// Which queries, with which parameters.
 #[derive(Args, Debug)]
 pub struct LibraryArgs {
@@ -233,6 +255,10 @@ pub struct InputArgs {
 /// How to read logs.
 #[derive(Args, Debug)]
 pub struct ReadArgs {
+    /// Configuration (TOML; `mtaudit init` writes one): local domains, networks, holidays, limits, thresholds, known
+    /// findings, name and logo. Only the file named here is read
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
     /// Zone of log times without an offset, and of days and hours in reports (IANA name)
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub timezone: String,

@@ -17,13 +17,14 @@
 //! * [`pseudonyms`] hides persons, by what [`tables::persons`] says that a column holds of them.
 //! * [`query`] is the library of `.sql` files under `queries/`, and runs them.
 //! * [`report`] is a plain value, its templates under `templates/`, and the exporters.
+//! * [`config`] is `mtaudit.toml`: who is where, which thresholds hold, which findings are known.
 //! * [`commands`] joins the parts, one file a command; [`cli`] is the command line and all that knows clap.
 //!
 //! # Who may use whom
 //!
-//! `commands → {source, syslog, formats, correlate, tables, query, report}`, `correlate → {event, classify,
+//! `commands → {source, syslog, formats, correlate, tables, query, config, report}`, `correlate → {event, classify,
 //! strings}`, `formats → event`, `query → {tables, report}` for their names and values,
-//! `tables → {correlate, source, pseudonyms}` for rows, the names that mark a folder of tables, and what is hidden.
+//! `config → {query, report}` for parameters, mutes and escaping, `tables → {correlate, source, pseudonyms}` for rows, the names that mark a folder of tables, and what is hidden.
 //! `report` knows neither polars nor clap; `event` knows nobody.
 //!
 //! # The laws that the code keeps
@@ -35,6 +36,7 @@
 pub mod classify;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod correlate;
 pub mod event;
 pub mod formats;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
@@ -23,6 +23,7 @@ use super::sources::{Job, Known, Seen, describe, jobs, words};
 use super::spill::{Files, Kept, Spill};
 use super::timings::Timings;
 use super::{overlap, sources, stores, windows};
+use crate::config::Config;
 use crate::correlate::coverage::{Counter, Counts, Tally};
 use crate::correlate::finish::{Local, finish};
 use crate::correlate::{Context, Part};
@@ -72,6 +73,8 @@ pub struct Options {
     pub found: Option<Vec<Source>>,
     /// Persons are hidden from what is shown and written.
     pub privacy: Option<Privacy>,
+    /// What the user says about the world that the logs are of.
+    pub config: Option<Arc<Config>>,
 }
 
 impl Options {
@@ -95,6 +98,7 @@ impl Options {
             files: Files::default(),
             found: None,
             privacy: None,
+            config: None,
         }
     }
 }

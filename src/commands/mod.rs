@@ -3,10 +3,12 @@
 //! Data goes to standard output, talk to standard error, and a closed pipe is success. The exit code is decided
 //! here: 0 complete, 1 no result, 2 usage, 3 result written but the evidence is incomplete.
 
+pub mod configured;
 mod convert;
 mod coverage;
 mod custody;
 mod evidence;
+mod init;
 mod inspect;
 mod lanes;
 pub mod load;
@@ -116,6 +118,7 @@ fn run(command: Command) -> Result<Done> {
         Command::Queries(args) => queries::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mtaudit", &mut script);

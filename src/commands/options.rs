@@ -11,7 +11,7 @@ use super::load::{Baseline, Options};
 use super::privacy::Privacy;
 use super::spill::Files;
 use super::timings::Timings;
-use super::{Usage, machine};
+use super::{Usage, configured, machine};
 use crate::cli::{InputArgs, LibraryArgs, ReadArgs};
 use crate::query::{Library, Overrides};
 use crate::source::{Limits, Source};
@@ -72,7 +72,7 @@ pub fn input_of(
 /// What to read and how.
 ///
 /// # Errors
-/// A zone that does not exist, a domain that is none, paths of which none exists.
+/// A zone that does not exist, a domain that is none, paths of which none exists, a configuration that is wrong.
 pub fn read(args: &ReadArgs, paths: &[PathBuf]) -> Result<Options> {
     let zone = zone(&args.timezone)?;
     if !paths.is_empty() && paths.iter().all(|path| missing(path)) {
@@ -89,9 +89,12 @@ pub fn read(args: &ReadArgs, paths: &[PathBuf]) -> Result<Options> {
             ));
         }
     }
+    let config = configured::read(args)?;
+    let named = config.iter().flat_map(|config| &config.local_domains);
+    let local_domains = args.local_domains.iter().chain(named);
     Ok(Options {
         year: args.year,
-        local_domains: domains(&args.local_domains),
+        local_domains: domains(local_domains),
         threads: args.threads,
         quiet: args.quiet,
         limits: Limits {
@@ -100,6 +103,7 @@ pub fn read(args: &ReadArgs, paths: &[PathBuf]) -> Result<Options> {
         timings: Timings::new(args.timings),
         memory: args.memory.unwrap_or_else(default_memory),
         privacy: Privacy::new(&args.privacy)?,
+        config,
         ..Options::new(paths.to_vec(), zone)
     })
 }
@@ -116,8 +120,8 @@ fn default_memory() -> u64 {
 const MOST: u64 = 4 << 30;
 
 /// In lower case, sorted, each once.
-fn domains(given: &[String]) -> Vec<String> {
-    let mut domains: Vec<String> = given.iter().map(|d| d.to_ascii_lowercase()).collect();
+fn domains<'d>(given: impl Iterator<Item = &'d String>) -> Vec<String> {
+    let mut domains: Vec<String> = given.map(|d| d.to_ascii_lowercase()).collect();
     domains.sort_unstable();
     domains.dedup();
     domains

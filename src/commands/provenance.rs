@@ -68,6 +68,11 @@ pub(super) fn command(kind: &str, args: &ReportArgs, input: &Options) -> Vec<Str
     add("--queries", path(&args.library.queries));
     add("--templates", path(&args.templates));
     add("--case", path(&args.case));
+    let config = input.config_used();
+    add(
+        "--config",
+        config.into_iter().map(|used| used.file).collect(),
+    );
     if let Some(privacy) = &input.privacy {
         // The key is named by its check in the manifest; where it lies is nobody's business.
         add("--pseudonymise", vec!["KEYFILE".into()]);
@@ -146,6 +151,7 @@ pub(super) fn method(loaded: &Loaded, input: &Options) -> Vec<String> {
                          unknown."
             .to_owned(),
     });
+    said.extend(input.config_in_words());
     if input.selection.since.is_some() || input.selection.until.is_some() {
         said.push(
             "All sources were read and joined before the period was cut out, so a message keeps what lies outside of it; \
@@ -254,6 +260,7 @@ pub(super) fn manifest(
             .collect(),
         parameters: parameters.collect(),
         case: report.case.clone(),
+        config: input.config_used(),
         sources: loaded
             .sources
             .iter()

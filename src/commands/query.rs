@@ -8,6 +8,7 @@ use super::load::load;
 use super::{Done, Usage, options, print};
 use crate::cli::{QueryArgs, SqlArgs};
 use crate::query::{Engine, Library, Query, ResultTable};
+use crate::report::escape::visible;
 use crate::tables::build::{SourceRow, Wanted};
 use crate::tables::schema::TABLES;
 
@@ -16,28 +17,32 @@ use crate::tables::schema::TABLES;
 /// # Errors
 /// An unknown query or parameter, unreadable paths, a query that fails.
 pub fn run(args: &QueryArgs) -> Result<Done> {
-    let (library, overrides) = options::library(&args.library)?;
+    let (library, given) = options::library(&args.library)?;
     let query = library
         .find(&args.name)
         .map_err(|error| Usage(error.to_string()))?;
-    crate::query::params::check_overrides([query], &overrides)
-        .map_err(|error| Usage(error.to_string()))?;
-    crate::query::params::Params::new(query, &overrides)
+    crate::query::params::check_overrides([query], &given)
         .map_err(|error| Usage(error.to_string()))?;
     let mut input = options::input(&args.input, &args.paths, None)?;
+    let overrides = input.overrides(&library, &given)?;
+    crate::query::params::Params::new(query, &overrides)
+        .map_err(|error| Usage(error.to_string()))?;
     input.wanted = wanted(&[query], &library);
     if !query.compares() {
         input.baseline = None;
     }
     let loaded = load(&input)?;
     let done = state(&loaded.sources);
+    let mutes = input.mutes(&library, &loaded)?;
     let engine = Engine::new(loaded.tables.frames, input.zone)
         .over(input.selection.since, input.selection.until)
         .comparing(loaded.before.frames)
-        .asking(&library, &overrides);
+        .asking(&library, &overrides)
+        .knowing(input.known())
+        .muting(mutes.clone());
     let answer = input
         .timings
-        .of(&query.name, || engine.run(query, &overrides))
+        .of(&query.name, || engine.answer(query, &overrides))
         .map_err(|error| anyhow!("{error}"))?;
     if let Some(why) = &answer.result.not_assessable {
         writeln!(io::stderr(), "{}: not assessable: {why}", query.name)?;
@@ -59,6 +64,10 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
                 finding.sentence
             )?;
         }
+        for muted in &answer.muted {
+            let (why, said) = (&mutes[muted.by].reason, &muted.finding.sentence);
+            writeln!(io::stderr(), "muted ({}): {said}", visible(why))?;
+        }
     }
     Ok(done)
 }
@@ -73,7 +82,8 @@ pub fn sql(args: &SqlArgs) -> Result<Done> {
     let done = state(&loaded.sources);
     let engine = Engine::new(loaded.tables.frames, input.zone)
         .over(input.selection.since, input.selection.until)
-        .comparing(loaded.before.frames);
+        .comparing(loaded.before.frames)
+        .knowing(input.known());
     let table = input
         .timings
         .of("statement", || engine.sql(&args.statement))

@@ -16,6 +16,7 @@ use super::proof::Now;
 use super::report::{self, Again};
 use super::verify::Said;
 use crate::cli::{Cli, Command, ReportArgs, VerifyArgs};
+use crate::config::Config;
 use crate::report::escape::clip_bytes;
 use crate::report::manifest::Manifest;
 use crate::report::sums;
@@ -44,7 +45,9 @@ pub(super) fn run(
         Ok(report) => report,
         Err(what) => return Ok(said.differs(&place, &what)?),
     };
-    let ready = with_key(report, args, manifest).and_then(|report| {
+    let keyed = with_key(report, args, manifest);
+    let ready = keyed.and_then(|report| with_config(report, args, manifest));
+    let ready = ready.and_then(|report| {
         let hides = report.input.read.privacy.pseudonymise.is_some();
         Ok((report, found(manifest, now, hides)?))
     });
@@ -61,6 +64,7 @@ pub(super) fn run(
         found,
         generated_at: manifest.generated_at.clone(),
         case: manifest.case.clone(),
+        config: manifest.config.as_ref().map(|used| used.file.clone()),
     };
     if let Err(error) = report::write(&report, Some(again)) {
         return Ok(said.differs(&place, &format!("cannot be made again: {error:#}"))?);
@@ -100,6 +104,38 @@ fn with_key(
             own.unwrap_or_default()
         )),
     }
+}
+
+/// The command with the configuration where it is now, when it is the one that was used.
+fn with_config(
+    mut report: ReportArgs,
+    args: &VerifyArgs,
+    manifest: &Manifest,
+) -> Result<ReportArgs, String> {
+    let Some(used) = &manifest.config else {
+        return match &args.config {
+            None => Ok(report),
+            Some(_) => Err("it was made without a configuration: leave --config out".into()),
+        };
+    };
+    let path = args.config.clone().unwrap_or_else(|| (&used.file).into());
+    let config = Config::read(&path)
+        .map_err(|error| format!("its configuration: {error}; --config names where it is now"))?;
+    let differs = |what: &str, was: &str, is: &str| {
+        format!("{what} is not as it was: SHA-256 {is}, it was {was}")
+    };
+    if let Some(was) = used.sha256.as_ref().filter(|was| **was != config.sha256) {
+        let what = format!("the configuration {}", path.display());
+        return Err(differs(&what, was, &config.sha256));
+    }
+    let logo = config.logo.as_ref().map(|logo| logo.sha256.as_str());
+    if used.logo_sha256.as_deref() != logo {
+        let was = used.logo_sha256.as_deref().unwrap_or("none");
+        let what = format!("the logo of {}", path.display());
+        return Err(differs(&what, was, logo.unwrap_or("none")));
+    }
+    report.input.read.config = Some(path);
+    Ok(report)
 }
 
 /// The sources where they are now, called what they were called. Where names hide persons, they are called what they are

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, anyhow};
 
+use super::configured::Dress;
 use super::load::{Loaded, Options, load};
 use super::options::usage;
 use super::provenance::{command, filters, hosts, library_origin, manifest, method};
@@ -35,6 +36,8 @@ pub struct Again {
     pub generated_at: Option<String>,
     /// Its case.
     pub case: Option<CaseFile>,
+    /// The path that its configuration had.
+    pub config: Option<String>,
 }
 
 /// Writes a report folder.
@@ -51,7 +54,7 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
 /// # Errors
 /// Those of [`run`].
 pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
-    let (library, overrides) = options::library(&args.library)?;
+    let (library, given) = options::library(&args.library)?;
     let templates = Templates::load(args.templates.as_deref()).map_err(wrong)?;
     let (kind, paths) = kind_and_paths(args, &templates)?;
     if kind != "incident" && args.about.is_some() {
@@ -63,13 +66,15 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     let found = again.as_ref().map(|again| again.found.clone());
     let mut input = options::input_of(&args.input, &paths, args.about.as_deref(), found)?;
     let made_before = again.is_some();
+    input.call_config(again.as_ref().and_then(|again| again.config.as_deref()));
     let (generated_at, case) = match again {
         Some(again) => (again.generated_at, again.case),
         None => (generated_at(args)?, case(args)?),
     };
     let definition = templates.definition(&kind).map_err(wrong)?;
     let queries = queries(&definition, &library, &templates.definition_place(&kind))?;
-    crate::query::params::check_overrides(queries.iter().copied(), &overrides).map_err(wrong)?;
+    crate::query::params::check_overrides(queries.iter().copied(), &given).map_err(wrong)?;
+    let overrides = input.overrides(&library, &given)?;
     if args.evidence {
         privacy::refuse_raw_lines(&paths)?;
     }
@@ -86,7 +91,10 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     if let Some(nothing) = nothing(&loaded, args, &input)? {
         return Err(nothing);
     }
+    let mutes = input.mutes(&library, &loaded)?;
     let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
+        .knowing(input.known())
+        .muting(mutes.clone())
         .over(input.selection.since, input.selection.until)
         .narrowed(input.selection.about.is_some())
         .comparing(loaded.before.frames.clone())
@@ -98,10 +106,12 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
         .with_bytes("queries", ask, |_| Some(decoded))?;
     input.timings.of("charts", || draw(&queries, &mut answers));
 
+    let dress = Dress::new(&answers, &queries, &mutes, &input);
     let command = command(&kind, args, &input);
     let mut report = input.timings.of("assemble", || {
         assemble(&kind, &definition, &queries, answers, &loaded, &input)
     })?;
+    dress.put_on(&mut report, &input);
     report.command.clone_from(&command);
     report.generated_at = generated_at;
     report.filters = filters(args, &input);
@@ -111,10 +121,9 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     if let Some(key) = args.about.as_ref().map(|key| input.shown_key(key)) {
         // A denominator of "all mail" is then all mail of this key.
         let within = format!(" Counted is only what touches {key}.");
-        report
-            .findings
-            .iter_mut()
-            .for_each(|finding| finding.sentence.push_str(&within));
+        let muted = report.muted.iter_mut().map(|one| &mut one.finding);
+        let findings = report.findings.iter_mut().chain(muted);
+        findings.for_each(|finding| finding.sentence.push_str(&within));
     }
     report.tiles = definition
         .tiles(&report.sections, &templates.definition_place(&kind))
@@ -357,7 +366,13 @@ fn assemble(
     // Stable: within a severity, the order of the report.
     findings.sort_by_key(|finding| finding.severity);
     let gaps = answers.iter().find(|answer| answer.result.name == GAPS);
-    let found = |query: &str| findings.iter().filter(|one| one.query == query).count() as u64;
+    // A doubt that is known is one still.
+    let muted = || answers.iter().flat_map(|answer| &answer.muted);
+    let found = |query: &str| {
+        let open = findings.iter().filter(|one| one.query == query);
+        let muted = muted().filter(|one| one.finding.query == query);
+        (open.count() + muted.count()) as u64
+    };
     let doubts = doubts(gaps.map(|answer| &answer.result), found);
     let asked = queries.iter().zip(&answers);
     let questions = asked
@@ -379,6 +394,8 @@ fn assemble(
     });
     Ok(Report {
         kind: kind.to_owned(),
+        organisation: None,
+        logo: None,
         title: definition.title.clone(),
         intro: definition.intro.clone(),
         tool: concat!("mtaudit ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -396,6 +413,8 @@ fn assemble(
         filters: Vec::new(),
         tiles: Vec::new(),
         findings,
+        muted: Vec::new(),
+        mutes: Vec::new(),
         sections: sections.collect(),
         coverage: coverage::coverage(loaded, input.zone, &doubts, questions)?,
         method: method(loaded, input),
@@ -406,9 +425,13 @@ fn say(report: &Report, out: &std::path::Path) -> Result<()> {
     let mut err = io::stderr().lock();
     writeln!(
         err,
-        "{}: {} findings from {} lines in {} sources",
+        "{}: {} findings{} from {} lines in {} sources",
         out.join("report.html").display(),
         report.findings.len(),
+        match report.muted.len() {
+            0 => String::new(),
+            muted => format!(", {muted} muted,"),
+        },
         crate::report::format::count(report.coverage.lines),
         report.coverage.sources_total,
     )?;

@@ -16,6 +16,7 @@ use super::cells::{self, Paths, Setting};
 use super::error::{Error, list, suggest};
 use super::header::{ColumnSpec, DerivedSpec, Need, line_of};
 use super::library::{Library, Query};
+use super::mutes::{Mute, Muted};
 use super::own::{self, CLIENTS, Known, QUESTIONS};
 use super::params::{Overrides, Params, check_overrides};
 use super::sensitivity::sensitivity;
@@ -31,6 +32,8 @@ pub struct Answer {
     pub result: QueryResult,
     /// The conclusions, in the order of the rows.
     pub findings: Vec<Finding>,
+    /// Those that the configuration mutes.
+    pub muted: Vec<Muted>,
 }
 
 /// The result of SQL given by hand.
@@ -52,6 +55,7 @@ pub struct Engine {
     overrides: Overrides,
     questions: OnceLock<DataFrame>,
     known: Known,
+    mutes: Vec<Mute>,
     before: Vec<(&'static str, Frame)>,
     clients: OnceLock<DataFrame>,
     /// Why queries were not assessable that had to run to tell, by name.
@@ -78,6 +82,7 @@ impl Engine {
             overrides: Overrides::new(),
             questions: OnceLock::new(),
             known: Known::default(),
+            mutes: Vec::new(),
             before: Vec::new(),
             clients: OnceLock::new(),
             empty: Mutex::default(),
@@ -99,6 +104,17 @@ impl Engine {
     #[must_use]
     pub fn knowing(self, known: Known) -> Self {
         Self { known, ..self }
+    }
+
+    /// The same with findings that are known: they are told apart.
+    #[must_use]
+    pub fn muting(self, mutes: Vec<Mute>) -> Self {
+        Self { mutes, ..self }
+    }
+
+    /// What is muted.
+    pub(super) fn mutes(&self) -> &[Mute] {
+        &self.mutes
     }
 
     /// The same with the tables of an earlier period, which SQL knows as `before_messages` and so on. They have no rows
@@ -202,10 +218,14 @@ impl Engine {
             infos(query),
             self.setting.clone(),
         ));
-        let findings = findings::conclude(self, query, &params, &frame, &rows)?;
+        let concluded = findings::conclude(self, query, &params, &frame, &rows)?;
         let mut result = result(query, &params, None, rows);
         result.sensitivity = sensitivity(self, query, &params, &frame)?;
-        Ok(Answer { result, findings })
+        Ok(Answer {
+            result,
+            findings: concluded.findings,
+            muted: concluded.muted,
+        })
     }
 
     /// Why the logs cannot answer, if they cannot. The query runs only where its rows tell that.
@@ -578,6 +598,7 @@ fn not_assessable(query: &Query, params: &Params, reason: String) -> Answer {
     Answer {
         result: result(query, params, Some(reason), Full::default()),
         findings: Vec::new(),
+        muted: Vec::new(),
     }
 }
 

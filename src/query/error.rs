@@ -69,6 +69,44 @@ impl Error {
     }
 }
 
+/// What to say of a TOML file that lacks a key, or is no TOML at all.
+pub struct Remedies<'a> {
+    /// Where a key is missing.
+    pub missing: &'a str,
+    /// Of everything else that has no remedy of its own.
+    pub other: &'a str,
+}
+
+impl Error {
+    /// A TOML error in our words: line, first line of the message, and what is allowed.
+    pub fn from_toml(error: &toml::de::Error, toml: &str, remedies: &Remedies<'_>) -> Self {
+        let message = error.message().lines().next().unwrap_or_default();
+        let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+        let said = match words.split_first() {
+            Some((key, allowed)) if message.starts_with("unknown field") => {
+                Error::new(format!("unknown key `{key}`"))
+                    .hint(suggest(key, allowed.iter().copied()))
+            }
+            Some((word, allowed)) if message.starts_with("unknown variant") => {
+                Error::new(format!("unknown value `{word}`"))
+                    .hint(suggest(word, allowed.iter().copied()))
+            }
+            Some((key, _)) if message.starts_with("missing field") => {
+                Error::new(format!("missing key `{key}`")).hint(remedies.missing)
+            }
+            _ => Error::new(message).hint(remedies.other),
+        };
+        let line = error.span().map(|span| line_at(toml, span.start));
+        Error { line, ..said }
+    }
+}
+
+/// The line, from 1, that a byte of a text stands in.
+pub fn line_at(text: &str, byte: usize) -> usize {
+    let before = &text.as_bytes()[..byte.min(text.len())];
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
 /// The engine names every column there is; the nearest one is of more use.
 fn no_column(text: &str) -> Option<Error> {
     let (_, rest) = text.split_once("unable to find column \"")?;

@@ -1,7 +1,7 @@
 //! From result rows to findings: the first rule that matches a row makes its finding, with evidence.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +16,7 @@ use super::engine::{Engine, guarded};
 use super::error::{Error, list};
 use super::header::{Rule, line_of};
 use super::library::Query;
+use super::mutes::Muted;
 use super::params::Params;
 use super::places::Places;
 use super::sentence::{Piece, fill};
@@ -29,14 +30,22 @@ const EVIDENCE_LINES: usize = 10;
 /// Name of the column that joins evidence to its finding. No query may use it.
 const FINDING: &str = "__finding";
 
-/// The findings of a result, in the order of its rows; then what the rules' limits left out.
+/// What a result comes to.
+pub struct Concluded {
+    /// The findings, in the order of the rows; then what the rules' limits left out.
+    pub findings: Vec<Finding>,
+    /// Those that are muted, by rule and mute.
+    pub muted: Vec<Muted>,
+}
+
+/// The findings of a result.
 pub fn conclude(
     engine: &Engine,
     query: &Query,
     params: &Params,
     frame: &DataFrame,
     rows: &Full,
-) -> Result<Vec<Finding>, Error> {
+) -> Result<Concluded, Error> {
     let run = Run {
         engine,
         query,
@@ -57,9 +66,9 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn conclude(&self) -> Result<Vec<Finding>, Error> {
+    fn conclude(&self) -> Result<Concluded, Error> {
         let mut findings: Vec<(usize, Finding)> = Vec::new();
-        let mut rest = Vec::new();
+        let (mut rest, mut muted) = (Vec::new(), Vec::new());
         let mut taken = vec![false; self.rows.len()];
         let mut known = Known::new();
         for (index, rule) in self.query.header.findings.iter().enumerate() {
@@ -67,17 +76,63 @@ impl Run<'_> {
                 continue;
             }
             let matched = self.claim(index, rule, &mut taken)?;
-            let shown = matched.len().min(rule.limit);
-            let mut evidence = self.evidence(index, rule, &matched, shown, &mut known)?;
-            let left_out = evidence.pop().unwrap_or_default();
-            for (&row, lines) in matched.iter().zip(evidence) {
-                findings.push((row, self.finding(index, rule, row, lines)?));
+            let (open, silent) = self.apart(index, rule, matched)?;
+            let (shown, more) = self.stated(index, rule, &open, &mut known)?;
+            findings.extend(shown);
+            rest.extend(more);
+            for (by, matched) in silent {
+                let (shown, more) = self.stated(index, rule, &matched, &mut known)?;
+                let beyond = (matched.len() - shown.len()) as u64;
+                let one = |finding, rows| Muted { finding, by, rows };
+                muted.extend(shown.into_iter().map(|(_, finding)| one(finding, 1)));
+                muted.extend(more.map(|finding| one(finding, beyond)));
             }
-            rest.extend(self.left_out(rule, matched.len() - shown, left_out));
         }
         findings.sort_by_key(|(row, _)| *row);
         let findings = findings.into_iter().map(|(_, finding)| finding);
-        Ok(findings.chain(rest).collect())
+        Ok(Concluded {
+            findings: findings.chain(rest).collect(),
+            muted,
+        })
+    }
+
+    /// The rows that no mute silences, and the others by the first one that does.
+    fn apart(&self, index: usize, rule: &Rule, matched: Vec<usize>) -> Result<Apart, Error> {
+        let (mut open, mut silent) = (Vec::new(), BTreeMap::<usize, Vec<usize>>::new());
+        let name = &self.query.name;
+        let mutes = self.engine.mutes();
+        if mutes.iter().all(|mute| mute.query != *name) {
+            return Ok((matched, silent));
+        }
+        for row in matched {
+            let sentence = self.filled(index, &rule.sentence, row)?;
+            match mutes.iter().position(|mute| mute.silences(name, &sentence)) {
+                Some(by) => silent.entry(by).or_default().push(row),
+                None => open.push(row),
+            }
+        }
+        Ok((open, silent))
+    }
+
+    /// The findings of rows that a rule matched, and the one that counts those beyond its limit.
+    fn stated<'r>(
+        &self,
+        index: usize,
+        rule: &'r Rule,
+        matched: &[usize],
+        known: &mut Known<'r>,
+    ) -> Result<Stated, Error> {
+        let shown = matched.len().min(rule.limit);
+        let mut evidence = self.evidence(index, rule, matched, shown, known)?;
+        let left_out = evidence.pop().unwrap_or_default();
+        let rows = matched.iter().zip(evidence);
+        let findings: Result<Vec<_>, Error> = rows
+            .map(|(&row, lines)| Ok((row, self.finding(index, rule, row, lines)?)))
+            .collect();
+        Ok((
+            findings?,
+            self.left_out(rule, matched.len() - shown, left_out),
+        ))
     }
 
     /// Rows that the rule matches and no earlier one has taken.
@@ -102,23 +157,26 @@ impl Run<'_> {
         row: usize,
         lines: Lines,
     ) -> Result<Finding, Error> {
+        let filled = |text: &str| self.filled(index, text, row);
+        let mut finding = self.stating(rule, filled(&rule.sentence)?, lines);
+        finding.advice = rule.advice.as_deref().map(filled).transpose()?;
+        Ok(finding)
+    }
+
+    /// A text of a rule with the values of a row.
+    fn filled(&self, index: usize, text: &str, row: usize) -> Result<String, Error> {
         let cells = self.rows.row(row);
         let value = |piece: Piece<'_>| match piece {
             Piece::Column(name) => self.column(name).map(|at| cells[at].text.as_str()),
             Piece::Param(name) => self.params.get(name).map(|param| param.value.as_str()),
             Piece::Text(_) => None,
         };
-        let filled = |text: &str| {
-            fill(text, value).map_err(|said| {
-                let error = Error::new(format!("the sentence has {said}"));
-                error
-                    .hint("placeholders are {column} and {params.name}")
-                    .at(&self.query.file, self.line(index))
-            })
-        };
-        let mut finding = self.stating(rule, filled(&rule.sentence)?, lines);
-        finding.advice = rule.advice.as_deref().map(filled).transpose()?;
-        Ok(finding)
+        fill(text, value).map_err(|said| {
+            let error = Error::new(format!("the sentence has {said}"));
+            error
+                .hint("placeholders are {column} and {params.name}")
+                .at(&self.query.file, self.line(index))
+        })
     }
 
     fn column(&self, name: &str) -> Option<usize> {
@@ -218,6 +276,12 @@ impl Run<'_> {
         self.engine.told(self.query, self.line(index), error)
     }
 }
+
+/// Rows that no mute silences, and others by the place of their mute.
+type Apart = (Vec<usize>, BTreeMap<usize, Vec<usize>>);
+
+/// Findings with their rows, and the one that counts those beyond the limit.
+type Stated = (Vec<(usize, Finding)>, Option<Finding>);
 
 /// Evidence by its SQL.
 type Known<'r> = HashMap<&'r str, Found>;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::error::{Error, suggest};
+use super::error::{Error, Remedies};
 use crate::report::{ChartSpec, ColumnInfo, ColumnKind, Severity};
 
 /// Everything a query says about itself.
@@ -217,7 +217,8 @@ impl Header {
                 Error::new("no front matter").hint("begin the file with `-- title = \"…\"`");
             return Err(error.at(file, Some(1)));
         }
-        toml::from_str(&toml).map_err(|error| explain(&error, &toml).at(file, None))
+        toml::from_str(&toml)
+            .map_err(|error| Error::from_toml(&error, &toml, &REMEDIES).at(file, None))
     }
 }
 
@@ -255,29 +256,11 @@ pub fn line_of(text: &str, key: &str, n: usize) -> Option<usize> {
     headings.nth(n).or_else(inline).map(|index| index + 1)
 }
 
-/// A TOML error in our words: line, first line of the message, and what is allowed.
-fn explain(error: &toml::de::Error, toml: &str) -> Error {
-    let line = error
-        .span()
-        .map(|span| 1 + toml[..span.start.min(toml.len())].matches('\n').count());
-    let message = error.message().lines().next().unwrap_or_default();
-    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let plain = match words.split_first() {
-        Some((key, allowed)) if message.starts_with("unknown field") => {
-            Error::new(format!("unknown key `{key}`")).hint(suggest(key, allowed.iter().copied()))
-        }
-        Some((word, allowed)) if message.starts_with("unknown variant") => {
-            Error::new(format!("unknown value `{word}`"))
-                .hint(suggest(word, allowed.iter().copied()))
-        }
-        Some((key, _)) if message.starts_with("missing field") => {
-            Error::new(format!("missing key `{key}`"))
-                .hint("every query of the library shows an example")
-        }
-        _ => Error::new(message).hint("front matter is TOML behind `-- `"),
-    };
-    Error { line, ..plain }
-}
+/// Remedies for front matter.
+const REMEDIES: Remedies<'static> = Remedies {
+    missing: "every query of the library shows an example",
+    other: "front matter is TOML behind `-- `",
+};
 
 #[cfg(test)]
 mod tests {

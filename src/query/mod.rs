@@ -16,6 +16,7 @@ mod findings;
 pub mod header;
 pub mod library;
 mod lists;
+pub mod mutes;
 pub mod own;
 pub mod params;
 mod places;

@@ -154,11 +154,7 @@ impl Known {
 
     fn address(&self, text: &str) -> Address {
         let Ok(ip) = text.parse::<IpAddr>() else {
-            return Address {
-                network: None,
-                block: None,
-                kind: "other",
-            };
+            return self.pseudonym(text);
         };
         let ip = ip.to_canonical();
         let (network, block) = match ip {
@@ -173,15 +169,51 @@ impl Known {
         }
     }
 
-    /// Who is at an address: the word of the narrowest network that the user named, else `private` or `other`.
-    fn kind(&self, ip: IpAddr) -> &'static str {
+    /// The same of a pseudonym that keeps its network: `192.0.2.h…`, `2001:db8:1:h…`. Only a named network that holds
+    /// all of that one counts.
+    fn pseudonym(&self, text: &str) -> Address {
+        let v4 = text.strip_prefix("::ffff:").unwrap_or(text);
+        let v4 = v4.rsplit_once(".h").map(|(net, _)| format!("{net}.0/24"));
+        let v6 = || text.rsplit_once(":h").map(|(net, _)| format!("{net}::/48"));
+        let Some(own) = v4.or_else(v6).and_then(|net| net.parse::<IpNet>().ok()) else {
+            return Address {
+                network: None,
+                block: None,
+                kind: "other",
+            };
+        };
+        let named = self.networks.iter().filter(|(net, _)| net.contains(&own));
+        let narrowest = named.max_by_key(|(net, word)| (net.prefix_len(), *word));
+        let private = is_private(own.addr());
+        let (network, block) = match own {
+            IpNet::V4(_) => (Some(own.to_string()), 16),
+            // A /48 holds many networks of clients.
+            IpNet::V6(_) => (None, 32),
+        };
+        Address {
+            network,
+            block: IpNet::new(own.addr(), block)
+                .ok()
+                .map(|net| net.trunc().to_string()),
+            kind: match narrowest {
+                Some((_, word)) => word,
+                None if private => "private",
+                None => "other",
+            },
+        }
+    }
+
+    /// Who the user says is at an address: the word of the narrowest network.
+    pub fn kind_of(&self, ip: IpAddr) -> Option<&'static str> {
         let named = self.networks.iter().filter(|(net, _)| net.contains(&ip));
         let narrowest = named.max_by_key(|(net, word)| (net.prefix_len(), *word));
-        match narrowest {
-            Some((_, word)) => word,
-            None if is_private(ip) => "private",
-            None => "other",
-        }
+        narrowest.map(|(_, word)| *word)
+    }
+
+    /// Who is at an address: what the user says, else `private` or `other`.
+    fn kind(&self, ip: IpAddr) -> &'static str {
+        let rest = if is_private(ip) { "private" } else { "other" };
+        self.kind_of(ip).unwrap_or(rest)
     }
 }
 
@@ -195,7 +227,7 @@ struct Address {
 }
 
 /// RFC 1918, RFC 6598, RFC 4193, loopback and link-local.
-fn is_private(ip: IpAddr) -> bool {
+pub fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let [a, b, ..] = ip.octets();
@@ -253,6 +285,22 @@ mod tests {
             pair("192.0.2.0/24", "192.0.0.0/16")
         );
         assert_eq!(of("unknown"), pair("", ""));
+        // Pseudonyms keep what they show.
+        assert_eq!(of("192.0.2.h0a1b2c"), pair("192.0.2.0/24", "192.0.0.0/16"));
+        assert_eq!(of("2001:db8:1:h0a1b2c"), pair("", "2001:db8::/32"));
+        assert_eq!(of("ip4-0a1b2c"), pair("", ""));
+    }
+
+    #[test]
+    fn a_pseudonym_is_of_a_network_that_holds_all_it_may_be() {
+        let kind = |text: &str| known().address(text).kind;
+        // The half of it that is a scanner's does not count.
+        assert_eq!(kind("192.0.2.h0a1b2c"), "trusted");
+        assert_eq!(kind("::ffff:192.0.2.h0a1b2c"), "trusted");
+        assert_eq!(kind("10.1.2.h0a1b2c"), "private");
+        assert_eq!(kind("fd00:1:2:h0a1b2c"), "private");
+        assert_eq!(kind("198.51.100.h0a1b2c"), "other");
+        assert_eq!(kind("h0a1b2c.h0a1b2c"), "other");
     }
 
     #[test]

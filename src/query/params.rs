@@ -6,7 +6,7 @@ use polars::prelude::{Column, DataFrame, NamedFrom, PolarsResult, Series};
 
 use super::error::{Error, suggest};
 use super::header::{ParamSpec, ParamValue};
-use super::library::Query;
+use super::library::{Library, Query};
 use crate::report::Param;
 use crate::report::format;
 
@@ -109,6 +109,35 @@ fn unknown<'a>(queries: impl IntoIterator<Item = &'a Query>, key: &str) -> Error
         [] => error.hint("no query in use has parameters"),
         names => error.hint(suggest(key, names.iter().map(String::as_str))),
     }
+}
+
+/// Holds one setting against a library: its name and, for each query that it sets, its value.
+///
+/// # Errors
+/// A parameter that there is not, a value that it cannot have.
+pub fn check_setting(library: &Library, key: &str, value: &str) -> Result<(), Error> {
+    let one = Overrides::from([(key.to_owned(), value.to_owned())]);
+    check_overrides(library.iter(), &one)?;
+    let mut concerned = library.iter().filter(|query| concerns(query, key));
+    concerned.try_for_each(|query| Params::new(query, &one).map(drop))
+}
+
+/// `given` with what `layers` set of all else, the first layer first. A name in `given` outranks a fuller one in a
+/// layer, so each of theirs is added under the full name of its query.
+pub fn layered(library: &Library, given: &Overrides, layers: &[&Overrides]) -> Overrides {
+    let mut all = given.clone();
+    for query in library.iter() {
+        for name in query.header.params.keys() {
+            if setting(query, name, given).is_some() {
+                continue;
+            }
+            let found = layers.iter().find_map(|layer| setting(query, name, layer));
+            if let Some(value) = found {
+                all.insert(format!("{}.{name}", query.name), value.to_owned());
+            }
+        }
+    }
+    all
 }
 
 /// Whether the override `key` sets a parameter of `query`.
@@ -253,6 +282,32 @@ SELECT 1
         assert_eq!(params.get("ratio").unwrap().value, "0.05");
         assert_eq!(shown(&ParamValue::Float(0.07), SHARE), "7 %");
         assert_eq!(shown(&ParamValue::Float(0.0005), SHARE), "0.05 %");
+    }
+
+    #[test]
+    fn what_is_given_outranks_a_fuller_name_in_a_layer() {
+        let mut library = Library::default();
+        library.add(query());
+        let layers = [
+            set(&[("access/guess.most", "7"), ("ratio", "0.3")]),
+            set(&[("most", "8"), ("ratio", "0.4")]),
+        ];
+        let value = |given: &[(&str, &str)], name: &str| {
+            let all = layered(&library, &set(given), &[&layers[0], &layers[1]]);
+            let params = Params::new(&query(), &all).unwrap();
+            params.get(name).unwrap().value.clone()
+        };
+        assert_eq!(value(&[("most", "5")], "most"), "5");
+        assert_eq!(value(&[], "most"), "7");
+        assert_eq!(value(&[("guess.most", "6")], "ratio"), "0.3");
+        assert!(check_setting(&library, "guess.most", "7").is_ok());
+        let said = |key: &str, value: &str| check_setting(&library, key, value).unwrap_err();
+        assert!(
+            said("mots", "7")
+                .to_string()
+                .contains("did you mean `most`?")
+        );
+        assert!(said("most", "many").to_string().contains("an integer"));
     }
 
     #[test]

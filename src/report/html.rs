@@ -4,6 +4,7 @@ use serde::Serialize;
 use sha2::Digest;
 use tera::Context;
 
+use super::escape::base64;
 use super::templates::Templates;
 use super::{Error, Report};
 
@@ -85,28 +86,6 @@ fn style_hash(style: &str) -> String {
     format!("sha256-{}", base64(&sha2::Sha256::digest(style.as_bytes())))
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let b = [
-            chunk[0],
-            chunk.get(1).copied().unwrap_or(0),
-            chunk.get(2).copied().unwrap_or(0),
-        ];
-        let bits = u32::from(b[0]) << 16 | u32::from(b[1]) << 8 | u32::from(b[2]);
-        for i in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * i) & 63) as usize];
-            out.push(if i <= chunk.len() {
-                char::from(digit)
-            } else {
-                '='
-            });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -114,7 +93,7 @@ mod tests {
     use super::*;
 
     /// Elements without an end tag.
-    const VOID: [&str; 4] = ["meta", "br", "hr", "wbr"];
+    const VOID: [&str; 5] = ["meta", "br", "hr", "wbr", "img"];
 
     fn page(report: &Report) -> String {
         render(report, &Templates::load(None).unwrap()).unwrap()

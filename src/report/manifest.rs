@@ -37,6 +37,9 @@ pub struct Manifest {
     pub parameters: Vec<ParameterUsed>,
     /// The case header, with the file that it is from.
     pub case: Option<CaseFile>,
+    /// The configuration, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigUsed>,
     /// Every source, in the order read.
     pub sources: Vec<SourceHash>,
     /// Every file of the tables that were read, as `mtaudit convert` wrote them.
@@ -48,6 +51,19 @@ pub struct Manifest {
     pub templates: Vec<FileHash>,
     /// Names of the files of the report, this one and `SHA256SUMS` among them.
     pub files: Vec<String>,
+}
+
+/// A configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigUsed {
+    /// Path as given.
+    pub file: String,
+    /// Hexadecimal SHA-256 of the file; nothing where persons are hidden.
+    pub sha256: Option<String>,
+    /// SHA-256 of the picture that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logo_sha256: Option<String>,
 }
 
 /// An option and the value in effect.

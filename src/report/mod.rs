@@ -32,6 +32,10 @@ pub use full::{Full, Rows};
 pub struct Report {
     /// `capacity`, `incident`, `audit` or a user's own: the folder under `templates/`.
     pub kind: String,
+    /// Whose servers they are (`organisation` of the configuration).
+    pub organisation: Option<String>,
+    /// Picture of the head, as a `data:` URI (`logo` of the configuration).
+    pub logo: Option<String>,
     /// Heading.
     pub title: String,
     /// One paragraph under it: whom the report is for and what it answers.
@@ -56,6 +60,10 @@ pub struct Report {
     pub tiles: Vec<Tile>,
     /// Conclusions, most severe first, then by section and query order.
     pub findings: Vec<Finding>,
+    /// Conclusions that the configuration mutes, in the same order.
+    pub muted: Vec<MutedFinding>,
+    /// Every mute of the configuration, and what became of it.
+    pub mutes: Vec<MuteUsed>,
     /// Query results in the order of the report's definition.
     pub sections: Vec<Section>,
     /// What the numbers rest on.
@@ -153,6 +161,36 @@ pub struct Finding {
     pub evidence_file: Option<String>,
     /// Controls it speaks to (`NIST SP 800-53 AC-7`).
     pub controls: Vec<String>,
+}
+
+/// A finding that is known, and why it is not among the others.
+#[derive(Clone, Debug, Serialize)]
+pub struct MutedFinding {
+    /// What was found.
+    pub finding: Finding,
+    /// Why it is muted.
+    pub reason: String,
+    /// Last day of a report for which it is.
+    pub until: Option<String>,
+}
+
+/// A mute of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MuteUsed {
+    /// `mtaudit.toml:12`
+    pub place: String,
+    /// Full name of the query.
+    pub query: String,
+    /// Text that a sentence has to hold; nothing where there is none, or where persons are hidden.
+    pub contains: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Last day of a report for which it holds.
+    pub until: Option<String>,
+    /// Findings that it muted.
+    pub findings: u64,
+    /// What a reader has to know of it: that it muted nothing, and why.
+    pub note: Option<String>,
 }
 
 /// A line of a source.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::manifest::{FileHash, Manifest, OptionUsed, SourceHash};
+use super::manifest::{ConfigUsed, FileHash, Manifest, OptionUsed, SourceHash};
 use super::*;
 
 /// What log lines may bring.
@@ -577,10 +577,36 @@ fn case() -> case::CaseFile {
     }
 }
 
+fn muted() -> (Vec<MutedFinding>, Vec<MuteUsed>) {
+    let muted = MutedFinding {
+        finding: findings().remove(0),
+        reason: format!("our monitor {}", HOSTILE[0]),
+        until: Some("2026-12-31".into()),
+    };
+    let used = MuteUsed {
+        place: format!("{}.toml:12", HOSTILE[0]),
+        query: muted.finding.query.clone(),
+        contains: Some(HOSTILE[1].into()),
+        reason: muted.reason.clone(),
+        until: muted.until.clone(),
+        findings: 1,
+        note: None,
+    };
+    let idle = MuteUsed {
+        findings: 0,
+        note: Some("muted nothing".into()),
+        ..used.clone()
+    };
+    (vec![muted], vec![used, idle])
+}
+
 /// A report with everything in it.
 pub fn report(kind: &str) -> Report {
+    let (muted, mutes) = muted();
     Report {
         kind: kind.into(),
+        organisation: Some(HOSTILE[1].into()),
+        logo: None,
         title: "Mail audit".into(),
         intro: "For auditors and for those who answer them: what the logs show, on which evidence it rests, and what \
                 they cannot say."
@@ -606,6 +632,8 @@ pub fn report(kind: &str) -> Report {
         filters: vec!["host mx1".into()],
         tiles: tiles(),
         findings: findings(),
+        muted,
+        mutes,
         sections: sections(),
         coverage: coverage(6),
         method: vec![
@@ -619,7 +647,10 @@ pub fn report(kind: &str) -> Report {
 pub fn empty_report() -> Report {
     Report {
         tiles: Vec::new(),
+        organisation: None,
         findings: Vec::new(),
+        muted: Vec::new(),
+        mutes: Vec::new(),
         sections: vec![section("none", Vec::new())],
         coverage: Coverage::default(),
         method: Vec::new(),
@@ -644,6 +675,13 @@ pub fn huge_report() -> Report {
     for finding in &mut huge.findings {
         finding.sentence.clone_from(&long);
     }
+    let known = huge.muted.iter().cycle().take(500).cloned();
+    huge.muted = known.collect();
+    for known in &mut huge.muted {
+        known.finding.sentence.clone_from(&long);
+        known.reason.clone_from(&long);
+    }
+    huge.mutes = huge.mutes.iter().cycle().take(500).cloned().collect();
     let chart = hourly().chart;
     let results = (0..200).map(|i| {
         let rows = (0..25)
@@ -674,6 +712,11 @@ pub fn manifest() -> Manifest {
         paths: vec!["logs/".into()],
         parameters: Vec::new(),
         case: Some(case()),
+        config: Some(ConfigUsed {
+            file: "mtaudit.toml".into(),
+            sha256: Some("00".into()),
+            logo_sha256: None,
+        }),
         sources: vec![SourceHash {
             path: "mx1/mail.log".into(),
             bytes: 3,

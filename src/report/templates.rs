@@ -97,6 +97,14 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/shared/head.md"),
     ),
     (
+        "shared/muted.html",
+        include_str!("../../templates/shared/muted.html"),
+    ),
+    (
+        "shared/muted.md",
+        include_str!("../../templates/shared/muted.md"),
+    ),
+    (
         "shared/page.html",
         include_str!("../../templates/shared/page.html"),
     ),

@@ -7,6 +7,7 @@ mod archives;
 mod bad_input;
 mod baseline;
 mod beginnings;
+mod config;
 mod copies;
 mod corpora_postfix;
 mod disk;
