@@ -1,6 +1,6 @@
 -- title    = "Accounts that log in unencrypted or by old TLS"
 -- question = "Which accounts log in without encryption, or by a TLS version that is no longer safe?"
--- tables   = ["clients", "logins", "sessions"]
+-- tables   = ["logins", "sessions"]
 -- limits   = "The TLS version is known where the connection's own line is in the logs, which IMAP servers seldom write. Challenge methods (CRAM-MD5 and the like) do not show the password but let it be guessed. Loopback and private addresses are left out: they are judged by those who know the network."
 -- controls = ["NIST SP 800-53 SC-8", "ISO/IEC 27001 A.8.24", "PCI DSS 4.2"]
 -- rows     = 20
@@ -39,17 +39,17 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "channel = 'clear' AND auth_method NOT IN ('CRAM-MD5', 'DIGEST-MD5', 'NTLM', 'GSSAPI', 'SCRAM-SHA-1', 'SCRAM-SHA-256') AND logins >= clear_logins"
--- sentence   = "{auth_user} logged in to {service} without encryption {logins} times (of {all_logins} logins, from {addresses} addresses, method: {auth_method}). Its password was readable on the way."
+-- sentence   = "{auth_user} logged in to {service} without encryption (logins: {logins} of {all_logins}, addresses: {addresses}, method: {auth_method}). Its password was readable on the way."
 -- advice     = "Help the owner of {auth_user} to set the mail program to TLS and then to change the password; refuse unencrypted logins once all have moved."
 -- thresholds = ["clear_logins"]
 -- limit      = 5
--- evidence   = "SELECT auth_user, source, line FROM logins WHERE success AND auth_user <> ''"
--- keys       = ["auth_user"]
+-- evidence   = "SELECT auth_user, service, source, line FROM logins WHERE success AND NOT tls"
+-- keys       = ["auth_user", "service"]
 --
 -- [[findings]]
 -- severity   = "low"
 -- when       = "channel <> 'clear' AND logins >= legacy_logins"
--- sentence   = "{auth_user} logged in to {service} by {channel} {logins} times (of {all_logins} logins, from {addresses} addresses)."
+-- sentence   = "{auth_user} logged in to {service} by {channel} (logins: {logins} of {all_logins}, addresses: {addresses})."
 -- advice     = "Find the old device or program of {auth_user} and replace it; then allow TLS 1.2 and newer only."
 -- thresholds = ["legacy_logins"]
 -- limit      = 5

@@ -1,6 +1,6 @@
 -- title    = "Logins from places not seen before"
 -- question = "Which accounts logged in from a network that they had never used, after we had known them for two weeks?"
--- tables   = ["clients", "logins", "messages"]
+-- tables   = ["logins", "messages"]
 -- limits   = "A journey, a new phone contract or a new provider looks the same. New is what was not in these logs before. Networks are /24 or /64, blocks /16 or /32: no country is looked up. Trusted and private addresses are left out."
 -- controls = ["NIST SP 800-53 AC-2(12)", "ISO/IEC 27001 A.8.16", "PCI DSS 10.4.1"]
 -- rows     = 20
@@ -47,8 +47,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "new_block AND failures_before >= min_failures"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip}, a place not seen in {known_days} days, after {failures_before} failures from other networks within 24 hours. Since then there were {logins} logins from there and {messages} messages."
--- advice     = "Ask {auth_user} by phone whether the login from {client_ip} was theirs; if not, change the password and look at the {messages} messages from there."
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip}, a place not seen in {known_days} days, after {failures_before} failures from other networks within 24 hours. Logins from there since: {logins}, messages: {messages}."
+-- advice     = "Ask {auth_user} by phone whether the login from {client_ip} was theirs; if not, change the password and look at what was sent from there."
 -- thresholds = ["baseline_days", "min_failures"]
 -- limit      = 10
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE success AND auth_user <> ''"
@@ -57,7 +57,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "new_block AND known_networks <= few_networks AND messages > 0"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip}, a place not seen in {known_days} days in which it used {known_networks} networks, and sent {messages} messages from there."
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip}, a place not seen in {known_days} days (networks used until then: {known_networks}), and sent mail from there (messages: {messages})."
 -- advice     = "Nothing to do if {auth_user} is travelling or changed provider; otherwise ask."
 -- thresholds = ["baseline_days", "few_networks"]
 -- limit      = 5

@@ -34,7 +34,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "tries >= min_tries AND successes > 0"
--- sentence   = "{client_ip} tried names out of a guesser's list ({tries} tries, {names} names such as {example}), and logins from there worked {successes} times."
+-- sentence   = "{client_ip} tried names out of a guesser's list (tries: {tries}, names: {names}, such as {example}), and logins from there worked ({successes})."
 -- advice     = "Find out who is behind {client_ip}: an office gateway with a scanner that was set up wrongly, or a guesser who got in; in that case change the passwords of the accounts that logged in from there."
 -- thresholds = ["min_tries"]
 -- limit      = 5
@@ -44,7 +44,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "tries >= min_tries"
--- sentence   = "{client_ip} tried names out of a guesser's list ({tries} tries, {names} names such as {example}; failures with other names: {other_failures}). No login from there worked."
+-- sentence   = "{client_ip} tried names out of a guesser's list (tries: {tries}, names: {names}, such as {example}; failures with other names: {other_failures}). No login from there worked."
 -- thresholds = ["min_tries"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM logins WHERE NOT success AND credentials"

@@ -1,6 +1,6 @@
 -- title    = "Accounts used from distant places at once"
 -- question = "Which accounts were used from several blocks of addresses within an hour, more than they ever were?"
--- tables   = ["clients", "logins"]
+-- tables   = ["logins"]
 -- limits   = "Blocks (/16, /32) are no places: no country is looked up. Office, home and phone make three; a VPN or a mail program in the cloud makes more. Trusted and private addresses are left out. Windows are whole minutes."
 -- controls = ["NIST SP 800-53 AC-2(12)", "ISO/IEC 27001 A.8.16", "PCI DSS 10.4.1"]
 -- rows     = 15
@@ -40,7 +40,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_blocks >= many_blocks AND most_blocks > COALESCE(usual_blocks, 0)"
--- sentence   = "On {day}, {auth_user} logged in from {most_blocks} different blocks of addresses within one hour ({returns} times back and forth). No one moves like this; a shared password, a VPN or a stolen one does."
+-- sentence   = "On {day}, {auth_user} logged in from {most_blocks} different blocks of addresses within one hour (back and forth: {returns}). No one moves like this; a shared password, a VPN or a stolen one does."
 -- advice     = "Ask the owner of {auth_user} which devices and services use the account; if one address remains unexplained, change the password and end all sessions."
 -- thresholds = ["many_blocks"]
 -- limit      = 5
@@ -50,7 +50,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_blocks >= min_blocks AND usual_blocks > 0 AND most_blocks > usual_blocks"
--- sentence   = "On {day}, {auth_user} logged in from {most_blocks} different blocks of addresses within one hour; on the days before it were never more than {usual_blocks}."
+-- sentence   = "On {day}, {auth_user} logged in from {most_blocks} different blocks of addresses within one hour; most on any day before: {usual_blocks}."
 -- advice     = "Look at the addresses of {auth_user} on {day} (access/first_seen_source); a journey explains most of this."
 -- thresholds = ["min_blocks"]
 -- limit      = 5
@@ -81,10 +81,10 @@ WITH outside AS (
 ), days AS (
     SELECT DISTINCT auth_user, minute, day FROM outside
 ), daily AS (
-    SELECT days.auth_user AS auth_user, days.day AS day, CAST(MAX(running.n) AS BIGINT) AS n
+    SELECT running.auth_user AS auth_user, days.day AS day, CAST(MAX(running.n) AS BIGINT) AS n
     FROM running
     JOIN days ON running.auth_user = days.auth_user AND running.minute = days.minute
-    GROUP BY days.auth_user, days.day
+    GROUP BY running.auth_user, days.day
 ), ranked AS (
     SELECT auth_user, day, n, ROW_NUMBER() OVER (PARTITION BY auth_user ORDER BY -n, day) AS no FROM daily
 ), busiest AS (

@@ -1,6 +1,6 @@
 -- title    = "Clients that misuse the service"
 -- question = "Which clients flood us with connections, ask for what is not offered, or try to log in where no login is offered?"
--- tables   = ["clients", "logins", "rejections", "sessions"]
+-- tables   = ["logins", "rejections", "sessions"]
 -- limits   = "Postfix writes VRFY that it answered only in a counter of the disconnect line, which is not in the tables: what is refused is seen. Monitoring connects often too: name it as trusted. Trusted, relay and scanner clients are left out. Windows are whole minutes by the clock."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SC-5", "NIST SP 800-53 SI-4"]
 -- rows     = 15
@@ -45,7 +45,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_minute >= connections_per_minute AND messages = 0"
--- sentence   = "{client_ip} connected {most_in_minute} times within one minute ({connections} connections in all, {empty_connections} of them empty) and delivered nothing."
+-- sentence   = "{client_ip} connected {most_in_minute} times within one minute (connections in all: {connections}, of them empty: {empty_connections}) and delivered nothing."
 -- advice     = "If {client_ip} is your own monitoring, name it as trusted in mtaudit.toml; otherwise block it, or limit it (Postfix: smtpd_client_connection_rate_limit; postscreen)."
 -- thresholds = ["connections_per_minute"]
 -- limit      = 5
@@ -55,7 +55,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_minute >= connections_per_minute"
--- sentence   = "{client_ip} connected {most_in_minute} times within one minute ({connections} connections in all) and delivered {messages} messages."
+-- sentence   = "{client_ip} connected {most_in_minute} times within one minute (connections in all: {connections}; messages delivered: {messages})."
 -- advice     = "Ask the sender behind {client_ip} to send several messages in one connection, or set smtpd_client_connection_rate_limit."
 -- thresholds = ["connections_per_minute"]
 -- limit      = 5
@@ -65,7 +65,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "unoffered_logins >= unoffered"
--- sentence   = "{client_ip} tried {unoffered_logins} times to log in where no login is offered, or without encryption ({connections} connections)."
+-- sentence   = "{client_ip} tried {unoffered_logins} times to log in where no login is offered, or without encryption (connections: {connections})."
 -- advice     = "If {client_ip} is one of your users, set the mail program to port 587 or 465 with TLS; otherwise block it."
 -- thresholds = ["unoffered"]
 -- limit      = 5
@@ -75,7 +75,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "odd_commands >= odd"
--- sentence   = "{client_ip} asked for VRFY, EXPN, ETRN or TURN {odd_commands} times, and was refused ({connections} connections)."
+-- sentence   = "{client_ip} asked for VRFY, EXPN, ETRN or TURN and was refused (times: {odd_commands}, connections: {connections})."
 -- thresholds = ["odd"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE STRPOS(reply, 'VRFY') = 1 OR STRPOS(reply, 'EXPN') = 1 OR STRPOS(reply, 'ETRN') = 1 OR STRPOS(reply, 'TURN') = 1"

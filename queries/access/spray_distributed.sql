@@ -1,7 +1,7 @@
 -- title    = "Accounts tried from many addresses at once"
 -- question = "Did many addresses together try many accounts, each so little that none of them stands out?"
 -- tables   = ["logins"]
--- limits   = "Failures from addresses that the same account also logged in from are left out (mistyped passwords), as are addresses of several users (offices), and those that burst on their own (see access/password_guessing). A broken password store makes all users fail at once and looks alike. Windows are whole minutes."
+-- limits   = "Failures from addresses that the same account had logged in from, or did within 10 minutes, are left out (mistyped passwords), as are addresses of several users (offices), and those that burst on their own (see access/password_guessing). A broken password store makes all users fail at once and looks alike. Windows are whole minutes."
 -- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.5", "ISO/IEC 27001 A.8.16", "PCI DSS 10.2.1.4"]
 -- rows     = 15
 -- sensitivity = "min_failures"
@@ -53,7 +53,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "most_in_15_min >= min_failures AND most_addresses >= min_addresses AND most_accounts >= min_accounts AND opened > 0"
--- sentence   = "From {first_ts} to {last_ts}, {addresses} addresses tried {accounts} accounts ({failures} failures, {per_account} for each on average); afterwards these addresses logged in to {opened} of these accounts. This fits a distributed spray that worked; it is a pattern, not proof."
+-- sentence   = "From {first_ts} to {last_ts}, {addresses} addresses tried {accounts} accounts ({failures} failures, {per_account} for each on average), and afterwards logged in to {opened} of them. This fits a distributed spray that worked; it is a pattern, not proof."
 -- advice     = "Ask the owners of the accounts that these addresses logged in to since {first_ts} (access/first_seen_source), change passwords where they say no, and require a second factor where you can."
 -- thresholds = ["min_failures", "min_addresses", "min_accounts", "burst"]
 -- limit      = 3
@@ -101,7 +101,7 @@ WITH won AS (
     FROM all_fails
     JOIN quiet ON all_fails.client_ip = quiet.client_ip
     LEFT JOIN won ON all_fails.auth_user = won.auth_user AND all_fails.client_ip = won.client_ip
-    WHERE won.auth_user IS NULL
+    WHERE won.auth_user IS NULL OR won.minute > all_fails.minute + 10
 ), per_minute AS (
     SELECT 'all' AS kind, minute, CAST(SUM(n) AS BIGINT) AS n FROM fails GROUP BY minute
 ), things AS (

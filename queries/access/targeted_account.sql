@@ -41,7 +41,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_5_min > fast_failures AND strange_failures >= strange AND successes > 0"
--- sentence   = "{auth_user} was tried {most_in_5_min} times within 5 minutes ({failures} failures in all from {addresses} addresses, {strange_failures} from addresses that it never logged in from). The account is in use ({successes} logins); addresses that first got in after the first failure: {new_after}."
+-- sentence   = "{auth_user} was tried {most_in_5_min} times within 5 minutes (failures in all: {failures}, addresses: {addresses}); {strange_failures} of {failures} came from addresses that it never logged in from. The account is in use (logins: {successes}); addresses that first got in after the first failure: {new_after}."
 -- advice     = "Ask the owner of {auth_user} whether the logins after {first_ts} were theirs, have the password changed for a long one, and block the addresses."
 -- thresholds = ["fast_failures", "strange"]
 -- limit      = 5
@@ -51,7 +51,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_5_min > fast_failures"
--- sentence   = "{auth_user} was tried {most_in_5_min} times within 5 minutes ({failures} failures in all from {addresses} addresses, {strange_failures} of them strange to it). Logins of this account in these logs: {successes}."
+-- sentence   = "{auth_user} was tried {most_in_5_min} times within 5 minutes (failures in all: {failures}, addresses: {addresses}); {strange_failures} of {failures} came from addresses that it never logged in from. Logins of this account in these logs: {successes}."
 -- advice     = "If {auth_user} exists and the failures come from its usual address, look for a device with an old password; if it does not exist, block the addresses and leave it at that."
 -- thresholds = ["fast_failures"]
 -- limit      = 5

@@ -39,7 +39,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "(most_in_minute > fast_names OR most_in_hour > hour_names) AND successes > 0"
--- sentence   = "{client_ip} tried {names} names that do not exist (at most {most_in_hour} within an hour), and logins from there worked {successes} times. A gateway of ours looks alike."
+-- sentence   = "{client_ip} tried names that do not exist ({names}, at most {most_in_hour} within an hour), and logins from there worked ({successes}). A gateway of ours looks alike."
 -- advice     = "If {client_ip} is not one of your gateways, look at the accounts that logged in from there as taken, and change their passwords."
 -- thresholds = ["fast_names", "hour_names"]
 -- limit      = 5

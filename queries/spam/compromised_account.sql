@@ -1,6 +1,6 @@
 -- title    = "Accounts that look taken over"
 -- question = "Which accounts show the signs of a stolen password, since when, and whom did they write to?"
--- tables   = ["clients", "deliveries", "logins", "messages", "rejections", "sessions"]
+-- tables   = ["deliveries", "logins", "messages", "rejections", "sessions"]
 -- limits   = "Each sign has innocent causes: a newsletter, a journey, a mail program with an old password. Their sum within 24 hours is a reason to ask the owner, never proof. The first sign is not the break-in, which may be earlier or not in these logs. Weights: burst 3, many networks 3, spread 2, success after failures 2, invalid recipients 2, spam replies 2, fan-out 2, new network 1, foreign sender 1. Windows are whole minutes. Only logins of our servers are seen: not those of webmail, VPN or a directory."
 -- controls = ["ISO/IEC 27001 A.5.25", "ISO/IEC 27001 A.8.16", "NIST SP 800-53 AC-2(12)", "NIST SP 800-53 SI-4", "PCI DSS 10.4.1"]
 -- rows     = 20
@@ -77,7 +77,7 @@
 -- source  = "mtaudit"
 -- about   = "share of recipients that do not exist above which the same holds, from 50 recipients on"
 --
--- [params.spam_replies]
+-- [params.min_spam_replies]
 -- default = 3
 -- unit    = "recipients in an hour"
 -- source  = "mtaudit: one may be a mistake of the other side"
@@ -92,9 +92,9 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "score >= high_score"
--- sentence   = "{auth_user} looks taken over since {first_ts} ({score} points: {signs}). Since then it sent {messages} messages to {recipients} recipients in {recipient_domains} domains, from {addresses} addresses; {invalid} recipients do not exist, {spam_replies} deliveries were refused as spam. Last login before: {last_good_ip}. A pattern, not proof."
--- advice     = "Lock {auth_user} or change its password now, end its sessions, hold its mail in the queue, then ask the owner, check forwards and filters, and tell the {recipients} recipients (spam/affected_recipients)."
--- thresholds = ["high_score", "rcpts_per_hour", "domains_per_hour", "networks_per_day", "blocks_per_hour", "invalid_per_hour", "invalid_share", "spam_replies", "min_failures"]
+-- sentence   = "{auth_user} looks taken over since {first_ts} ({score} points: {signs}). Messages since: {messages}, different recipients: {recipients} (domains: {recipient_domains}, invalid: {invalid}), refused as spam: {spam_replies}, addresses of the client: {addresses}. Last login before: {last_good_ip}. A pattern, not proof."
+-- advice     = "Lock {auth_user} or change its password now, end its sessions, hold its mail in the queue, then ask the owner, check forwards and filters, and tell those it wrote to ({recipients}, listed in spam/affected_recipients)."
+-- thresholds = ["high_score", "rcpts_per_hour", "domains_per_hour", "networks_per_day", "blocks_per_hour", "invalid_per_hour", "invalid_share", "min_spam_replies", "min_failures"]
 -- limit      = 10
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE auth_user <> '' AND (success OR credentials) UNION ALL SELECT auth_user, source, line FROM messages WHERE auth_user <> ''"
 -- keys       = ["auth_user"]
@@ -102,9 +102,9 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "score >= medium_score"
--- sentence   = "{auth_user} behaves unlike before since {first_ts} ({score} points: {signs}). Since then it sent {messages} messages to {recipients} recipients in {recipient_domains} domains, from {addresses} addresses. A newsletter or a journey looks alike."
+-- sentence   = "{auth_user} shows signs of misuse since {first_ts} ({score} points: {signs}). Messages since: {messages}, different recipients: {recipients} (domains: {recipient_domains}, invalid: {invalid}), addresses of the client: {addresses}. A newsletter or a journey looks alike."
 -- advice     = "Ask the owner of {auth_user} whether this was planned; if nobody knows of it, treat the account as taken: change the password and end its sessions."
--- thresholds = ["medium_score", "rcpts_per_hour", "domains_per_hour", "networks_per_day", "blocks_per_hour", "invalid_per_hour", "invalid_share", "spam_replies", "min_failures"]
+-- thresholds = ["medium_score", "rcpts_per_hour", "domains_per_hour", "networks_per_day", "blocks_per_hour", "invalid_per_hour", "invalid_share", "min_spam_replies", "min_failures"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE auth_user <> '' AND (success OR credentials) UNION ALL SELECT auth_user, source, line FROM messages WHERE auth_user <> ''"
 -- keys       = ["auth_user"]
@@ -264,7 +264,7 @@ WITH own AS (
     SELECT 'spam replies' AS sign, 2 AS weight, hourly.auth_user AS auth_user, hourly.minute AS minute
     FROM hourly
     CROSS JOIN params
-    WHERE hourly.spam >= params.spam_replies
+    WHERE hourly.spam >= params.min_spam_replies
     UNION ALL
     SELECT 'fan-out' AS sign, 2 AS weight, spread.auth_user AS auth_user, spread.minute AS minute
     FROM spread
