@@ -38,7 +38,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_hour >= per_hour OR most_in_24_h >= per_day"
--- sentence   = "{recipient} got {most_in_hour} bounces within one hour (24 hours: {most_in_24_h}, in all: {unexplained} of {bounces} unexplained) from {clients} clients, and had sent nothing in the week before. Someone else sends under this address."
+-- sentence   = "{recipient} got bounces although it had sent nothing in the week before (most within one hour: {most_in_hour}, within 24 hours: {most_in_24_h}, in all: {unexplained} of {bounces}, clients: {clients}). Someone else sends under this address."
 -- advice     = "Tell the owner of {recipient} that the account itself is not broken into; publish SPF, DKIM and a DMARC policy for the domain, and refuse such bounces for as long as the wave lasts."
 -- thresholds = ["per_hour", "per_day"]
 -- limit      = 5
