@@ -3,6 +3,7 @@
 -- tables   = ["attempts", "deliveries"]
 -- limits   = "Only failures that held up or stopped a delivery. Many domains without an answer at the same time point to our own resolver or line, but the logs cannot prove it. Slots begin at multiples of 10 minutes (UTC)."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SC-20"]
+-- sensitivity = "outage_domains"
 -- rows     = 20
 -- columns  = [
 --   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
@@ -43,6 +44,7 @@
 -- severity   = "high"
 -- when       = "peak AND peak_domains >= outage_domains"
 -- sentence   = "Within 10 minutes, from {peak_ts}, lookups of {peak_domains} different domains got no usable answer ({peak_tries} tries). So many at once point to our own resolver or connection rather than to the domains; the logs cannot prove it."
+-- advice     = "Look at the resolver's own log and at our line at {peak_ts}; give mail servers two resolvers, the first of them on the server itself."
 -- thresholds = ["outage_domains"]
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('servfail', 'dns-timeout')"
 -- keys       = []
@@ -51,6 +53,7 @@
 -- severity   = "low"
 -- when       = "reason IN ('nxdomain', 'no-mx', 'null-mx') AND messages >= min_messages AND delivered = 0"
 -- sentence   = "{recipient_domain} does not exist or takes no mail ({reason}): none of {messages} messages for it arrived. The domain may be mistyped."
+-- advice     = "Ask the senders for the right domain, and correct the address book or the list that {recipient_domain} comes from."
 -- thresholds = ["min_messages"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('nxdomain', 'no-mx', 'null-mx')"
