@@ -12,6 +12,9 @@
 //! a horizon) come as columns, taken from `params` by the statement. Its result depends on the set of rows, never on
 //! their order.
 
+mod block_lists;
+mod providers;
+mod similar_names;
 mod theil_sen;
 
 use polars::prelude::{Column, DataFrame, PolarsResult};
@@ -34,7 +37,12 @@ pub struct Method {
 }
 
 /// Every method, by name.
-pub const METHODS: &[Method] = &[theil_sen::METHOD];
+pub const METHODS: &[Method] = &[
+    block_lists::METHOD,
+    providers::METHOD,
+    similar_names::METHOD,
+    theil_sen::METHOD,
+];
 
 /// The method of that name.
 ///
