@@ -6,7 +6,7 @@
 -- sensitivity = "min_messages"
 -- rows     = 20
 -- columns  = [
---   { name = "about", kind = "text", about = "sender domain, or `our server` for the checks of our host name" },
+--   { name = "about", kind = "text", about = "sender domain, <> for the null sender, or `our server` for the checks of our host name" },
 --   { name = "reason", kind = "text", about = "spf, dkim, dmarc: check of the sender domain; ptr: reverse name of our address; helo: name that we greet with" },
 --   { name = "tries", kind = "count", about = "tries put off or refused for it" },
 --   { name = "messages", kind = "count", about = "different messages" },
@@ -36,34 +36,34 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "reason IN ('ptr', 'helo') AND messages >= min_messages"
--- sentence   = "Other servers refuse our server for its name ({reason}): {tries} tries with {messages} messages for {domains} domains, such as {example_domain}, from {first_ts} to {last_ts}; {lost} deliveries are lost, {waiting} wait."
+-- sentence   = "Other servers refuse our server for its name ({reason}), from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, recipient domains: {domains}, such as {example_domain}; deliveries lost: {lost}, waiting: {waiting})."
 -- advice     = "Make sure that each of our sending addresses, of IPv6 too, has a reverse name, that this name leads back to the address, and that we greet with it (`smtp_helo_name`)."
 -- thresholds = ["min_messages"]
 -- limit      = 5
--- evidence   = "SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' ELSE COALESCE(CAST(sender_domain AS VARCHAR), '') END AS about, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')"
+-- evidence   = "SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' WHEN COALESCE(sender_domain, '') = '' THEN '<>' ELSE CAST(sender_domain AS VARCHAR) END AS about, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')"
 -- keys       = ["about", "reason"]
 --
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "forwarded < messages AND messages >= min_messages"
--- sentence   = "Mail of {about} fails {reason} at other servers: {tries} tries with {messages} messages (forwarded: {forwarded}) for {domains} domains, such as {example_domain}, from {first_ts} to {last_ts}; {lost} deliveries are lost, {waiting} wait."
+-- sentence   = "Mail of {about} fails {reason} at other servers, from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, forwarded by us: {forwarded}, recipient domains: {domains}, such as {example_domain}; deliveries lost: {lost}, waiting: {waiting})."
 -- advice     = "Check that the SPF record of {about} names all our sending addresses, that what we send is signed with DKIM for {about}, and only then tighten its DMARC policy."
 -- thresholds = ["min_messages"]
 -- limit      = 5
--- evidence   = "SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' ELSE COALESCE(CAST(sender_domain AS VARCHAR), '') END AS about, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')"
+-- evidence   = "SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' WHEN COALESCE(sender_domain, '') = '' THEN '<>' ELSE CAST(sender_domain AS VARCHAR) END AS about, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')"
 -- keys       = ["about", "reason"]
 --
 -- [[findings]]
 -- severity   = "low"
 -- when       = "messages >= min_messages"
--- sentence   = "Mail of {about} that we forward fails {reason} at other servers: {tries} tries with {messages} messages, all forwarded, for {domains} domains, such as {example_domain}; {lost} deliveries are lost, {waiting} wait."
+-- sentence   = "Mail of {about} that we forward fails {reason} at other servers, from {first_ts} to {last_ts} (tries: {tries}, messages, all forwarded: {messages}, recipient domains: {domains}, such as {example_domain}; deliveries lost: {lost}, waiting: {waiting})."
 -- advice     = "Rewrite the envelope sender of forwarded mail (SRS) and leave the text of the mail as it is so that its DKIM signature holds, or have the users fetch their mail instead of forwarding it."
 -- thresholds = ["min_messages"]
 -- limit      = 5
--- evidence   = "SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' ELSE COALESCE(CAST(sender_domain AS VARCHAR), '') END AS about, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')"
+-- evidence   = "SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' WHEN COALESCE(sender_domain, '') = '' THEN '<>' ELSE CAST(sender_domain AS VARCHAR) END AS about, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')"
 -- keys       = ["about", "reason"]
 WITH failed AS (
-    SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' ELSE COALESCE(CAST(sender_domain AS VARCHAR), '') END AS about,
+    SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' WHEN COALESCE(sender_domain, '') = '' THEN '<>' ELSE CAST(sender_domain AS VARCHAR) END AS about,
            reason, message, recipient, recipient_domain, ts, reply, source, line
     FROM attempts
     WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')
@@ -89,8 +89,8 @@ WITH failed AS (
            COUNT(*) FILTER (WHERE deliveries.outcome IN ('bounced', 'expired')) AS lost,
            COUNT(*) FILTER (WHERE deliveries.outcome = 'open') AS waiting
     FROM pairs
-    JOIN deliveries ON pairs.message = deliveries.message AND pairs.recipient = deliveries.recipient
-    WHERE deliveries.outcome IN ('bounced', 'expired', 'open')
+    JOIN deliveries ON pairs.message = deliveries.message
+    WHERE pairs.recipient = deliveries.recipient AND deliveries.outcome IN ('bounced', 'expired', 'open')
     GROUP BY pairs.about, pairs.reason
 )
 SELECT grouped.about AS about,

@@ -77,11 +77,12 @@ WITH failures AS (
     SELECT CAST(v.n AS BIGINT) AS minutes
     FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS v(n)
 ), windows AS (
-    -- A minute belongs to every window that begins in it or up to 9 minutes before.
+    -- A minute belongs to every window that begins in it or up to 9 minutes before; only those count that begin with a failure.
     SELECT unanswered.minute - back.minutes AS starts, CAST(COUNT(DISTINCT unanswered.recipient_domain) AS BIGINT) AS domains,
            CAST(COUNT(*) AS BIGINT) AS tries, MIN(unanswered.ts) AS first_ts
     FROM unanswered
     CROSS JOIN back
+    WHERE unanswered.minute - back.minutes IN (SELECT minute FROM unanswered)
     GROUP BY unanswered.minute - back.minutes
 ), worst AS (
     SELECT starts, domains, tries, first_ts

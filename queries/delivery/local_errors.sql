@@ -48,7 +48,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "area = 'delivery' AND lost >= many_lost"
--- sentence   = "Faults on our own side ({reason}) on {host} lost {lost} deliveries: {times} tries with {affected} messages failed from {first_ts} to {last_ts} ({waiting} still wait)."
+-- sentence   = "Faults on our own side ({reason}) on {host} lost {lost} deliveries from {first_ts} to {last_ts} (tries: {times}, messages: {affected}, still waiting: {waiting})."
 -- advice     = "Mend what the replies name, for example: {example}; then tell the senders of the {lost} deliveries to send again."
 -- thresholds = ["many_lost"]
 -- limit      = 5
@@ -58,7 +58,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "area = 'delivery' AND times >= min_times"
--- sentence   = "Faults on our own side ({reason}) on {host} held up or stopped deliveries: {times} tries with {affected} messages failed from {first_ts} to {last_ts} (lost: {lost}, waiting: {waiting})."
+-- sentence   = "Faults on our own side ({reason}) on {host} held up or stopped deliveries from {first_ts} to {last_ts} (tries: {times}, messages: {affected}, deliveries lost: {lost}, waiting: {waiting})."
 -- advice     = "Mend what the replies name, for example: {example}; then flush the queue (`postqueue -f`)."
 -- thresholds = ["min_times"]
 -- limit      = 5
@@ -68,7 +68,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "area = 'at the door' AND times >= min_refused"
--- sentence   = "{host} turned away clients for a fault of its own ({reason}): {times} commands of {affected} client addresses in {minutes} different minutes, from {first_ts} to {last_ts}."
+-- sentence   = "{host} turned away clients for a fault of its own ({reason}): commands: {times}, client addresses: {affected}, different minutes: {minutes}, from {first_ts} to {last_ts}."
 -- advice     = "Look on {host} at the service that the replies name, for example: {example}; clients come again, but give up after days, and users at once."
 -- thresholds = ["min_refused"]
 -- limit      = 5
@@ -85,8 +85,8 @@ WITH failed AS (
            COUNT(*) FILTER (WHERE deliveries.outcome IN ('bounced', 'expired')) AS lost,
            COUNT(*) FILTER (WHERE deliveries.outcome = 'open') AS waiting
     FROM touched
-    JOIN deliveries ON touched.message = deliveries.message AND touched.recipient = deliveries.recipient
-    WHERE deliveries.outcome IN ('bounced', 'expired', 'open')
+    JOIN deliveries ON touched.message = deliveries.message
+    WHERE touched.recipient = deliveries.recipient AND deliveries.outcome IN ('bounced', 'expired', 'open')
     GROUP BY touched.host, touched.reason
 ), grouped AS (
     SELECT host, reason, CAST(COUNT(*) AS BIGINT) AS times, COUNT(DISTINCT message) AS affected, COUNT(DISTINCT minute) AS minutes,

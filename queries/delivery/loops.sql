@@ -1,21 +1,21 @@
 -- title    = "Mail that goes in circles"
 -- question = "Which mail loops, by the words of a server or by coming back again and again?"
 -- tables   = ["attempts", "deliveries", "messages", "rejections"]
--- limits   = "`comes back` is the same Message-ID from the same sender for the same recipient, taken in on one host by SMTP within 24 hours, each time with another size: a loop makes a mail longer with each turn. A mail that is sent again by hand looks alike. Our own content filters (127.0.0.1) are not counted."
+-- limits   = "`Comes back` is the same Message-ID from the same sender for the same recipient, taken in on one host by SMTP again and again, within 24 hours of the last time, and each time longer by about as much (at most 5,000 bytes, within 200 of each other), as each turn adds the same lines to its head. Our own content filters (127.0.0.1) are not counted."
 -- controls = ["ISO/IEC 27001 A.8.16"]
 -- sensitivity = "min_turns"
 -- rows     = 20
 -- columns  = [
---   { name = "kind", kind = "text", about = "`said so`: a server refused it as looping; `comes back`: seen again and again" },
+--   { name = "kind", kind = "text", about = "`said so`: a server refused it as looping; `comes back`: taken in again and again" },
 --   { name = "host", kind = "text", about = "our server" },
 --   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
 --   { name = "message_id", kind = "text", about = "Message-ID (comes back only)" },
 --   { name = "sender", kind = "text", about = "envelope sender; <> is the null sender" },
 --   { name = "recipient", kind = "text", about = "one of the recipients" },
---   { name = "times", kind = "count", about = "refusals, or most times that it came within 24 hours" },
+--   { name = "recipients", kind = "count", about = "different recipients" },
+--   { name = "times", kind = "count", about = "refusals, or most times that it came for one recipient" },
 --   { name = "messages", kind = "count", about = "different messages" },
---   { name = "sizes", kind = "count", about = "different sizes (comes back only)" },
---   { name = "clients", kind = "count", about = "different client addresses (comes back only)" },
+--   { name = "grown", kind = "bytes", about = "longest less shortest of them (comes back only)" },
 --   { name = "first_ts", kind = "time", about = "first time" },
 --   { name = "last_ts", kind = "time", about = "last time" },
 --   { name = "example", kind = "text", about = "one of the replies (said so only)" },
@@ -32,7 +32,7 @@
 -- default = 3
 -- unit    = "times"
 -- source  = "mtaudit"
--- about   = "times that a message comes back within 24 hours from which it is pointed out"
+-- about   = "times that a message comes in from which it is pointed out"
 --
 -- [params.min_said]
 -- default = 1
@@ -43,8 +43,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "kind = 'said so' AND messages >= min_said"
--- sentence   = "Mail for {recipient_domain} loops: {times} tries with {messages} messages were refused for it on {host}, from {first_ts} to {last_ts}."
--- advice     = "Compare where {recipient_domain} is meant to be delivered with its MX record and our transport maps; when its mail server is this host, the domain is missing in `mydestination`, `relay_domains` or the virtual domains."
+-- sentence   = "Mail for {recipient_domain} loops: on {host} it was refused for that from {first_ts} to {last_ts} (times: {times}, messages: {messages})."
+-- advice     = "Compare where {recipient_domain} is meant to be delivered with its MX record and our transport maps; if it is ours, the domain is missing in `mydestination`, `relay_domains` or the virtual domains, and else its MX points to us by mistake."
 -- thresholds = ["min_said"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason = 'loop' UNION ALL SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM rejections WHERE reason = 'loop' AND action IN ('reject', 'defer')"
@@ -52,9 +52,9 @@
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "kind = 'comes back' AND times >= min_turns AND sizes >= times"
--- sentence   = "The message {message_id} for {recipient} came to {host} {times} times within 24 hours, longer or shorter each time (first {first_ts}, last {last_ts}, clients: {clients}). It probably goes in circles between {host} and a server that forwards to it."
--- advice     = "Follow it with `mtaudit trace` and take out the forward or alias that sends {recipient} back to us."
+-- when       = "kind = 'comes back' AND times >= min_turns"
+-- sentence   = "The message {message_id} for {recipient} came to {host} {times} times, a little longer each time (by {grown} in all, first {first_ts}, last {last_ts}). It probably goes in circles between {host} and a server that sends it back; it is a pattern, not proof."
+-- advice     = "Follow it with `mtaudit trace`, and take out the forward or alias that sends {recipient} back to us."
 -- thresholds = ["min_turns"]
 -- limit      = 5
 -- evidence   = "SELECT message_id, source, line FROM messages WHERE origin = 'smtp' AND message_id <> ''"
@@ -68,12 +68,13 @@ WITH refused AS (
     FROM rejections
     WHERE action IN ('reject', 'defer') AND reason = 'loop'
 ), said AS (
-    SELECT host, recipient_domain, MIN(sender) AS sender, MIN(recipient) AS recipient, CAST(COUNT(*) AS BIGINT) AS times, COUNT(DISTINCT message) AS messages,
+    SELECT host, recipient_domain, MIN(sender) AS sender, MIN(recipient) AS recipient, COUNT(DISTINCT recipient) AS recipients,
+           CAST(COUNT(*) AS BIGINT) AS times, COUNT(DISTINCT message) AS messages,
            MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example, MIN(source * 10000000000 + line) AS place
     FROM refused
     GROUP BY host, recipient_domain
 ), taken AS (
-    SELECT COALESCE(host, '') AS host, message_id, message, COALESCE(sender, '') AS sender, client_ip, size, received_ts, minute, source, line
+    SELECT COALESCE(host, '') AS host, message_id, message, COALESCE(sender, '') AS sender, size, received_ts, minute, source * 10000000000 + line AS place
     FROM messages
     WHERE origin = 'smtp' AND message_id <> '' AND COALESCE(client_ip, '') NOT IN ('127.0.0.1', '::1')
 ), often AS (
@@ -81,38 +82,38 @@ WITH refused AS (
 ), turns AS (
     SELECT taken.host AS host, taken.message_id AS message_id, taken.sender AS sender, COALESCE(deliveries.recipient, '') AS recipient,
            COALESCE(deliveries.recipient_domain, '') AS recipient_domain,
-           taken.message AS message, taken.client_ip AS client_ip, taken.size AS size, taken.received_ts AS received_ts, taken.minute AS minute,
-           taken.source AS source, taken.line AS line
+           taken.message AS message, taken.size AS size, taken.received_ts AS received_ts, taken.minute AS minute, taken.place AS place
     FROM taken
     JOIN often ON taken.host = often.host AND taken.message_id = often.message_id
     JOIN deliveries ON taken.message = deliveries.message
-), spans AS (
-    -- Every turn begins a window of 24 hours.
-    SELECT a.host AS host, a.message_id AS message_id, a.sender AS sender, a.recipient AS recipient, a.message AS message, COUNT(*) AS n
-    FROM turns AS a
-    JOIN turns AS b ON a.host = b.host AND a.message_id = b.message_id AND a.sender = b.sender AND a.recipient = b.recipient
-    WHERE b.minute >= a.minute AND b.minute - a.minute < 1440
-    GROUP BY a.host, a.message_id, a.sender, a.recipient, a.message
-), most AS (
-    SELECT host, message_id, sender, recipient, CAST(MAX(n) AS BIGINT) AS times FROM spans GROUP BY host, message_id, sender, recipient
-), back AS (
-    SELECT host, message_id, sender, recipient, recipient_domain, COUNT(DISTINCT message) AS messages, COUNT(DISTINCT size) AS sizes, COUNT(DISTINCT client_ip) AS clients,
-           MIN(received_ts) AS first_ts, MAX(received_ts) AS last_ts, MIN(source * 10000000000 + line) AS place
+), steps AS (
+    SELECT host, message_id, sender, recipient, recipient_domain, message, size, received_ts, place,
+           size - LAG(size) OVER (PARTITION BY host, message_id, sender, recipient ORDER BY received_ts, place) AS added,
+           CASE WHEN size - LAG(size) OVER (PARTITION BY host, message_id, sender, recipient ORDER BY received_ts, place) BETWEEN 1 AND 5000
+                 AND minute - LAG(minute) OVER (PARTITION BY host, message_id, sender, recipient ORDER BY received_ts, place) < 1440
+                THEN 1 ELSE 0 END AS goes_on
     FROM turns
-    GROUP BY host, message_id, sender, recipient, recipient_domain
+), circles AS (
+    SELECT host, message_id, sender, recipient, MIN(recipient_domain) AS recipient_domain,
+           CAST(COUNT(*) AS BIGINT) AS times, MAX(size) - MIN(size) AS grown,
+           MIN(received_ts) AS first_ts, MAX(received_ts) AS last_ts, MIN(place) AS place
+    FROM steps
+    GROUP BY host, message_id, sender, recipient
+    HAVING COUNT(*) >= 2 AND SUM(goes_on) = COUNT(*) - 1 AND MAX(added) - MIN(added) <= 200
+), back AS (
+    SELECT host, message_id, sender, MIN(recipient_domain) AS recipient_domain, MIN(recipient) AS recipient, COUNT(DISTINCT recipient) AS recipients,
+           MAX(times) AS times, MAX(grown) AS grown, MIN(first_ts) AS first_ts, MAX(last_ts) AS last_ts, MIN(place) AS place
+    FROM circles
+    GROUP BY host, message_id, sender
 ), answers AS (
     SELECT 'said so' AS kind, host, recipient_domain, CAST(NULL AS VARCHAR) AS message_id, CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender, recipient,
-           times, CAST(messages AS BIGINT) AS messages, CAST(NULL AS BIGINT) AS sizes, CAST(NULL AS BIGINT) AS clients, first_ts, last_ts, example, place
+           CAST(recipients AS BIGINT) AS recipients, times, CAST(messages AS BIGINT) AS messages, CAST(NULL AS BIGINT) AS grown, first_ts, last_ts, example, place
     FROM said
     UNION ALL
-    SELECT 'comes back' AS kind, back.host AS host, back.recipient_domain AS recipient_domain, back.message_id AS message_id,
-           CASE WHEN back.sender = '' THEN '<>' ELSE back.sender END AS sender, back.recipient AS recipient,
-           most.times AS times, CAST(back.messages AS BIGINT) AS messages, CAST(back.sizes AS BIGINT) AS sizes, CAST(back.clients AS BIGINT) AS clients,
-           back.first_ts AS first_ts, back.last_ts AS last_ts, CAST(NULL AS VARCHAR) AS example, back.place AS place
+    SELECT 'comes back' AS kind, host, recipient_domain, message_id, CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender, recipient,
+           CAST(recipients AS BIGINT) AS recipients, times, times AS messages, grown, first_ts, last_ts, CAST(NULL AS VARCHAR) AS example, place
     FROM back
-    JOIN most ON back.host = most.host AND back.message_id = most.message_id AND back.sender = most.sender AND back.recipient = most.recipient
-    WHERE most.times >= 2
 )
-SELECT kind, host, recipient_domain, message_id, sender, recipient, times, messages, sizes, clients, first_ts, last_ts, example, place
+SELECT kind, host, recipient_domain, message_id, sender, recipient, recipients, times, messages, grown, first_ts, last_ts, example, place
 FROM answers
-ORDER BY kind DESC, times DESC, place, host, recipient_domain, recipient
+ORDER BY kind DESC, times DESC, place, host, recipient_domain, recipient, sender

@@ -158,13 +158,14 @@ WITH tried AS (
     SELECT CAST(v.n AS BIGINT) AS minutes
     FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS v(n)
 ), starts AS (
-    -- A minute belongs to every window that begins in it or up to 9 minutes before.
+    -- A minute belongs to every window that begins in it or up to 9 minutes before; only those count that begin with a failure.
     SELECT spans.starts AS starts, CAST(COUNT(DISTINCT spans.recipient_domain) AS BIGINT) AS domains
     FROM (
         SELECT broken.recipient_domain AS recipient_domain, broken.minute - back.minutes AS starts
         FROM broken
         CROSS JOIN back
     ) AS spans
+    WHERE spans.starts IN (SELECT minute FROM broken)
     GROUP BY spans.starts
     HAVING COUNT(DISTINCT spans.recipient_domain) >= 5
 ), breaks AS (

@@ -43,7 +43,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "ours AND lost + waiting + refused >= min_mails"
--- sentence   = "The mailbox {recipient} of ours is full: {mails} mails were kept from it on {days} days, from {first_ts} to {last_ts} (lost: {lost}, waiting: {waiting}, refused: {refused})."
+-- sentence   = "The mailbox {recipient} of ours is full: {mails} mails were kept from it from {first_ts} to {last_ts} (days: {days}, lost: {lost}, waiting: {waiting}, refused: {refused})."
 -- advice     = "Give {recipient} more room or have its owner tidy up, and tell the owner that mail was sent back to its senders meanwhile."
 -- thresholds = ["min_mails"]
 -- limit      = 5
@@ -53,7 +53,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "ours AND lost + waiting + refused >= one_mail"
--- sentence   = "The mailbox {recipient} of ours was full: {mails} mails were kept from it, from {first_ts} to {last_ts} (lost: {lost}, waiting: {waiting}, refused: {refused})."
+-- sentence   = "The mailbox {recipient} of ours was full from {first_ts} to {last_ts} (mails kept from it: {mails}, lost: {lost}, waiting: {waiting}, refused: {refused})."
 -- advice     = "Have the owner of {recipient} tidy up, or give the mailbox more room."
 -- thresholds = ["one_mail"]
 -- limit      = 5
@@ -82,7 +82,8 @@ WITH events AS (
            COUNT(*) FILTER (WHERE deliveries.outcome = 'open') AS waiting,
            COUNT(*) FILTER (WHERE deliveries.direction IN ('inbound', 'internal')) AS inward
     FROM touched
-    JOIN deliveries ON touched.message = deliveries.message AND touched.recipient = deliveries.recipient
+    JOIN deliveries ON touched.message = deliveries.message
+    WHERE touched.recipient = deliveries.recipient
     GROUP BY touched.recipient
 ), arrived AS (
     SELECT deliveries.recipient AS recipient, MAX(deliveries.last_ts) AS last_delivered_ts

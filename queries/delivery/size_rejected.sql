@@ -39,7 +39,7 @@
 -- advice     = "Tell {sender} to send a link in place of the file; do not raise our own limit above what most receivers take."
 -- thresholds = ["min_times"]
 -- limit      = 5
--- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, '') END AS sender, COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired') AND reason = 'size'"
+-- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, 'not logged') END AS sender, COALESCE(recipient_domain, 'not logged') AS recipient_domain, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired') AND reason = 'size'"
 -- keys       = ["sender", "recipient_domain"]
 --
 -- [[findings]]
@@ -49,16 +49,16 @@
 -- advice     = "If {sender} is a partner, agree on another way for large files, or raise `message_size_limit` on all our hosts and filters alike."
 -- thresholds = ["min_times"]
 -- limit      = 5
--- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, '') END AS sender, COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM rejections WHERE action IN ('reject', 'defer') AND reason = 'size'"
+-- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, 'not logged') END AS sender, COALESCE(recipient_domain, 'not logged') AS recipient_domain, source, line FROM rejections WHERE action IN ('reject', 'defer') AND reason = 'size'"
 -- keys       = ["sender", "recipient_domain"]
 WITH events AS (
-    SELECT 'refused by others' AS side, CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, '') END AS sender,
-           COALESCE(recipient_domain, '') AS recipient_domain, recipient, size, last_ts AS ts, reply, source, line
+    SELECT 'refused by others' AS side, CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, 'not logged') END AS sender,
+           COALESCE(recipient_domain, 'not logged') AS recipient_domain, recipient, size, last_ts AS ts, reply, source, line
     FROM deliveries
     WHERE outcome IN ('bounced', 'expired') AND reason = 'size'
     UNION ALL
-    SELECT 'refused by us' AS side, CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, '') END AS sender,
-           COALESCE(recipient_domain, '') AS recipient_domain, recipient, CAST(NULL AS BIGINT) AS size, ts, reply, source, line
+    SELECT 'refused by us' AS side, CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, 'not logged') END AS sender,
+           COALESCE(recipient_domain, 'not logged') AS recipient_domain, recipient, CAST(NULL AS BIGINT) AS size, ts, reply, source, line
     FROM rejections
     WHERE action IN ('reject', 'defer') AND reason = 'size'
 )

@@ -36,7 +36,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "way = 'to others' AND what <> 'handshake' AND messages >= min_messages AND lost + waiting > 0"
--- sentence   = "Mail to {peer} is stopped by the rules for encryption ({what}): {tries} tries with {messages} messages failed from {first_ts} to {last_ts} (lost: {lost}, waiting: {waiting}; deliveries there that arrived: {delivered})."
+-- sentence   = "Mail to {peer} is stopped by the rules for encryption ({what}) from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, deliveries lost: {lost}, waiting: {waiting}, arrived: {delivered})."
 -- advice     = "Look at the certificate and the offer of {peer} yourself (`openssl s_client -starttls smtp -connect HOST:25`), tell their postmaster, and relax the rule for {peer} alone if the mail cannot wait."
 -- thresholds = ["min_messages"]
 -- limit      = 5
@@ -46,7 +46,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "way = 'to others' AND messages >= min_messages"
--- sentence   = "Encryption with {peer} failed ({what}): {tries} tries with {messages} messages from {first_ts} to {last_ts} (lost: {lost}, waiting: {waiting}; deliveries there that arrived: {delivered})."
+-- sentence   = "Encryption with {peer} failed ({what}) from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, deliveries lost: {lost}, waiting: {waiting}, arrived: {delivered})."
 -- advice     = "If it comes again, compare the protocols and ciphers that {peer} and our server allow; a server that is too old is usually the cause."
 -- thresholds = ["min_messages"]
 -- limit      = 5
@@ -77,8 +77,8 @@ WITH failed AS (
            COUNT(*) FILTER (WHERE deliveries.outcome IN ('bounced', 'expired')) AS lost,
            COUNT(*) FILTER (WHERE deliveries.outcome = 'open') AS waiting
     FROM touched
-    JOIN deliveries ON touched.message = deliveries.message AND touched.recipient = deliveries.recipient
-    WHERE deliveries.outcome IN ('bounced', 'expired', 'open')
+    JOIN deliveries ON touched.message = deliveries.message
+    WHERE touched.recipient = deliveries.recipient AND deliveries.outcome IN ('bounced', 'expired', 'open')
     GROUP BY touched.peer, touched.what
 ), arrived AS (
     SELECT COALESCE(recipient_domain, '') AS peer, COUNT(*) AS delivered, MAX(last_ts) AS last_delivered_ts
