@@ -12,7 +12,10 @@
 //! a horizon) come as columns, taken from `params` by the statement. Its result depends on the set of rows, never on
 //! their order.
 
+mod block_lists;
 mod compare_periods;
+mod providers;
+mod similar_names;
 mod theil_sen;
 
 use polars::prelude::{Column, DataFrame, PolarsResult};
@@ -35,7 +38,13 @@ pub struct Method {
 }
 
 /// Every method, by name.
-pub const METHODS: &[Method] = &[compare_periods::METHOD, theil_sen::METHOD];
+pub const METHODS: &[Method] = &[
+    block_lists::METHOD,
+    compare_periods::METHOD,
+    providers::METHOD,
+    similar_names::METHOD,
+    theil_sen::METHOD,
+];
 
 /// The method of that name.
 ///
