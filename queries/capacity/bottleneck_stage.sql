@@ -14,7 +14,7 @@
 --   { name = "in_queue", kind = "share", about = "of it in the queue manager, waiting for a free process" },
 --   { name = "connecting", kind = "share", about = "of it for DNS, connecting, greeting and TLS" },
 --   { name = "transmitting", kind = "share", about = "of it for the transmission and the answer" },
---   { name = "stage", kind = "text", about = "the stage that takes more than half, if any" },
+--   { name = "stage", kind = "text", about = "the longest stage; null when all times are zero" },
 --   { name = "stage_part", kind = "share", about = "share of the longest stage" },
 -- ]
 --
@@ -98,8 +98,8 @@ SELECT transport,
        ROUND(b / parts, 4) AS in_queue,
        ROUND(c / parts, 4) AS connecting,
        ROUND(d / parts, 4) AS transmitting,
-       CASE WHEN 2 * a > whole THEN 'before the queue' WHEN 2 * b > whole THEN 'in the queue'
-            WHEN 2 * c > whole THEN 'connecting' WHEN 2 * d > whole THEN 'transmitting' END AS stage,
+       CASE WHEN whole = 0 THEN NULL WHEN a >= b AND a >= c AND a >= d THEN 'before the queue' WHEN b >= c AND b >= d THEN 'in the queue'
+            WHEN c >= d THEN 'connecting' ELSE 'transmitting' END AS stage,
        ROUND(GREATEST(a, b, c, d) / parts, 4) AS stage_part
 FROM shares
 ORDER BY whole DESC, transport
