@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
-use super::Method;
+use super::{Method, rank_sum};
 use crate::tables::schema::Type;
 
-/// Means a day at the weekday mix of the later period; `p` is that of the rank-sum test (Mann and Whitney 1947, with
-/// correction for ties and continuity) over days set against the mean of their weekday in both periods.
+/// Means a day at the weekday mix of the later period; `p` is that of [`rank_sum`] over days set against
+/// the mean of their weekday in both periods.
 pub const METHOD: Method = Method {
     name: "compare_periods",
     about: "daily means on an equal mix of weekdays, and the rank-sum test over days (Mann and Whitney 1947)",
@@ -101,7 +101,9 @@ fn compare(mut week: Week) -> Option<Compared> {
     (days[0] > 0).then(|| Compared {
         days,
         means: sums.map(|sum| sum / days[0] as f64),
-        p: rank_sum(&adjusted[0], &adjusted[1]),
+        p: Some(&adjusted)
+            .filter(|samples| samples.iter().all(|values| values.len() >= LEAST))
+            .and_then(|[now, before]| rank_sum::p(now, before)),
     })
 }
 
@@ -111,55 +113,6 @@ fn mean(values: &[f64]) -> f64 {
 
 /// Fewer days than this on one side prove nothing.
 const LEAST: usize = 5;
-
-/// Two-sided p of the rank-sum test, by its normal approximation.
-fn rank_sum(now: &[f64], before: &[f64]) -> Option<f64> {
-    if now.len() < LEAST || before.len() < LEAST {
-        return None;
-    }
-    let now_values = now.iter().map(|value| (*value, true));
-    let mut all: Vec<(f64, bool)> = now_values
-        .chain(before.iter().map(|value| (*value, false)))
-        .collect();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut ranks, mut ties, mut at) = (0.0, 0.0, 0);
-    while at < all.len() {
-        let same = all[at..]
-            .iter()
-            .take_while(|one| one.0 == all[at].0)
-            .count();
-        let rank = at as f64 + (same as f64 + 1.0) / 2.0;
-        let ours = all[at..at + same].iter().filter(|one| one.1).count();
-        ranks += rank * ours as f64;
-        ties += (same as f64).powi(3) - same as f64;
-        at += same;
-    }
-    let (m, n) = (now.len() as f64, before.len() as f64);
-    let total = m + n;
-    let u = ranks - m * (m + 1.0) / 2.0;
-    let variance = m * n / 12.0 * (total + 1.0 - ties / (total * (total - 1.0)));
-    if variance <= 0.0 {
-        return Some(1.0);
-    }
-    let distance = ((u - m * n / 2.0).abs() - 0.5).max(0.0);
-    Some(two_sided(distance / variance.sqrt()))
-}
-
-/// The share of a normal distribution that lies at least `z` deviations from its middle (Abramowitz and Stegun,
-/// 7.1.26: five correct decimals).
-fn two_sided(z: f64) -> f64 {
-    let x = z / std::f64::consts::SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * x);
-    let terms = [
-        0.254_829_592,
-        -0.284_496_736,
-        1.421_413_741,
-        -1.453_152_027,
-        1.061_405_429,
-    ];
-    let sum = terms.iter().rev().fold(0.0, |sum, term| (sum + term) * t);
-    (sum * (-x * x).exp()).clamp(0.0, 1.0)
-}
 
 #[cfg(test)]
 mod tests {
@@ -188,23 +141,5 @@ mod tests {
             ([1, 1], [100.0, 80.0], None)
         );
         assert!(compare(Week::from([(6, [vec![5.0], vec![]])])).is_none());
-    }
-
-    #[test]
-    fn the_rank_sum_test_is_the_known_one() {
-        let numbers = |from: i32, to: i32| (from..=to).map(f64::from).collect::<Vec<f64>>();
-        let p = rank_sum(&numbers(1, 8), &numbers(9, 16)).unwrap();
-        // U = 0, z = (32 - 0.5) / sqrt(8 * 8 * 17 / 12) = 3.308
-        assert!((p - 0.000_94).abs() < 0.000_01, "{p}");
-        let p = rank_sum(&[5.0; 6], &[5.0; 6]).unwrap();
-        assert_eq!(p, 1.0);
-        assert!(rank_sum(&numbers(1, 4), &numbers(1, 9)).is_none());
-    }
-
-    #[test]
-    fn the_normal_tail_has_its_known_values() {
-        for (z, p) in [(0.0, 1.0), (1.0, 0.317_31), (1.96, 0.05), (2.575_83, 0.01)] {
-            assert!((two_sided(z) - p).abs() < 0.000_01, "{z}: {}", two_sided(z));
-        }
     }
 }

@@ -14,7 +14,9 @@
 
 mod block_lists;
 mod compare_periods;
+mod holt_winters;
 mod providers;
+mod rank_sum;
 mod similar_names;
 mod theil_sen;
 
@@ -41,7 +43,9 @@ pub struct Method {
 pub const METHODS: &[Method] = &[
     block_lists::METHOD,
     compare_periods::METHOD,
+    holt_winters::METHOD,
     providers::METHOD,
+    rank_sum::METHOD,
     similar_names::METHOD,
     theil_sen::METHOD,
 ];
@@ -86,4 +90,14 @@ impl Method {
 fn names(columns: &[(&str, Type)]) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     super::error::list(&names, "and")
+}
+
+/// Of sorted values.
+fn median(sorted: &[f64]) -> Option<f64> {
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    match sorted.len() % 2 {
+        0 => Some((sorted[middle - 1] + upper) / 2.0),
+        _ => Some(upper),
+    }
 }
