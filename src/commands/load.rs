@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use chrono_tz::Tz;
+use polars::prelude::PolarsError;
 use rayon::ThreadPool;
 
 use super::overlap::Overlaps;
@@ -35,7 +36,7 @@ use crate::source::{self, Block, Limits, Outcome, Problem, Source};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock, Follower};
 use crate::tables::build::{self, SourceRow, Wanted};
-use crate::tables::select::Selection;
+use crate::tables::select::{Found, Selection};
 use crate::tables::{Tables, hide, store};
 
 /// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
@@ -113,6 +114,8 @@ pub struct Loaded {
     pub kept: Option<Kept>,
     /// Persons are hidden in all of it, with which key.
     pub hidden: Option<Marking>,
+    /// What was found of what the selection is about.
+    pub found: Found,
 }
 
 /// Reads everything: logs, and folders of tables. Persons are hidden in what comes out, where that is wanted.
@@ -160,13 +163,14 @@ pub fn load(options: &Options) -> Result<Loaded> {
         } else {
             tables
         };
-        let selected = selection.apply(alike)?;
-        match &selection.about {
-            Some(_) => selected.in_memory_within(options.memory / 2),
-            None => Ok(selected),
-        }
+        let (selected, found) = selection.find(alike)?;
+        let selected = match &selection.about {
+            Some(_) => selected.in_memory_within(options.memory / 2)?,
+            None => selected,
+        };
+        Ok::<_, PolarsError>((selected, found))
     };
-    loaded.tables = pool
+    (loaded.tables, loaded.found) = pool
         .install(|| select(loaded.tables))
         .context("cannot select rows")?;
     match plain {
@@ -350,6 +354,7 @@ fn finish_all(
         parts: 0,
         kept: None,
         hidden: None,
+        found: Found::default(),
     })
 }
 

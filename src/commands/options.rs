@@ -60,6 +60,7 @@ pub fn input_of(
             until,
             hosts,
             about,
+            whole: false,
         },
         files: args.store.clone().map_or(Files::Temporary, Files::Folder),
         ..read

@@ -27,6 +27,7 @@ use crate::source::{self, Block, Codec, Outcome, Source};
 use crate::strings::{Moved, Strings};
 use crate::syslog::Follower;
 use crate::tables::build::{self, SourceRow};
+use crate::tables::select::Found;
 use crate::tables::zone::rfc3339;
 
 /// Bytes of memory for a byte of log when logs are held whole: rows, texts, tables.
@@ -488,6 +489,7 @@ fn conclude(
         parts: 0,
         kept,
         hidden,
+        found: Found::default(),
     })
 }
 
