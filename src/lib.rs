@@ -17,13 +17,16 @@
 //! * [`pseudonyms`] hides persons, by what [`tables::persons`] says that a column holds of them.
 //! * [`query`] is the library of `.sql` files under `queries/`, and runs them.
 //! * [`report`] is a plain value, its templates under `templates/`, and the exporters.
+//! * [`trace`] tells the way of a message over filters, aliases, hosts, notices and tries, in plain words.
 //! * [`commands`] joins the parts, one file a command; [`cli`] is the command line and all that knows clap.
 //!
 //! # Who may use whom
 //!
-//! `commands → {source, syslog, formats, correlate, tables, query, report}`, `correlate → {event, classify,
+//! `commands → {source, syslog, formats, correlate, tables, query, report,
+//! trace}`, `correlate → {event, classify,
 //! strings}`, `formats → event`, `query → {tables, report}` for their names and values,
 //! `tables → {correlate, source, pseudonyms}` for rows, the names that mark a folder of tables, and what is hidden.
+//! `trace → {tables, classify}` and `report` for how numbers and hostile text are shown.
 //! `report` knows neither polars nor clap; `event` knows nobody.
 //!
 //! # The laws that the code keeps
@@ -45,3 +48,4 @@ pub mod source;
 pub mod strings;
 pub mod syslog;
 pub mod tables;
+pub mod trace;

@@ -16,7 +16,7 @@ pub mod persons;
 pub mod schema;
 pub mod select;
 pub mod store;
-mod touch;
+pub(crate) mod touch;
 pub mod zone;
 
 use polars::prelude::PolarsResult;

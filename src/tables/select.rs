@@ -3,10 +3,13 @@
 //! Correlation has seen everything by then, so that a message keeps its head and its outcome when only one of
 //! them lies in the period: a row is kept by its own time.
 
+use std::collections::HashSet;
+
 use polars::prelude::*;
 
 pub use super::entity::Entity;
 use super::entity::{any, mentions, names};
+use super::frame::collect;
 use super::near::{Near, near};
 use super::touch::{Keys, Touched, is_in, touched};
 use super::{Frame, Tables};
@@ -33,6 +36,8 @@ pub struct Selection {
 pub struct Found {
     /// Messages that name what is searched for themselves, or a row of theirs does.
     pub messages: Keys,
+    /// Source and line of refusals, logins and connections that name it, where it is wanted whole.
+    pub places: HashSet<(i64, i64)>,
     /// When nothing does.
     pub near: Option<Near>,
 }
@@ -71,7 +76,14 @@ impl Selection {
         };
         if let Some((entity, touched)) = &touched {
             found.messages = touched.named.clone();
-            if self.whole && touched.is_nothing() && !self.names_a_row(&tables, entity)? {
+            if self.whole {
+                found.places = self.places(&tables, entity)?;
+            }
+            if self.whole
+                && touched.is_nothing()
+                && found.places.is_empty()
+                && !self.is_mentioned(&tables, entity)?
+            {
                 found.near = Some(near(&tables, entity)?);
             }
         }
@@ -120,23 +132,31 @@ impl Selection {
         }
     }
 
-    /// Whether a row of no message and no session names an entity.
-    fn names_a_row(&self, tables: &Tables, entity: &Entity) -> PolarsResult<bool> {
-        for table in ["rejections", "logins", "server_events"] {
+    fn places(&self, tables: &Tables, entity: &Entity) -> PolarsResult<HashSet<(i64, i64)>> {
+        let mut places = HashSet::new();
+        for table in ["rejections", "logins", "sessions"] {
             let Some(frame) = tables.get(table) else {
                 continue;
             };
-            let named = match table {
-                "server_events" => mentions(entity)
-                    .and(self.by_time(table))
-                    .and(self.by_host(frame)),
-                _ => self.named(frame, table, entity),
-            };
-            if frame.any(named)? {
-                return Ok(true);
-            }
+            let rows = frame.lazy().filter(self.named(frame, table, entity));
+            let rows = collect(
+                rows.select([col("source"), col("line")]),
+                frame.is_on_disk(),
+            )?;
+            let (source, line) = (rows.column("source")?.i64()?, rows.column("line")?.i64()?);
+            let pairs = source.iter().zip(line.iter());
+            places.extend(pairs.filter_map(|(source, line)| source.zip(line)));
         }
-        Ok(false)
+        Ok(places)
+    }
+
+    /// Whether a server says something of an entity.
+    fn is_mentioned(&self, tables: &Tables, entity: &Entity) -> PolarsResult<bool> {
+        let Some(frame) = tables.get("server_events") else {
+            return Ok(false);
+        };
+        let asked = self.by_time("server_events").and(self.by_host(frame));
+        frame.any(mentions(entity).and(asked))
     }
 
     fn is_all(&self) -> bool {

@@ -14,7 +14,7 @@ use super::{Frame, Tables};
 pub type Keys = HashSet<i64>;
 
 /// Whether a key is among these. A set of polars' own would be built anew for each batch of rows.
-pub(super) fn is_in(key: &str, among: &Arc<Keys>) -> Expr {
+pub(crate) fn is_in(key: &str, among: &Arc<Keys>) -> Expr {
     let among = among.clone();
     let known = move |keys: Column| {
         let keys = keys.i64()?.iter();
