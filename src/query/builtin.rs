@@ -46,6 +46,7 @@ builtin! {
     "spam/rejections_by_client",
     "spam/rejections_by_reason",
     "spam/relay_probes",
+    "trace/unresolved",
 }
 
 #[cfg(test)]

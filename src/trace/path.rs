@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::paths::Way;
-use super::rows::{Attempt, Delivery, Login, Message, Rejection, Said, Session, by_place};
+use super::rows::{Attempt, Delivery, Login, Message, Rejection, Said, by_place};
 use crate::tables::touch::APART;
 
 /// How a message came of another.
@@ -31,8 +31,6 @@ pub(super) struct Path {
     pub(super) rejections: Vec<Rejection>,
     pub(super) logins: Vec<Login>,
     pub(super) said: Vec<Said>,
-    /// Connections that brought its messages, by their keys.
-    pub(super) sessions: HashMap<i64, Session>,
     at: HashMap<i64, usize>,
     by_queue_id: HashMap<String, Vec<usize>>,
     children: HashMap<i64, Vec<usize>>,

@@ -102,10 +102,10 @@ macro_rules! row {
 row! {
     /// One queue ID's life on one host.
     Message of "messages" {
-        message: i64, host: String, service: Option<String>, queue_id: Option<String>, received_ts: Option<i64>,
+        message: i64, host: String, queue_id: Option<String>, received_ts: Option<i64>,
         removed_ts: Option<i64>, message_id: Option<String>, sender: Option<String>, size: Option<i64>,
-        nrcpt: Option<i64>, origin: Option<String>, client_name: Option<String>, client_ip: Option<String>,
-        helo: Option<String>, protocol: Option<String>, auth_user: Option<String>, auth_method: Option<String>,
+        origin: Option<String>, client_name: Option<String>, client_ip: Option<String>,
+        protocol: Option<String>, auth_user: Option<String>, auth_method: Option<String>,
         tls_version: Option<String>, parent: Option<i64>, session: Option<i64>, head_seen: bool, tail_seen: bool,
     } by queue_id
 }
@@ -134,7 +134,7 @@ row! {
     Rejection of "rejections" {
         host: String, ts: Option<i64>, stage: Option<String>, action: Option<String>, reply: Option<String>,
         reason: Option<String>, client_name: Option<String>, client_ip: Option<String>, sender: Option<String>,
-        recipient: Option<String>, auth_user: Option<String>, queue_id: Option<String>, dnsbl: Option<String>,
+        recipient: Option<String>, queue_id: Option<String>,
         session: Option<i64>,
     } by recipient
 }
@@ -143,8 +143,8 @@ row! {
     /// One connection.
     Session of "sessions" {
         session: i64, host: String, service: Option<String>, connect_ts: Option<i64>, disconnect_ts: Option<i64>,
-        client_name: Option<String>, client_ip: Option<String>, tls_version: Option<String>,
-        messages: i64, rejections: i64, auth_failures: i64, end: Option<String>, end_stage: Option<String>,
+        client_name: Option<String>, client_ip: Option<String>,
+        messages: i64, rejections: i64, end: Option<String>, end_stage: Option<String>,
     } by service
 }
 
@@ -161,8 +161,7 @@ row! {
     /// What a filter said.
     Said of "verdicts" {
         host: String, ts: Option<i64>, queue_id: Option<String>, message: Option<i64>, program: Option<String>,
-        verdict: Option<String>, score: Option<f64>, detail: Option<String>, client_ip: Option<String>,
-        sender: Option<String>, recipient: Option<String>,
+        verdict: Option<String>, score: Option<f64>, detail: Option<String>,
     } by detail
 }
 
