@@ -1,10 +1,11 @@
 //! The way of a message: from where it came in to where it is now, over filters, aliases, hosts, notices and tries.
 //!
 //! [`trace`] makes of the rows that a selection kept ([`crate::tables::select::Selection::whole`]) a plain value that can
-//! be shown: [`Traced`]. `paths` says which rows are one message, `path` how they hang together, `words` what each step
-//! means, `verdict` where it is now; [`text`] shows it on a terminal, the templates under `templates/trace/` in the
+//! be shown: [`Traced`]. `paths` says which rows are one message, `path` how they hang together, `words` and `beside` what
+//! each step means, `verdict` where it is now; [`text`] shows it on a terminal, the templates under `templates/trace/` in the
 //! other formats. `mtaudit trace` is who uses it.
 
+mod beside;
 pub mod page;
 mod path;
 mod paths;
@@ -112,6 +113,10 @@ pub struct Step {
     pub queue_id: Option<String>,
     /// `received`, `tried`, `ended`, `refused`, `login`, `connected`, `said`, `noted`.
     pub kind: &'static str,
+    /// Of a try, an end or a refusal.
+    pub recipient: Option<String>,
+    /// `status` of a try, `outcome` of an end, `action` of a refusal, `success` or `failure` of a login.
+    pub status: Option<String>,
     pub text: String,
     pub file: String,
     pub line: i64,

@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use super::path::Path;
 use super::rows::{Delivery, Login, Message, Notice, Rejection, Said, Session, read};
-use super::{Brought, Hop, Scribe, Step, Totals, Trace, words};
+use super::{Brought, Hop, Scribe, Step, Totals, Trace, beside, words};
 use crate::tables::Tables;
 use crate::tables::select::Found;
 
@@ -17,6 +17,8 @@ struct Made<'a> {
     host: &'a str,
     queue_id: Option<&'a String>,
     place: (i64, i64),
+    recipient: Option<&'a String>,
+    status: Option<&'a str>,
 }
 
 impl Scribe<'_> {
@@ -27,6 +29,8 @@ impl Scribe<'_> {
             host: made.host.to_owned(),
             queue_id: made.queue_id.cloned(),
             kind: made.kind,
+            recipient: made.recipient.cloned(),
+            status: made.status.map(str::to_owned),
             text,
             file: self.files.get(&source).cloned().unwrap_or_default(),
             line,
@@ -77,6 +81,8 @@ impl Scribe<'_> {
                 host: &message.host,
                 queue_id: message.queue_id.as_ref(),
                 place: (message.source, message.line),
+                recipient: None,
+                status: None,
             };
             self.step(made, words::reception(path, message))
         }));
@@ -88,6 +94,8 @@ impl Scribe<'_> {
                 host: &attempt.host,
                 queue_id: attempt.queue_id.as_ref(),
                 place: (attempt.source, attempt.line),
+                recipient: attempt.recipient.as_ref(),
+                status: attempt.status.as_deref(),
             };
             self.step(made, words::tried(path, attempt))
         }));
@@ -133,6 +141,8 @@ impl Scribe<'_> {
             place: last.map_or((delivery.source, delivery.line), |last| {
                 (last.source, last.line)
             }),
+            recipient: delivery.recipient.as_ref(),
+            status: outcome,
         };
         Some(self.step(made, text))
     }
@@ -169,6 +179,8 @@ impl Scribe<'_> {
             host: &message.host,
             queue_id: message.queue_id.as_ref(),
             place: (message.source, message.line),
+            recipient: None,
+            status: None,
         };
         Some(self.step(made, text))
     }
@@ -180,8 +192,10 @@ impl Scribe<'_> {
             host: &row.host,
             queue_id: row.queue_id.as_ref(),
             place: (row.source, row.line),
+            recipient: row.recipient.as_ref(),
+            status: row.action.as_deref(),
         };
-        self.step(made, words::refused(row))
+        self.step(made, beside::refused(row))
     }
 
     fn login(&self, row: &Login) -> Step {
@@ -191,8 +205,10 @@ impl Scribe<'_> {
             host: &row.host,
             queue_id: None,
             place: (row.source, row.line),
+            recipient: None,
+            status: Some(if row.success { "success" } else { "failure" }),
         };
-        self.step(made, words::login(row))
+        self.step(made, beside::login(row))
     }
 
     fn said(&self, row: &Said) -> Step {
@@ -202,8 +218,10 @@ impl Scribe<'_> {
             host: &row.host,
             queue_id: row.queue_id.as_ref(),
             place: (row.source, row.line),
+            recipient: None,
+            status: None,
         };
-        self.step(made, words::said(row))
+        self.step(made, beside::said(row))
     }
 
     fn connected(&self, row: &Session) -> Step {
@@ -213,8 +231,10 @@ impl Scribe<'_> {
             host: &row.host,
             queue_id: None,
             place: (row.source, row.line),
+            recipient: None,
+            status: None,
         };
-        self.step(made, words::connected(row))
+        self.step(made, beside::connected(row))
     }
 
     fn noted(&self, row: &Notice) -> Step {
@@ -224,8 +244,10 @@ impl Scribe<'_> {
             host: &row.host,
             queue_id: None,
             place: (row.source, row.line),
+            recipient: None,
+            status: None,
         };
-        self.step(made, words::noticed(row))
+        self.step(made, beside::noticed(row))
     }
 
     /// What names the key and is of no message, the oldest first, with counts of it.

@@ -103,7 +103,11 @@ fn every_case_gives_what_it_says() {
                 "exit" => exit = block.body.trim().parse().unwrap(),
                 "out" | "said" => {
                     let output = output.as_ref().unwrap();
-                    let bytes = if block.info == "out" { &output.stdout } else { &output.stderr };
+                    let bytes = if block.info == "out" {
+                        &output.stdout
+                    } else {
+                        &output.stderr
+                    };
                     block.body = String::from_utf8(bytes.clone()).unwrap();
                     assert_eq!(code(output), exit, "{}: {}", file.display(), said(output));
                 }
@@ -144,20 +148,45 @@ fn a_page_shows_text_of_strangers_and_does_nothing() {
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"));
     assert!(page.contains("bob&quot;&gt;&lt;b&gt;@example.net"));
     assert!(page.contains("⟨U+202E⟩gpj.exe") && page.contains("␛[31m"));
-    for raw in ["<script", "<img", "<b>", "\u{202e}", "\u{1b}", "7*7 = 49", " onerror=\"", "href=\"http"] {
+    for raw in [
+        "<script",
+        "<img",
+        "<b>",
+        "\u{202e}",
+        "\u{1b}",
+        "7*7 = 49",
+        " onerror=\"",
+        "href=\"http",
+    ] {
         assert!(!page.contains(raw), "{raw}");
     }
-    assert!(page.contains("default-src 'none'; style-src 'sha256-") || page.contains("default-src &#39;none&#39;"));
+    assert!(
+        page.contains("default-src 'none'; style-src 'sha256-")
+            || page.contains("default-src &#39;none&#39;")
+    );
 }
 
 #[test]
 fn the_order_of_paths_does_not_show() {
     let dir = folder_of("two_hosts");
     for format in ["text", "json", "html", "md"] {
-        let one = out(&trace(dir.path(), &format!("anna@corp.example --format {format} mx1.log mx2.log")));
-        let other = out(&trace(dir.path(), &format!("mx2.log --format {format} mx1.log").replacen("mx2.log", "anna@corp.example mx2.log", 1)));
+        let one = out(&trace(
+            dir.path(),
+            &format!("anna@corp.example --format {format} mx1.log mx2.log"),
+        ));
+        let other = out(&trace(
+            dir.path(),
+            &format!("mx2.log --format {format} mx1.log").replacen(
+                "mx2.log",
+                "anna@corp.example mx2.log",
+                1,
+            ),
+        ));
         assert_eq!(one, other, "{format}");
-        let threads = out(&trace(dir.path(), &format!("anna@corp.example --threads 1 --format {format} mx1.log mx2.log")));
+        let threads = out(&trace(
+            dir.path(),
+            &format!("anna@corp.example --threads 1 --format {format} mx1.log mx2.log"),
+        ));
         assert_eq!(one, threads, "{format}");
     }
 }
@@ -192,7 +221,10 @@ fn hosts_that_were_converted_apart_are_joined() {
     let together = out(&trace(dir.path(), "4F1AAAA1 mx1.log mx2.log"));
     let apart = out(&trace(dir.path(), "4F1AAAA1 tables"));
     // No parent was found when they were converted: the Message-ID tells, and the words say so.
-    let plain = apart.replace("; the Message-ID and the time tell that it is the same message", "");
+    let plain = apart.replace(
+        "; the Message-ID and the time tell that it is the same message",
+        "",
+    );
     assert_eq!(together, plain);
 }
 
@@ -200,17 +232,36 @@ fn hosts_that_were_converted_apart_are_joined() {
 fn a_trace_hides_persons() {
     let dir = folder_of("bounce_to_sender");
     fs::write(dir.path().join("key"), [7; 32]).unwrap();
-    for key in ["4F1AAAA1", "anna@corp.example", "nobody@dest.example", "<1@corp.example>", "anna", "192.0.2.7"] {
-        let shown = out(&trace(dir.path(), &format!("{key} --pseudonymise key mail.log")));
+    for key in [
+        "4F1AAAA1",
+        "anna@corp.example",
+        "nobody@dest.example",
+        "<1@corp.example>",
+        "anna",
+        "192.0.2.7",
+    ] {
+        let shown = out(&trace(
+            dir.path(),
+            &format!("{key} --pseudonymise key mail.log"),
+        ));
         for name in ["anna", "nobody", "1@corp.example", "192.0.2.7", "pc.corp"] {
             assert!(!shown.contains(name), "{key}: {name}\n{shown}");
         }
-        assert!(shown.contains("4F1AAAA1") && shown.contains("mailbox does not exist"), "{shown}");
+        assert!(
+            shown.contains("4F1AAAA1") && shown.contains("mailbox does not exist"),
+            "{shown}"
+        );
     }
     let args = words("convert -q --pseudonymise key --out tables mail.log");
     assert_eq!(code(&mtaudit(dir.path(), &args)), 0);
-    let of_logs = out(&trace(dir.path(), "anna@corp.example --pseudonymise key mail.log"));
-    let of_tables = out(&trace(dir.path(), "anna@corp.example --pseudonymise key tables"));
+    let of_logs = out(&trace(
+        dir.path(),
+        "anna@corp.example --pseudonymise key mail.log",
+    ));
+    let of_tables = out(&trace(
+        dir.path(),
+        "anna@corp.example --pseudonymise key tables",
+    ));
     assert_eq!(of_logs, of_tables);
 }
 
@@ -245,7 +296,9 @@ fn verdicts_are_those_of_the_deliveries() {
         let state = message["state"].as_str().unwrap();
         assert_eq!(state, text(&row, "outcome"), "{id}: {message}");
         for step in message["steps"].as_array().unwrap() {
-            assert!(step["line"].as_i64().unwrap() > 0 && !step["file"].as_str().unwrap().is_empty());
+            assert!(
+                step["line"].as_i64().unwrap() > 0 && !step["file"].as_str().unwrap().is_empty()
+            );
         }
     }
 }
