@@ -170,7 +170,7 @@ fn distance(way: &Entity, key: &str) -> Option<usize> {
         Entity::Ip(_) => last_number(&wanted)
             .zip(last_number(&lower))
             .map(|(a, b)| a.abs_diff(b)),
-        Entity::QueueId(_) | Entity::MessageId(_) => Some(1),
+        Entity::QueueId(own) | Entity::MessageId(own) => (own != key).then_some(1),
         Entity::AnyOf(_) => None,
     }
 }

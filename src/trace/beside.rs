@@ -13,33 +13,32 @@ pub(super) fn refused(row: &Rejection) -> String {
         (Some(sender), None) => format!("mail from {}", mailbox(Some(sender))),
         (None, Some(to)) => format!("mail to {to}"),
         (None, None) => match row.stage.as_deref() {
-            Some("connect") => "the connection".to_owned(),
+            Some("connect") => "a connection".to_owned(),
             Some("auth") => "a login".to_owned(),
             _ => "a command".to_owned(),
         },
     };
     let because = because(row.reason.as_deref(), row.reply.as_deref());
     let id = row.queue_id.as_deref().filter(|id| *id != "NOQUEUE");
-    let own = id.map_or(String::new(), |id| {
-        format!(", which had the queue ID {id} already")
-    });
-    let host = &row.host;
+    let own = id.map_or(String::new(), |id| format!("; its queue ID was {id}"));
+    // A rule that refuses for now is told as a refusal like any other, but for its code.
+    let later = row
+        .reply_code
+        .is_some_and(|code| (400..500).contains(&code));
+    let brought = format!("{what} that {client} brought");
     match row.action.as_deref() {
-        Some("reject") => format!("{host} refused {what} from {client}{own}{because}"),
-        Some("defer") => {
-            format!("{host} told {client} to come back later with {what}{own}{because}")
+        Some("defer") => format!("told {client} to come back later with {what}{because}{own}"),
+        Some("reject") if later => {
+            format!("told {client} to come back later with {what}{because}{own}")
         }
-        Some("reject_warning") => format!(
-            "{host} let {what} from {client} pass that a rule on trial would refuse{own}{because}"
-        ),
-        Some("discard") => {
-            format!("{host} took {what} from {client} and discarded it{own}{because}")
+        Some("reject") => format!("refused {brought}{because}{own}"),
+        Some("reject_warning") => {
+            format!("let {brought} pass, though a rule on trial would refuse it{because}{own}")
         }
-        Some("hold") => format!("{host} put {what} from {client} on hold{own}{because}"),
-        Some("redirect") => {
-            format!("{host} sent {what} from {client} to another address{own}{because}")
-        }
-        _ => format!("{host} acted on {what} from {client}{own}{because}"),
+        Some("discard") => format!("took {brought} and threw it away{because}{own}"),
+        Some("hold") => format!("put {brought} on hold{because}{own}"),
+        Some("redirect") => format!("sent {brought} to another address{because}{own}"),
+        _ => format!("a rule acted on {brought}{because}{own}"),
     }
 }
 
@@ -86,10 +85,10 @@ pub(super) fn connected(row: &Session) -> String {
             "fell silent{stage} until {} closed the connection",
             row.host
         ),
-        Some("error") => format!("was disconnected by {}{stage}", row.host),
+        Some("error") => format!("was disconnected by us{stage}"),
         _ => "ended in a way that the logs do not show".to_owned(),
     };
-    format!("{client} connected to {}, sent no mail and {end}", row.host)
+    format!("{client} connected, sent no mail and {end}")
 }
 
 /// What a filter said.
@@ -109,8 +108,7 @@ pub(super) fn noticed(row: &Notice) -> String {
     let program = row.program.as_deref().unwrap_or("the server");
     let severity = row.severity.as_deref().unwrap_or("note");
     format!(
-        "{program} on {} ({severity}): {}",
-        row.host,
+        "{program} ({severity}): {}",
         row.text.as_deref().unwrap_or_default()
     )
 }

@@ -132,7 +132,7 @@ row! {
 row! {
     /// One refusal.
     Rejection of "rejections" {
-        host: String, ts: Option<i64>, stage: Option<String>, action: Option<String>, reply: Option<String>,
+        host: String, ts: Option<i64>, stage: Option<String>, action: Option<String>, reply_code: Option<i64>, reply: Option<String>,
         reason: Option<String>, client_name: Option<String>, client_ip: Option<String>, sender: Option<String>,
         recipient: Option<String>, queue_id: Option<String>,
         session: Option<i64>,

@@ -72,7 +72,17 @@ impl Scribe<'_> {
 
     fn steps(&self, path: &Path) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
-        steps.extend(path.logins.iter().map(|row| self.login(row)));
+        // The line that tells of the message tells of the login as well.
+        let received = |row: &&Login| {
+            let place = (row.source, row.line);
+            row.success
+                && path
+                    .messages
+                    .iter()
+                    .any(|message| (message.source, message.line) == place)
+        };
+        let logins = path.logins.iter().filter(|row| !received(row));
+        steps.extend(logins.map(|row| self.login(row)));
         steps.extend(path.rejections.iter().map(|row| self.refused(row)));
         steps.extend(path.messages.iter().map(|message| {
             let made = Made {

@@ -49,7 +49,7 @@ pub(super) fn host(name: Option<&str>, ip: Option<&str>) -> String {
     match (name, ip) {
         (Some(name), Some(ip)) => format!("{name} [{ip}]"),
         (Some(name), None) => name.to_owned(),
-        (None, Some(ip)) => format!("[{ip}], which has no host name"),
+        (None, Some(ip)) => format!("[{ip}] (no host name)"),
         (None, None) => "a client that the logs do not name".to_owned(),
     }
 }
@@ -86,8 +86,7 @@ pub(super) fn reception(path: &Path, message: &Message) -> String {
         }
         Some(By::Alias) => format!("an alias or forward of {before} sends it on as {own}"),
         Some(By::Notice) => format!(
-            "{} wrote to {} about what became of {before}: the notice is {own}",
-            message.host,
+            "wrote to {} about what became of {before}: the notice is {own}",
             mailbox(parent.and_then(|parent| parent.sender.as_deref()))
         ),
         Some(By::Relay) => {
@@ -96,34 +95,25 @@ pub(super) fn reception(path: &Path, message: &Message) -> String {
                 true => "; the Message-ID and the time tell that it is the same message",
                 false => "",
             };
-            format!(
-                "{} took it over from {from} ({}){how}",
-                message.host,
-                from_where(message)
-            )
+            format!("took it over from {from} ({}){how}", from_where(message))
         }
         None if message.head_seen => accepted(message),
-        None => format!(
-            "first seen on {}: how it came in is not in the logs",
-            message.host
-        ),
+        None => "first seen here: how it came in is not in the logs".to_owned(),
     }
 }
 
 fn accepted(message: &Message) -> String {
-    let own = &message.host;
     match message.origin.as_deref() {
-        Some("local") => format!("a program or user on {own} itself handed the message in"),
-        Some("bounce") => {
-            format!("{own} wrote this notice itself, about a message that the logs do not show")
+        Some("local") => "took the message in from a program or user on the host itself".to_owned(),
+        Some("bounce") => "wrote this notice, about a message that the logs do not show".to_owned(),
+        Some("forwarded") => {
+            "an alias or forward made this message of one that the logs do not show".to_owned()
         }
-        Some("forwarded") => format!(
-            "an alias or forward on {own} made this message of one that the logs do not show"
-        ),
-        Some("reinjected") => format!(
-            "{own} took the message back from a content filter; what was before is not in the logs"
-        ),
-        _ => format!("{own} took the message in from {}", from_where(message)),
+        Some("reinjected") => {
+            "took the message back from a content filter; what was before is not in the logs"
+                .to_owned()
+        }
+        _ => format!("took the message in from {}", from_where(message)),
     }
 }
 
@@ -214,6 +204,11 @@ fn handed(path: &Path, attempt: &Attempt) -> String {
             .unwrap_or("a message that the logs do not name");
         return match path.by(next) {
             Some(By::Alias) => format!("forwarded for {to}: an alias or forward made {id} of it"),
+            Some(By::Relay) if path.is_adopted(next) => format!(
+                "handed to {} for {to}{took}{reply}; it came on to our host {}, which took it as {id}",
+                relay(attempt),
+                next.host
+            ),
             Some(By::Relay) => format!(
                 "handed to our host {} ({}) for {to}, which took it as {id}{took}{reply}",
                 next.host,
@@ -247,6 +242,10 @@ fn handed(path: &Path, attempt: &Attempt) -> String {
         "local" | "virtual" => {
             format!("delivered to {to}: put into the mailbox by {transport}{took}{reply}")
         }
+        "lmtp" => format!(
+            "delivered to {to}: given to the mailbox server {}{took}{reply}",
+            relay(attempt)
+        ),
         _ => format!(
             "delivered to {to}: given to {} by {transport}{took}{reply}",
             relay(attempt)
