@@ -47,7 +47,10 @@ pub fn run(args: &TraceArgs) -> Result<Done> {
         return not_found(args, &input, near, &asked);
     }
     let tell = || trace(&loaded.tables, &loaded.found, &asked);
-    let traced = input.timings.of("trace", tell).context("cannot trace")?;
+    let mut traced = input.timings.of("trace", tell).context("cannot trace")?;
+    if input.privacy.is_some() {
+        traced.key = found_as(&traced, &input, &entity).unwrap_or(traced.key);
+    }
     print::bytes(&rendered(&traced, args.format)?)?;
     input.write_map()?;
     input.timings.print()?;
@@ -98,7 +101,7 @@ fn asked(args: &TraceArgs, input: &Options, entity: &Entity, loaded: &Loaded) ->
         focus: focus.next().map(|(_, address)| address.clone()),
         key: match input.privacy {
             None => args.key.clone(),
-            Some(_) => shown.first().cloned().unwrap_or_default(),
+            Some(_) => hidden(entity, &shown),
         },
         taken_for: taken_for(entity),
         covers: covers(&args.input, input, &loaded.sources),
@@ -121,6 +124,37 @@ fn shown(input: &Options, entity: &Entity) -> Vec<String> {
     };
     let ways = entity.ways().iter();
     ways.map(|way| input.shown(holds(way), way.key())).collect()
+}
+
+/// The key where persons are hidden: as the name of one, if it may be such.
+fn hidden(entity: &Entity, shown: &[String]) -> String {
+    let ways = || entity.ways().iter().zip(shown);
+    let user = ways().find(|(way, _)| matches!(way, Entity::User(_)));
+    let found = user.or_else(|| ways().next());
+    found.map_or(String::new(), |(_, shown)| shown.clone())
+}
+
+/// The key as a queue ID or a domain, which name no person, when it turned out to be one.
+fn found_as(traced: &Traced, input: &Options, entity: &Entity) -> Option<String> {
+    let shown = shown(input, entity);
+    let ways = entity.ways().iter().zip(shown);
+    let is_one = |way: &Entity, shown: &str| match way {
+        Entity::QueueId(_) => {
+            let mut hops = traced.messages.iter().flat_map(|message| &message.hops);
+            hops.any(|hop| hop.queue_id == shown)
+        }
+        Entity::Domain(_) => {
+            let all = traced.messages.iter();
+            let mut all = all.flat_map(|message| message.recipients.iter().chain(&message.sender));
+            all.any(|address| {
+                let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+                domain.eq_ignore_ascii_case(shown)
+            })
+        }
+        _ => false,
+    };
+    let mut found = ways.filter(|(way, shown)| is_one(way, shown));
+    found.next().map(|(_, shown)| shown)
 }
 
 fn taken_for(entity: &Entity) -> String {

@@ -212,7 +212,10 @@ fn destination(path: &Path, row: &Delivery) -> String {
     match (name, row.relay_ip.as_deref()) {
         (Some(name), Some(ip)) => format!("{name} [{ip}]"),
         (Some("local" | "virtual"), None) => format!("the mailbox on {}", row.host),
-        (Some(name), None) => format!("{name} on {}", row.host),
+        (Some(name), None) => match last.and_then(|last| last.transport.as_deref()) {
+            Some("lmtp") => format!("the mailbox server {name}"),
+            _ => format!("{name} on {}", row.host),
+        },
         (None, _) => match last.and_then(|last| last.transport.as_deref()) {
             Some(transport) => format!("{transport} on {}", row.host),
             None => row.host.clone(),
