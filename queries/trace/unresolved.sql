@@ -54,8 +54,8 @@
 --
 -- [[findings]]
 -- severity   = "low"
--- when       = "number = 1 AND old > 0"
--- sentence   = "{old} of {waiting} deliveries that wait at the end of the logs do so for longer than {params.old_seconds} s, the oldest for {oldest}. Their senders may not know it: look at the last reply of each, the oldest first."
+-- when       = "number = lost + 1 AND old > 0"
+-- sentence   = "{old} of {waiting} deliveries that wait at the end of the logs do so for {params.old_seconds} s or more, the oldest for {oldest}. Their senders may not know it: look at the last reply of each, the oldest first."
 -- thresholds = ["old_seconds"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'open'"
 -- keys       = []

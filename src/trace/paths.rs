@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use polars::prelude::*;
 
-use super::rows::{Attempt, Message, chosen, read};
+use super::rows::{Attempt, Slim, chosen, read};
 use crate::tables::Tables;
 use crate::tables::touch::{APART, Keys, is_in};
 
@@ -29,21 +29,9 @@ pub(super) struct Way {
 /// What is known of every message that was kept, a few numbers each.
 struct Known {
     messages: Vec<Slim>,
+    /// When each began, as far as is known.
+    began: Vec<Option<i64>>,
     at: HashMap<i64, usize>,
-}
-
-/// A message without most of its texts.
-struct Slim {
-    key: i64,
-    parent: Option<i64>,
-    host: String,
-    queue_id: Option<String>,
-    message_id: Option<String>,
-    client_ip: Option<String>,
-    began: Option<i64>,
-    removed: Option<i64>,
-    head_seen: bool,
-    tail_seen: bool,
 }
 
 /// All ways that a message named itself lies on, the oldest first.
@@ -71,14 +59,17 @@ pub(super) fn ways(tables: &Tables, named: &Keys) -> PolarsResult<Vec<Way>> {
             keys: Vec::new(),
             adopted: Vec::new(),
         });
-        way.keys.push(message.key);
-        way.began = earliest(way.began, message.began);
-        if named.contains(&message.key) {
+        way.keys.push(message.message);
+        way.began = earliest(way.began, known.began[at]);
+        if named.contains(&message.message) {
             is_named.push(root);
         }
     }
     for (child, parent) in &adopted {
-        let pair = (known.messages[*child].key, known.messages[*parent].key);
+        let pair = (
+            known.messages[*child].message,
+            known.messages[*parent].message,
+        );
         if let Some(way) = ways.get_mut(&groups.root(*child)) {
             way.adopted.push(pair);
         }
@@ -113,28 +104,19 @@ impl Known {
                 *own = ts.min(*own);
             }
         }
-        let slim = |message: Message| Slim {
-            key: message.message,
-            parent: message.parent,
-            began: message
-                .received_ts
-                .or_else(|| tried.get(&message.message).copied())
-                .or(message.removed_ts),
-            removed: message.removed_ts,
-            host: message.host,
-            queue_id: message.queue_id,
-            message_id: message.message_id,
-            client_ip: message.client_ip,
-            head_seen: message.head_seen,
-            tail_seen: message.tail_seen,
+        let messages: Vec<Slim> = read(tables, lit(true))?;
+        let began = |message: &Slim| {
+            let tried = || tried.get(&message.message).copied();
+            message.received_ts.or_else(tried).or(message.removed_ts)
         };
-        let messages: Vec<Slim> = read::<Message>(tables, lit(true))?
-            .into_iter()
-            .map(slim)
-            .collect();
+        let began = messages.iter().map(began).collect();
         let at = messages.iter().enumerate();
-        let at = at.map(|(at, message)| (message.key, at)).collect();
-        Ok(Known { messages, at })
+        let at = at.map(|(at, message)| (message.message, at)).collect();
+        Ok(Known {
+            messages,
+            began,
+            at,
+        })
     }
 
     /// Messages without a parent that another host handed over while they arrived, under the same Message-ID.
@@ -156,7 +138,7 @@ impl Known {
         let keys: Keys = by_id
             .values()
             .flatten()
-            .map(|at| self.messages[*at].key)
+            .map(|at| self.messages[*at].message)
             .collect();
         let handed = is_in("message", &std::sync::Arc::new(keys))
             .and(col("status").eq(lit("delivered")))
@@ -171,7 +153,7 @@ impl Known {
             for child in orphans {
                 let others = all.iter().filter(|at| *at != child);
                 let tries = others.flat_map(|parent| {
-                    let tries = handed_by.get(&self.messages[*parent].key);
+                    let tries = handed_by.get(&self.messages[*parent].message);
                     tries
                         .into_iter()
                         .flatten()
@@ -192,8 +174,8 @@ impl Known {
     /// How well a try of one message fits the arrival of another: by the queue ID in the reply, then by time. What a
     /// stranger gave to both hosts did not go from one to the other.
     fn rank(&self, child: usize, parent: usize, attempt: &Attempt) -> Option<(bool, u64)> {
+        let (arrived, began, handed) = (self.began[child]?, self.began[parent]?, attempt.ts?);
         let (child, parent) = (&self.messages[child], &self.messages[parent]);
-        let (arrived, began, handed) = (child.began?, parent.began?, attempt.ts?);
         let by_id = attempt.next_queue_id.is_some() && attempt.next_queue_id == child.queue_id;
         let near = handed - TRANSMISSION <= arrived && arrived <= handed + APART;
         let after = began < arrived || (by_id && began < arrived + APART);
@@ -213,11 +195,11 @@ impl Known {
         }
         let mut halves = Vec::new();
         for mut all in by_id.into_values().filter(|all| all.len() > 1) {
-            all.sort_by_key(|at| (self.messages[*at].began, *at));
+            all.sort_by_key(|at| (self.began[*at], *at));
             for pair in all.windows(2) {
                 let (one, next) = (&self.messages[pair[0]], &self.messages[pair[1]]);
                 let alike = next.message_id.is_none() || next.message_id == one.message_id;
-                if !one.tail_seen && one.removed.is_none() && !next.head_seen && alike {
+                if !one.tail_seen && one.removed_ts.is_none() && !next.head_seen && alike {
                     halves.push((pair[0], pair[1]));
                 }
             }

@@ -111,6 +111,14 @@ row! {
 }
 
 row! {
+    /// The same without most of its texts: there may be a million.
+    Slim of "messages" {
+        message: i64, host: String, queue_id: Option<String>, received_ts: Option<i64>, removed_ts: Option<i64>,
+        message_id: Option<String>, client_ip: Option<String>, parent: Option<i64>, head_seen: bool, tail_seen: bool,
+    } by queue_id
+}
+
+row! {
     /// One try for one recipient.
     Attempt of "attempts" {
         message: i64, host: String, queue_id: Option<String>, ts: Option<i64>, recipient: Option<String>,
