@@ -106,7 +106,7 @@ row! {
         removed_ts: Option<i64>, message_id: Option<String>, sender: Option<String>, size: Option<i64>,
         origin: Option<String>, client_name: Option<String>, client_ip: Option<String>,
         protocol: Option<String>, auth_user: Option<String>, auth_method: Option<String>,
-        tls_version: Option<String>, parent: Option<i64>, session: Option<i64>, head_seen: bool, tail_seen: bool,
+        tls_version: Option<String>, parent: Option<i64>, session: Option<i64>, head_seen: bool,
     } by queue_id
 }
 
