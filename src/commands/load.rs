@@ -37,7 +37,7 @@ use crate::source::{self, Block, Limits, Outcome, Problem, Source};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock, Follower};
 use crate::tables::build::{self, SourceRow, Wanted};
-use crate::tables::select::Selection;
+use crate::tables::select::{Found, Selection};
 use crate::tables::{Tables, hide, store};
 
 /// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
@@ -123,6 +123,8 @@ pub struct Loaded {
     pub kept: Option<Kept>,
     /// Persons are hidden in all of it, with which key.
     pub hidden: Option<Marking>,
+    /// What was found of what the selection is about.
+    pub found: Found,
 }
 
 /// An earlier period that numbers are compared with.
@@ -186,7 +188,7 @@ pub fn load(options: &Options) -> Result<Loaded> {
         let learn = || pool.install(|| hide::learn(&loaded.tables, own));
         options.timings.of("names", learn)?;
     }
-    (loaded.tables, loaded.before) = pool
+    (loaded.tables, loaded.before, loaded.found) = pool
         .install(|| select(loaded.tables, selection, options))
         .context("cannot select rows")?;
     match plain {
@@ -198,12 +200,12 @@ pub fn load(options: &Options) -> Result<Loaded> {
     }
 }
 
-/// The rows that are wanted, and those of the period to compare with.
+/// The rows that are wanted, those of the period to compare with, and what was found of what is asked about.
 fn select(
     tables: Tables,
     selection: &Selection,
     options: &Options,
-) -> PolarsResult<(Tables, Tables)> {
+) -> PolarsResult<(Tables, Tables, Found)> {
     let alike = if tables.on_disk() {
         tables.plain_text()?
     } else {
@@ -213,11 +215,12 @@ fn select(
         Some(baseline) => baseline.selection(selection).apply(alike.clone())?,
         None => Tables::default(),
     };
-    let selected = selection.apply(alike)?;
-    match &selection.about {
-        Some(_) => Ok((selected.in_memory_within(options.memory / 2)?, before)),
-        None => Ok((selected, before)),
-    }
+    let (selected, found) = selection.find(alike)?;
+    let selected = match &selection.about {
+        Some(_) => selected.in_memory_within(options.memory / 2)?,
+        None => selected,
+    };
+    Ok((selected, before, found))
 }
 
 /// Tables and logs as one. Where the tables have pseudonyms, the logs are hidden first.
@@ -400,6 +403,7 @@ fn finish_all(
         parts: 0,
         kept: None,
         hidden: None,
+        found: Found::default(),
     })
 }
 

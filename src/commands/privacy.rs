@@ -133,7 +133,7 @@ impl Options {
     /// The key of `--about` as it is shown.
     pub fn shown_key(&self, key: &str) -> String {
         match (&self.privacy, Entity::new(key)) {
-            (Some(privacy), Ok(entity)) => key_of(&hidden(&entity, &privacy.pseudonyms)).to_owned(),
+            (Some(privacy), Ok(entity)) => hidden(&entity, &privacy.pseudonyms).key().to_owned(),
             _ => self.shown(Holds::Text, key),
         }
     }
@@ -290,12 +290,11 @@ fn hidden(entity: &Entity, pseudonyms: &Pseudonyms) -> Entity {
         Entity::Ip(key) => Entity::Ip(pseudonyms.hide(Holds::Ip, key)),
         Entity::Domain(key) => Entity::Domain(pseudonyms.hide(Holds::Domain, key).to_lowercase()),
         Entity::QueueId(key) => Entity::QueueId(pseudonyms.hide(Holds::Term, key)),
-    }
-}
-
-fn key_of(entity: &Entity) -> &str {
-    match entity {
-        Entity::Address(key) | Entity::Ip(key) | Entity::Domain(key) | Entity::QueueId(key) => key,
+        Entity::MessageId(key) => Entity::MessageId(pseudonyms.hide(Holds::MessageId, key)),
+        Entity::User(key) => Entity::User(pseudonyms.hide(Holds::User, key).to_lowercase()),
+        Entity::AnyOf(ways) => {
+            Entity::AnyOf(ways.iter().map(|way| hidden(way, pseudonyms)).collect())
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::strings::{Moved, Strings};
 use crate::syslog::Follower;
 use crate::tables::Tables;
 use crate::tables::build::{self, SourceRow};
+use crate::tables::select::Found;
 use crate::tables::zone::rfc3339;
 
 /// Bytes of memory for a byte of log when logs are held whole: rows, texts, tables.
@@ -493,6 +494,7 @@ fn conclude(
         parts: 0,
         kept,
         hidden,
+        found: Found::default(),
     })
 }
 

@@ -114,6 +114,7 @@ builtin! {
     "spam/sender_login_mismatch",
     "spam/snowshoe",
     "spam/volume_outlier_client",
+    "trace/unresolved",
 }
 
 #[cfg(test)]

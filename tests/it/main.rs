@@ -25,6 +25,7 @@ mod silence;
 mod stamp;
 mod store;
 mod support;
+mod trace;
 mod truth;
 mod verify;
 mod windows;
