@@ -18,6 +18,7 @@ use super::{Done, STACK, Usage, coverage, custody, evidence, options, privacy};
 use crate::cli::ReportArgs;
 use crate::query::{Answer, Engine, Library, Overrides, Query, question};
 use crate::report::case::CaseFile;
+use crate::report::controls::controls;
 use crate::report::definition::Definition;
 use crate::report::escape::visible;
 use crate::report::folder::Evidence;
@@ -125,6 +126,7 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
         let findings = report.findings.iter_mut().chain(muted);
         findings.for_each(|finding| finding.sentence.push_str(&within));
     }
+    report.controls = controls(&report.sections, &report.findings);
     report.tiles = definition
         .tiles(&report.sections, &templates.definition_place(&kind))
         .map_err(|error| anyhow!("{error}"))?;
@@ -417,6 +419,7 @@ fn assemble(
         mutes: Vec::new(),
         sections: sections.collect(),
         coverage: coverage::coverage(loaded, input.zone, &doubts, questions)?,
+        controls: Vec::new(),
         method: method(loaded, input),
     })
 }

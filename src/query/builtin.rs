@@ -114,6 +114,8 @@ builtin! {
     "spam/sender_login_mismatch",
     "spam/snowshoe",
     "spam/volume_outlier_client",
+    "trace/entities",
+    "trace/timeline",
     "trace/unresolved",
 }
 

@@ -50,7 +50,8 @@ pub struct Engine {
     tables: Vec<(&'static str, Frame)>,
     setting: Setting,
     narrowed: bool,
-    period: DataFrame,
+    /// First moment and first one after, µs.
+    period: (Option<i64>, Option<i64>),
     library: Library,
     overrides: Overrides,
     questions: OnceLock<DataFrame>,
@@ -77,7 +78,7 @@ impl Engine {
             },
             tables,
             narrowed: false,
-            period: own::period(None, None),
+            period: (None, None),
             library: Library::default(),
             overrides: Overrides::new(),
             questions: OnceLock::new(),
@@ -128,8 +129,10 @@ impl Engine {
     /// logs cover it.
     #[must_use]
     pub fn over(self, since: Option<i64>, until: Option<i64>) -> Self {
-        let period = own::period(since, until);
-        Self { period, ..self }
+        Self {
+            period: (since, until),
+            ..self
+        }
     }
 
     /// The same over tables that hold only what touches one entity: no share is held against a threshold then, as
@@ -433,7 +436,8 @@ impl Engine {
         let mut found = Vec::new();
         let mut add = |name: &str, frame: DataFrame| found.push((name.to_owned(), frame));
         if own::reads(sql, "period") {
-            add("period", self.period.clone());
+            let (since, until) = self.period;
+            add("period", own::period(since, until, self.narrowed));
         }
         if own::reads(sql, "holidays") {
             add("holidays", self.known.holidays()?);

@@ -2,7 +2,8 @@
 //!
 //! No file of `convert` has them; `mtaudit sql` prints them. They are made when a statement names them:
 //!
-//! * `period`: one row, the time that was asked for (`since_ts, until_ts, since_second, until_second`).
+//! * `period`: one row, the time that was asked for (`since_ts, until_ts, since_second, until_second`), and whether the
+//!   tables hold only what touches one entity (`narrowed`).
 //! * `holidays`: `day`, from the configuration.
 //! * `clients`: each address that a client had, with its network (`client_ip, network, block, kind`).
 //! * `before_messages` and so on: the tables of the period that `--baseline` names.
@@ -70,8 +71,9 @@ pub(super) fn reads(sql: &str, name: &str) -> bool {
     names.iter().any(|known| known == name)
 }
 
-/// The period that was asked for: its first moment and the first one after it, null where there is none.
-pub(super) fn period(since: Option<i64>, until: Option<i64>) -> DataFrame {
+/// What was asked for: the first moment of the period and the first one after it, null where there is none, and whether
+/// it is about one entity.
+pub(super) fn period(since: Option<i64>, until: Option<i64>, narrowed: bool) -> DataFrame {
     let seconds = |ts: Option<i64>| ts.map(|ts| ts.div_euclid(1_000_000));
     let number = |name: &str, value: Option<i64>| Column::new(name.into(), [value]);
     let time = |name: &str, value: Option<i64>| {
@@ -85,6 +87,7 @@ pub(super) fn period(since: Option<i64>, until: Option<i64>) -> DataFrame {
             time("until_ts", until)?,
             number("since_second", seconds(since)),
             number("until_second", seconds(until)),
+            Column::new("narrowed".into(), [narrowed]),
         ])
     });
     columns

@@ -5,6 +5,7 @@
 
 pub mod case;
 pub mod chart;
+pub mod controls;
 pub mod csv;
 pub mod definition;
 mod error;
@@ -66,6 +67,8 @@ pub struct Report {
     pub mutes: Vec<MuteUsed>,
     /// Query results in the order of the report's definition.
     pub sections: Vec<Section>,
+    /// Which controls these speak to, and what came of them.
+    pub controls: Vec<controls::Control>,
     /// What the numbers rest on.
     pub coverage: Coverage,
     /// How it was made: sentences of method and of limits.

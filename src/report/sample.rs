@@ -621,6 +621,7 @@ pub fn report(kind: &str) -> Report {
             left_out: Vec::new(),
         }),
         manifest_sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(),
+        controls: Vec::new(),
         period: Period {
             baseline: None,
             since: Some("2026-10-01T00:00:00+02:00".into()),

@@ -57,6 +57,14 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/shared/contents.html"),
     ),
     (
+        "shared/controls.html",
+        include_str!("../../templates/shared/controls.html"),
+    ),
+    (
+        "shared/controls.md",
+        include_str!("../../templates/shared/controls.md"),
+    ),
+    (
         "shared/evidence.html",
         include_str!("../../templates/shared/evidence.html"),
     ),

@@ -9,6 +9,7 @@ use mtaudit::query::check::Frames;
 use mtaudit::query::{Answer, Engine, Library, Overrides, Query};
 use mtaudit::report::{Cell, Evidence};
 use mtaudit::tables::build::Wanted;
+use mtaudit::tables::entity::Entity;
 use mtaudit::tables::select::Selection;
 use mtaudit::tables::store::{Days, Store};
 use serde_json::Value;
@@ -113,6 +114,7 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
                 let name = value.to_owned();
                 options.baseline = Some(Baseline { since, until, name });
             }
+            "about" => options.selection.about = Some(Entity::new(value).unwrap()),
             "since" => options.selection.since = Some(moment(value)),
             "until" => options.selection.until = Some(moment(value)),
             "year" => options.year = Some(value.parse().unwrap()),
@@ -122,7 +124,9 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
         }
     }
     // As a report does: only the columns that the query's text names are filled.
-    let narrowed = options.selection.since.is_some() || options.selection.until.is_some();
+    let selection = &options.selection;
+    let about = selection.about.is_some();
+    let narrowed = about || selection.since.is_some() || selection.until.is_some();
     let wanted = if narrowed || query.asks() {
         Wanted::default()
     } else {
@@ -156,6 +160,7 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
     };
     let engine = Engine::new(tables.frames, options.zone)
         .over(options.selection.since, options.selection.until)
+        .narrowed(about)
         .comparing(before.frames)
         .asking(&few(), &Overrides::new());
     let answer = engine.run(query, &overrides);
