@@ -1,4 +1,4 @@
--- title    = "The same mail from many one-off clients"
+-- title    = "The same mail from many clients that hardly ever write"
 -- question = "Did many clients that hardly ever write to us deliver mail of the same size within half an hour?"
 -- tables   = ["deliveries", "messages"]
 -- limits   = "The logs hold neither subject nor text: the same is what has the same size, give or take 2 %, and the same number of recipients. Only clients with few messages in all these logs count, as providers send mail of any size all day. Common sizes meet by chance: look at one message. Trusted and private clients are left out. Windows are whole minutes."
@@ -9,6 +9,7 @@
 --   { name = "first_ts", kind = "time", about = "first message of the cluster" },
 --   { name = "last_ts", kind = "time", about = "last message of the cluster" },
 --   { name = "clients", kind = "count", about = "different clients" },
+--   { name = "most_in_30_min", kind = "count", about = "most different clients within 30 minutes" },
 --   { name = "messages", kind = "count", about = "messages" },
 --   { name = "no_name", kind = "count", about = "clients of them without a host name" },
 --   { name = "sender_domains", kind = "count", about = "different domains of envelope senders" },
@@ -47,20 +48,22 @@
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "clients >= min_clients AND no_name >= min_no_name * clients"
+-- when       = "most_in_30_min >= min_clients AND no_name >= min_no_name * clients"
 -- sentence   = "From {first_ts} to {last_ts}, {clients} clients that hardly ever write to us delivered messages of the same size ({size_low} to {size_high}; messages: {messages}, sender domains: {sender_domains}, recipients: {recipients}); {no_name} of the clients have no host name. A spam campaign that passed the filter looks like this."
 -- advice     = "Look at one of the messages (such as from {example}); if it is spam, teach the filter, and remove what was delivered from the mailboxes ({delivered} messages)."
 -- thresholds = ["min_clients", "max_messages", "min_no_name"]
 -- limit      = 5
--- evidence   = "SELECT day, source, line FROM messages WHERE origin = 'smtp' AND direction = 'inbound'"
+-- evidence   = "SELECT source * 10000000000 + line AS place, source, line FROM messages WHERE origin = 'smtp' AND direction = 'inbound'"
+-- keys       = ["place"]
 --
 -- [[findings]]
 -- severity   = "info"
--- when       = "clients >= min_clients"
+-- when       = "most_in_30_min >= min_clients"
 -- sentence   = "From {first_ts} to {last_ts}, {clients} clients that hardly ever write to us delivered messages of the same size ({size_low} to {size_high}; messages: {messages}, sender domains: {sender_domains})."
 -- thresholds = ["min_clients", "max_messages"]
 -- limit      = 3
--- evidence   = "SELECT day, source, line FROM messages WHERE origin = 'smtp' AND direction = 'inbound'"
+-- evidence   = "SELECT source * 10000000000 + line AS place, source, line FROM messages WHERE origin = 'smtp' AND direction = 'inbound'"
+-- keys       = ["place"]
 WITH strangers AS (
     SELECT client_ip FROM clients WHERE kind = 'other'
 ), inbound AS (
@@ -118,7 +121,7 @@ WITH strangers AS (
     GROUP BY cell, nrcpt, episode
 ), members AS (
     -- A message belongs to the larger of its two clusters.
-    SELECT grids.message AS message, episodes.cell AS cell, episodes.nrcpt AS nrcpt, episodes.episode AS episode,
+    SELECT grids.message AS message, episodes.cell AS cell, episodes.nrcpt AS nrcpt, episodes.episode AS episode, episodes.n AS n,
            ROW_NUMBER() OVER (PARTITION BY grids.message ORDER BY -episodes.n, episodes.cell, episodes.episode) AS no
     FROM episodes
     JOIN grids ON episodes.cell = grids.cell AND episodes.nrcpt = grids.nrcpt
@@ -130,7 +133,7 @@ WITH strangers AS (
     GROUP BY messages.message
 ), clusters AS (
     SELECT members.cell AS cell, members.nrcpt AS nrcpt, members.episode AS episode, MIN(single.ts) AS first_ts, MAX(single.ts) AS last_ts,
-           COUNT(DISTINCT single.client_ip) AS clients, COUNT(DISTINCT single.message) AS messages,
+           MAX(members.n) AS most_in_30_min, COUNT(DISTINCT single.client_ip) AS clients, COUNT(DISTINCT single.message) AS messages,
            COUNT(DISTINCT CASE WHEN COALESCE(single.client_name, 'unknown') = 'unknown' THEN single.client_ip END) AS no_name,
            COUNT(DISTINCT single.sender_domain) AS sender_domains,
            COUNT(DISTINCT CASE WHEN fates.delivered = 1 THEN single.message END) AS delivered,
@@ -151,6 +154,7 @@ WITH strangers AS (
 SELECT clusters.first_ts AS first_ts,
        clusters.last_ts AS last_ts,
        clusters.clients AS clients,
+       clusters.most_in_30_min AS most_in_30_min,
        clusters.messages AS messages,
        clusters.no_name AS no_name,
        clusters.sender_domains AS sender_domains,
