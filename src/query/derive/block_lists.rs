@@ -131,7 +131,10 @@ fn address(reply: &str) -> String {
         let ip: IpAddr = separated.then(|| token.parse().ok()).flatten()?;
         (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
     });
-    addresses.next().map(|ip| ip.to_string()).unwrap_or_default()
+    addresses
+        .next()
+        .map(|ip| ip.to_string())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -158,7 +161,8 @@ mod tests {
     fn an_unknown_list_is_the_host_that_is_named() {
         let reply = "host mx.example.com[192.0.2.1] said: 550 Client host blocked using bl.lists.example (127.0.0.2)";
         assert_eq!(both(reply), pair("bl.lists.example", ""));
-        let reply = "host mx.example.com[192.0.2.1] said: 550 203.0.113.5 is listed at rbl.example.net.";
+        let reply =
+            "host mx.example.com[192.0.2.1] said: 550 203.0.113.5 is listed at rbl.example.net.";
         assert_eq!(both(reply), pair("rbl.example.net", "203.0.113.5"));
         let reply = "host mx.example.net[192.0.2.1] refused to talk to me: 554-mx.example.net 554 Your IP 203.0.113.5 has been blocked. See https://bl.example/query/ip/203.0.113.5";
         assert_eq!(both(reply), pair("bl.example", "203.0.113.5"));

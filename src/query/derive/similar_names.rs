@@ -179,7 +179,11 @@ mod tests {
             .map(|(text, weight)| Name::new(text, *weight))
             .collect();
         let slip = best(&Name::new(name, 0), &known)?;
-        Some((slip.similar.text.to_owned(), slip.distance, slip.other_ending))
+        Some((
+            slip.similar.text.to_owned(),
+            slip.distance,
+            slip.other_ending,
+        ))
     }
 
     fn distance(name: &str, known: &str) -> Option<usize> {
@@ -219,7 +223,10 @@ mod tests {
 
     #[test]
     fn use_decides_between_partners_and_the_name_between_equals() {
-        let found = meant("maill.example", &[("mail.example", 20), ("mailly.example", 20)]);
+        let found = meant(
+            "maill.example",
+            &[("mail.example", 20), ("mailly.example", 20)],
+        );
         assert_eq!(found.unwrap().0, "mail.example");
         // Two edits to a partner of a hundred times the use beat one edit.
         let found = meant("exanple1.tld", &[("exanple2.tld", 2), ("example.tld", 200)]);
