@@ -1,7 +1,7 @@
 -- title    = "Silence where there should be mail"
 -- question = "When did a server deliver nothing although it usually does?"
 -- tables   = ["activity", "attempts"]
--- limits   = "Expected are the deliveries usual for these hours of the week, from the same logs; only whole hours of a pause are counted, and at most the first week of it. The chance is that of so long a pause if deliveries came independently of each other, which they do not quite. When the log itself is silent, see evidence/gaps. A holiday explains a silence, and stands beside it when it is configured."
+-- limits   = "Expected are the deliveries usual for these hours: the median of the same hour on the same weekday in the same logs; only whole hours of a pause are counted, and at most the first week of it. The chance is that of so long a pause if deliveries came independently of each other, which they do not quite. When the log itself is silent, see evidence/gaps. A holiday explains a silence, and stands beside it when it is configured."
 -- controls = ["ISO/IEC 27001 A.8.16", "ISO/IEC 27001 A.8.14"]
 -- sensitivity = "min_hours"
 -- rows     = 20
@@ -39,15 +39,15 @@
 -- about   = "probability below which a silence is no accident"
 --
 -- [params.min_days]
--- default = 14
+-- default = 21
 -- unit    = "days"
--- source  = "mtaudit: every hour of the week twice"
+-- source  = "mtaudit: every hour of the week three times"
 -- about   = "days with deliveries below which nothing is said"
 --
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "days >= min_days AND hours >= min_hours AND chance < chance_below AND log_lines > 0 AND NOT holiday"
--- sentence   = "{host} delivered nothing between {silent_from} and {silent_until} ({seconds}), though some are usual at these hours (on average {expected}; lines that it logged meanwhile: {log_lines}, tries that failed: {tries}). This is a pattern over {days} days, not proof of a fault."
+-- sentence   = "{host} delivered nothing between {silent_from} and {silent_until} ({seconds}), though some are usual at these hours (in all {expected}; lines that it logged meanwhile: {log_lines}, tries that failed: {tries}). This is a pattern over {days} days, not proof of a fault."
 -- advice     = "Look at what {host} did in between: a queue that was held, a mail exchanger that pointed elsewhere, or a firewall in front of port 25."
 -- thresholds = ["min_hours", "chance_below", "min_days"]
 -- limit      = 5
@@ -59,16 +59,24 @@ WITH minutes AS (
     FROM attempts
     WHERE status = 'delivered'
     GROUP BY COALESCE(host, ''), minute
-), slots AS (
-    SELECT host, slot, SUM(n) AS n FROM minutes GROUP BY host, slot
-), weekdays AS (
-    SELECT host, CAST(FLOOR(slot / 24.0) AS BIGINT) AS weekday, COUNT(DISTINCT day) AS days
-    FROM minutes
-    GROUP BY host, CAST(FLOOR(slot / 24.0) AS BIGINT)
+), counts AS (
+    SELECT host, day, slot, SUM(n) AS n FROM minutes GROUP BY host, day, slot
+), all_days AS (
+    SELECT DISTINCT host, day, CAST(FLOOR(slot / 24.0) AS BIGINT) AS weekday FROM minutes
+), hours_of_day AS (
+    SELECT CAST(v.n AS BIGINT) AS n
+    FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12), (13), (14), (15), (16), (17), (18), (19), (20), (21), (22), (23)) AS v(n)
+), grid AS (
+    -- Every hour of every day, those without a delivery too.
+    SELECT all_days.host AS host, all_days.day AS day, 24 * all_days.weekday + hours_of_day.n AS slot
+    FROM all_days
+    CROSS JOIN hours_of_day
 ), usual AS (
-    SELECT slots.host AS host, slots.slot AS slot, CAST(slots.n AS DOUBLE) / weekdays.days AS mean
-    FROM slots
-    JOIN weekdays ON slots.host = weekdays.host AND CAST(FLOOR(slots.slot / 24.0) AS BIGINT) = weekdays.weekday
+    -- The median of the same hour on the same weekday: one busy day makes nothing usual.
+    SELECT grid.host AS host, grid.slot AS slot, QUANTILE_CONT(CAST(COALESCE(counts.n, 0) AS DOUBLE), 0.5) AS median
+    FROM grid
+    LEFT JOIN counts ON grid.host = counts.host AND grid.day = counts.day AND grid.slot = counts.slot
+    GROUP BY grid.host, grid.slot
 ), hosts AS (
     SELECT host, COUNT(DISTINCT day) AS days FROM minutes GROUP BY host
 ), follows AS (
@@ -95,7 +103,7 @@ WITH minutes AS (
     CROSS JOIN steps
     WHERE steps.n <= pauses.hours
 ), expected AS (
-    SELECT missed.host AS host, missed.minute AS minute, SUM(usual.mean) AS expected
+    SELECT missed.host AS host, missed.minute AS minute, SUM(usual.median) AS expected
     FROM missed
     JOIN usual ON missed.host = usual.host AND missed.slot = usual.slot
     GROUP BY missed.host, missed.minute

@@ -1,7 +1,7 @@
 -- title    = "Mail that goes in circles"
 -- question = "Which mail loops, by the words of a server or by coming back again and again?"
 -- tables   = ["attempts", "deliveries", "messages", "rejections"]
--- limits   = "`Comes back` is the same Message-ID from the same sender for the same recipient, taken in on one host by SMTP again and again, within 24 hours of the last time, and each time longer by about as much (at most 5,000 bytes, within 200 of each other), as each turn adds the same lines to its head. Our own content filters (127.0.0.1) are not counted."
+-- limits   = "`Comes back` is the same Message-ID from the same sender for the same recipient, taken in on one host by SMTP again and again, within 24 hours of the last time, and each time longer by about as much (at most 5,000 bytes, and within 64 of each other), as each turn adds the same lines to its head. Our own content filters (127.0.0.1) are not counted."
 -- controls = ["ISO/IEC 27001 A.8.16"]
 -- sensitivity = "min_turns"
 -- rows     = 20
@@ -99,7 +99,7 @@ WITH refused AS (
            MIN(received_ts) AS first_ts, MAX(received_ts) AS last_ts, MIN(place) AS place
     FROM steps
     GROUP BY host, message_id, sender, recipient
-    HAVING COUNT(*) >= 2 AND SUM(goes_on) = COUNT(*) - 1 AND MAX(added) - MIN(added) <= 200
+    HAVING COUNT(*) >= 2 AND SUM(goes_on) = COUNT(*) - 1 AND MAX(added) - MIN(added) <= 64
 ), back AS (
     SELECT host, message_id, sender, MIN(recipient_domain) AS recipient_domain, MIN(recipient) AS recipient, COUNT(DISTINCT recipient) AS recipients,
            MAX(times) AS times, MAX(grown) AS grown, MIN(first_ts) AS first_ts, MAX(last_ts) AS last_ts, MIN(place) AS place
