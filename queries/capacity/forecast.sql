@@ -113,8 +113,8 @@ WITH numbered AS (
 ), whole AS (
     SELECT AVG(CASE WHEN numbered.ahead = 0 AND numbered.from_end <= 7 THEN numbered.value END) AS week_now,
            AVG(CASE WHEN numbered.ahead > 0 AND numbered.from_end <= 7 THEN numbered.value END) AS week_then,
-           MIN(CASE WHEN numbered.ahead > 0 AND params.limit_per_day > 0 AND numbered.value >= params.limit_per_day THEN numbered.day END) AS limit_day,
-           MIN(CASE WHEN numbered.ahead > 0 AND params.limit_per_day > 0 AND numbered.high_80 >= params.limit_per_day THEN numbered.day END) AS limit_day_80,
+           MIN(CASE WHEN numbered.ahead > 0 AND params.limit_per_day > 0 AND ROUND(numbered.value, 6) >= params.limit_per_day THEN numbered.day END) AS limit_day,
+           MIN(CASE WHEN numbered.ahead > 0 AND params.limit_per_day > 0 AND ROUND(numbered.high_80, 6) >= params.limit_per_day THEN numbered.day END) AS limit_day_80,
            MAX(numbered.ahead) AS last_ahead
     FROM numbered
     CROSS JOIN params

@@ -64,6 +64,7 @@
 -- sentence   = "Mail for {recipient_domain} is tried again and again: {attempts} tries for {deliveries} deliveries, {per_delivery} each, {extra_share} of all tries beyond the first; {delivered} succeeded, {open} still wait."
 -- advice     = "Read what {recipient_domain} answers (delivery/by_destination), and take its mail out of the queue if nothing there will ever accept it."
 -- thresholds = ["amplification", "min_deliveries"]
+-- limit      = 3
 -- evidence   = "SELECT COALESCE(CAST(recipient_domain AS VARCHAR), '') AS recipient_domain, source, line FROM deliveries WHERE outcome <> 'forwarded' AND attempts > 1"
 -- keys       = ["recipient_domain"]
 --

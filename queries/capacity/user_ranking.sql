@@ -54,7 +54,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "messages_now >= min_messages AND messages_now >= times * messages_before"
--- sentence   = "{auth_user} sends far more than before: {messages_now} messages in the second half of the time, {messages_before} in the first ({messages} of all sent by accounts, {share})."
+-- sentence   = "{auth_user} sends far more than before: {messages_now} messages in the second half of the time, {messages_before} in the first ({messages} in all, {share} of what accounts sent)."
 -- advice     = "Ask {auth_user} what changed; if there is no good answer, treat the account as misused: lock it, end its sessions and change the password."
 -- thresholds = ["min_messages", "times"]
 -- limit      = 5
