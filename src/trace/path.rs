@@ -89,9 +89,15 @@ impl Path {
             .filter(|parent| parent.message != message.message)
     }
 
-    /// Only its Message-ID tells where it came from.
+    /// Only its Message-ID tells where it came from: no reply names its queue ID.
     pub(super) fn is_adopted(&self, message: &Message) -> bool {
-        message.parent.is_none() && self.adopted.contains_key(&message.message)
+        let Some(parent) = self.adopted.get(&message.message) else {
+            return false;
+        };
+        let mut tries = self.attempts.iter().filter(|own| own.message == *parent);
+        let id = message.queue_id.as_ref();
+        message.parent.is_none()
+            && !tries.any(|own| id.is_some() && own.next_queue_id.as_ref() == id)
     }
 
     /// How a message came of its parent.
