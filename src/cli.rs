@@ -27,6 +27,8 @@ incomplete (a source is damaged, unreadable or not text); of verify and show: so
 pub enum Command {
     /// Write a report folder: HTML, Markdown, JSON, CSV tables, manifest and checksums
     Report(ReportArgs),
+    /// Tell the way of a message, or what became of all mail of an address, domain, client or user
+    Trace(TraceArgs),
     /// Run one named query
     Query(QueryArgs),
     /// Run any SQL over the tables
@@ -80,6 +82,28 @@ pub struct ReportArgs {
     #[allow(missing_docs)]
     #[command(flatten)]
     pub library: LibraryArgs,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// `mtaudit trace`.
+#[derive(Args, Debug)]
+pub struct TraceArgs {
+    /// What to look for: a queue ID, Message-ID, mail address, domain, IP address, or the name of a user
+    pub key: String,
+    /// Files and folders with logs, folders written by `convert`
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = TraceFormat::Text)]
+    pub format: TraceFormat,
+    /// Messages to show at most, and as many steps that belong to no message
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub limit: u64,
+    /// Which come first, and are shown where there are more
+    #[arg(long, value_enum, default_value_t = Order::Newest)]
+    pub order: Order,
     #[allow(missing_docs)]
     #[command(flatten)]
     pub input: InputArgs,
@@ -347,6 +371,28 @@ pub enum Format {
     Json,
     /// A Markdown table
     Md,
+}
+
+/// How a trace is printed.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TraceFormat {
+    /// Lines for the terminal
+    Text,
+    /// One object
+    Json,
+    /// A page that needs nothing else
+    Html,
+    /// Markdown
+    Md,
+}
+
+/// Which messages come first.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The last that came in
+    Newest,
+    /// The first that came in
+    Oldest,
 }
 
 /// Less than this holds neither the blocks on their way nor a window of log.

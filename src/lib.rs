@@ -18,13 +18,16 @@
 //! * [`query`] is the library of `.sql` files under `queries/`, and runs them.
 //! * [`report`] is a plain value, its templates under `templates/`, and the exporters.
 //! * [`config`] is `mtaudit.toml`: who is where, which thresholds hold, which findings are known.
+//! * [`trace`] tells the way of a message over filters, aliases, hosts, notices and tries, in plain words.
 //! * [`commands`] joins the parts, one file a command; [`cli`] is the command line and all that knows clap.
 //!
 //! # Who may use whom
 //!
-//! `commands → {source, syslog, formats, correlate, tables, query, config, report}`, `correlate → {event, classify,
-//! strings}`, `formats → event`, `query → {tables, report}` for their names and values,
-//! `config → {query, report}` for parameters, mutes and escaping, `tables → {correlate, source, pseudonyms}` for rows, the names that mark a folder of tables, and what is hidden.
+//! `commands → {source, syslog, formats, correlate, tables, query, config, report, trace}`, `correlate → {event,
+//! classify, strings}`, `formats → event`, `query → {tables, report}` for their names and values,
+//! `config → {query, report}` for parameters, mutes and escaping, `tables → {correlate, source, pseudonyms}` for rows,
+//! the names that mark a folder of tables, and what is hidden. `trace → {tables, classify}`, and `report` for how
+//! numbers and hostile text are shown.
 //! `report` knows neither polars nor clap; `event` knows nobody.
 //!
 //! # The laws that the code keeps
@@ -47,3 +50,4 @@ pub mod source;
 pub mod strings;
 pub mod syslog;
 pub mod tables;
+pub mod trace;

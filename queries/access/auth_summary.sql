@@ -4,6 +4,7 @@
 -- limits   = "A mail server logs a login for every message sent, an IMAP server for every connection: compare within a service only. Whether a session was encrypted is not always logged. Tries that one line sums up are counted each."
 -- controls = ["NIST SP 800-53 AC-7", "NIST SP 800-53 SC-8", "ISO/IEC 27001 A.8.5", "PCI DSS 4.2"]
 -- rows     = 30
+-- sensitivity = "clear_logins"
 -- columns  = [
 --   { name = "service", kind = "text", about = "service that asked for the login" },
 --   { name = "auth_method", kind = "text", about = "mechanism; empty when not logged" },
@@ -43,6 +44,7 @@
 -- severity   = "high"
 -- when       = "encryption = 'no' AND remote_successes >= clear_logins AND auth_method NOT IN ('CRAM-MD5', 'DIGEST-MD5', 'NTLM', 'GSSAPI', 'SCRAM-SHA-1', 'SCRAM-SHA-256')"
 -- sentence   = "Passwords went to {service} over unencrypted connections from other machines (method: {auth_method}, logins: {remote_successes} of {successes} in this row, accounts: {accounts}). Whoever can listen on the way can read them."
+-- advice     = "Let {service} offer logins on encrypted connections only (Postfix: smtpd_tls_auth_only = yes; Dovecot: disable_plaintext_auth = yes), move the {accounts} accounts to it, and have their passwords changed."
 -- thresholds = ["clear_logins"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE success AND NOT tls"
@@ -52,6 +54,7 @@
 -- severity   = "medium"
 -- when       = "server_failures >= server_faults"
 -- sentence   = "Logins to {service} failed for a fault of the server, not of the user (method: {auth_method}, encryption: {encryption}, tries: {server_failures}, beside {successes} successes)."
+-- advice     = "Look up the lines shown in the server's own events (evidence/server_events) and repair the password lookup or its connection before users start to change passwords that were right."
 -- thresholds = ["server_faults"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE NOT success AND NOT credentials AND COALESCE(failure, '') NOT LIKE 'refused without a reason%' AND COALESCE(failure, '') NOT LIKE '%tried to use dis%'"

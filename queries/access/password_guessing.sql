@@ -4,6 +4,7 @@
 -- limits   = "An address may stand for many machines (an office, a webmail server), and a guesser may use many addresses and stay below the limits. Windows are whole minutes. Not every server logs the names that were tried. A success after failures is a pattern, not proof of a break-in."
 -- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.5", "PCI DSS 10.2.1.4"]
 -- rows     = 20
+-- sensitivity = "max_failures"
 -- columns  = [
 --   { name = "client_ip", kind = "text", about = "address of the client; empty when not logged" },
 --   { name = "client_name", kind = "text", about = "its host name, as far as known" },
@@ -46,6 +47,7 @@
 -- severity   = "high"
 -- when       = "most_in_window >= max_failures AND successes_after > 0 AND successes_before = 0"
 -- sentence   = "{client_ip} failed to log in {most_in_window} times within {params.window_minutes} minutes ({failures} failures in all, names logged: {accounts}); afterwards logins from there worked ({successes_after}), and none had before. This fits a guessed password as well as a new user who mistyped it: ask the owners of the accounts."
+-- advice     = "Ask the owners of the accounts that logged in from {client_ip} after the failures whether it was they; if one says no, change the password, end the open sessions, and look at what was sent since (spam/compromised_account)."
 -- thresholds = ["max_failures", "window_minutes"]
 -- limit      = 5
 -- evidence   = """
@@ -59,6 +61,7 @@
 -- severity   = "medium"
 -- when       = "most_accounts > spray_accounts AND successes_after > 0"
 -- sentence   = "{client_ip} failed with {most_accounts} different accounts within {params.window_minutes} minutes ({failures} failures in all); logins from there worked before ({successes_before}) and afterwards ({successes_after}). Many users behind one address look alike."
+-- advice     = "Find out whether {client_ip} is an office, a webmail server or a gateway: if it is yours, name it as trusted in mtaudit.toml; if not, treat the accounts that logged in from there as taken."
 -- thresholds = ["spray_accounts", "window_minutes"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"
@@ -68,6 +71,7 @@
 -- severity   = "medium"
 -- when       = "most_accounts > spray_accounts AND successes_after = 0"
 -- sentence   = "{client_ip} tried {most_accounts} different accounts within {params.window_minutes} minutes ({failures} failures in all). None worked from that address."
+-- advice     = "Block {client_ip} at the firewall or let fail2ban do it, and make sure that none of the accounts tried has a weak password or one that is known from a breach."
 -- thresholds = ["spray_accounts", "window_minutes"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"
@@ -77,6 +81,7 @@
 -- severity   = "low"
 -- when       = "most_in_window >= max_failures AND successes_after = 0"
 -- sentence   = "{client_ip} failed to log in {most_in_window} times within {params.window_minutes} minutes ({failures} failures in all, names logged: {accounts}). None worked from that address."
+-- advice     = "Check that a ban on repeated failures is in force (fail2ban: jails postfix-sasl and dovecot); if {client_ip} is one of yours, look for a device with an old password."
 -- thresholds = ["max_failures", "window_minutes"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"

@@ -4,6 +4,7 @@
 -- limits   = "Failures count when they come in a row, with no success of the same account (or from the same address) between. People mistype passwords too: a login from an address that the account had used before weighs less. Of one line that sums up many tries, at most 10 count. A pattern, not proof."
 -- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.16", "PCI DSS 10.2.1.4"]
 -- rows     = 20
+-- sensitivity = "min_failures"
 -- columns  = [
 --   { name = "ts", kind = "time", about = "when the login worked" },
 --   { name = "host", kind = "text", about = "our server" },
@@ -41,6 +42,7 @@
 -- severity   = "high"
 -- when       = "NOT used_before AND account_failures > 0"
 -- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {account_failures} failures in a row of this account, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
+-- advice     = "Ask {auth_user} by phone whether the login from {client_ip} was theirs; if not, change the password, end the open sessions, and look for mail sent and forwards set since {ts}."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 10
 -- evidence   = """
@@ -54,6 +56,7 @@
 -- severity   = "high"
 -- when       = "NOT used_before AND address_failures > 0"
 -- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {address_failures} failures in a row from this address, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
+-- advice     = "Ask {auth_user} by phone whether the login from {client_ip} was theirs; if not, change the password, block the address, and look at the other accounts that it tried."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 10
 -- evidence   = """
@@ -67,6 +70,7 @@
 -- severity   = "low"
 -- when       = "account_failures > 0"
 -- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {account_failures} failures in a row of this account. The account had used this address before, so a mistyped or changed password is likely."
+-- advice     = "Nothing to do unless it recurs: then look for a device of {auth_user} that still has the old password."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 5
 -- evidence   = """
@@ -80,6 +84,7 @@
 -- severity   = "low"
 -- when       = "address_failures > 0"
 -- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {address_failures} failures in a row from this address. The account had used this address before, so a mistyped or changed password is likely."
+-- advice     = "Nothing to do unless it recurs: then look at {client_ip} for a device that still has an old password."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 5
 -- evidence   = """

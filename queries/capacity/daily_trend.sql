@@ -4,6 +4,7 @@
 -- limits   = "The trend rests on complete days (the first and last day are left out), is the median of the slopes between all pairs of days, at most the last 366, and knows no seasons. Its 95 % interval holds when days do not depend on each other, which mail only roughly keeps."
 -- controls = ["ISO/IEC 27001 A.8.6"]
 -- rows     = 31
+-- sensitivity = "growth"
 -- columns  = [
 --   { name = "day", kind = "date", about = "calendar day in the report's time zone" },
 --   { name = "complete", kind = "flag", about = "the logs begin before this day and end after it" },
@@ -49,6 +50,7 @@
 -- severity   = "medium"
 -- when       = "last_day AND trend_share >= growth AND trend_low > 0"
 -- sentence   = "Mail is growing: the daily volume rises by {trend_30_days} messages in 30 days, {trend_share} of a usual day ({days} complete days, usual day {median_day} messages, 95 % interval {trend_low} to {trend_high})."
+-- advice     = "Set this rise against what the servers, the disks and the filter can take, and plan the extension before the busiest hour (capacity/busy_hour_ratio) gets there; capacity/forecast gives the date where a limit is set."
 -- thresholds = ["growth", "min_days"]
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
 -- keys       = []

@@ -4,6 +4,7 @@
 -- limits   = "Successful deliveries only: mail that never arrived has no delay. When a delivery was retried, the wait between the tries counts as time before the queue manager. Times are as the mail server logged them, per queue: a pass through a content filter is a delivery of its own queue entry."
 -- controls = ["ISO/IEC 27001 A.8.6"]
 -- rows     = 5
+-- sensitivity = "goal"
 -- columns  = [
 --   { name = "position", kind = "count", about = "order of the stages" },
 --   { name = "stage", kind = "text", about = "total, or one of the four stages the server logs" },
@@ -53,6 +54,7 @@
 -- severity   = "medium"
 -- when       = "stage = 'total' AND deliveries >= min_deliveries AND p95 > goal"
 -- sentence   = "5 of 100 deliveries took longer than {p95}; the goal is {params.goal} s. {late} of {deliveries} successful deliveries were later than that, half of all took at most {p50}."
+-- advice     = "See in capacity/bottleneck_stage where the time goes, then look at the destinations with the most deferrals (delivery/deferral_hotspots): greylisting and slow receivers are theirs, a full active queue is ours."
 -- thresholds = ["goal", "min_deliveries"]
 -- evidence   = "SELECT attempts.source AS source, attempts.line AS line FROM attempts CROSS JOIN params WHERE attempts.status = 'delivered' AND attempts.delay > params.goal"
 -- keys       = []
@@ -61,6 +63,7 @@
 -- severity   = "low"
 -- when       = "stage = 'waiting in the queue' AND deliveries >= min_deliveries AND share > stage_share AND p95 > 1"
 -- sentence   = "{share} of all delivery time was spent waiting in our own queue ({deliveries} deliveries, 95 of 100 waited at most {p95}). The limits of the queue manager, not the other servers, set the pace."
+-- advice     = "Look for one slow destination that holds the slots of its transport (qshape active), and give it a transport of its own before raising default_process_limit."
 -- thresholds = ["stage_share", "min_deliveries"]
 -- evidence   = "SELECT source, line FROM attempts WHERE status = 'delivered' AND delay_in_queue > 1"
 -- keys       = []

@@ -5,6 +5,7 @@
 -- controls = ["ISO/IEC 27001 A.8.6"]
 -- rows     = 24
 -- empty    = "the logs hold no complete day: a day counts when the logs begin before it and end after it"
+-- sensitivity = "peak_high"
 -- columns  = [
 --   { name = "hour_of_day", kind = "count", about = "hour in the report's time zone, 0 to 23" },
 --   { name = "days", kind = "count", about = "complete days that the figures rest on" },
@@ -52,6 +53,7 @@
 -- severity   = "medium"
 -- when       = "busiest AND days >= min_days AND peak_ratio >= peak_high"
 -- sentence   = "The busiest hour begins at {hour_of_day} o'clock and reaches {p95} messages, {peak_ratio} times the average hour ({days} complete days). Size the servers by this hour, not by the average."
+-- advice     = "Size processes, filter and disk for {p95} messages in the hour from {hour_of_day} o'clock, and move newsletters, reports and other bulk mail out of it."
 -- thresholds = ["peak_high", "min_days"]
 -- evidence   = "SELECT hour_of_day, source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
 -- keys       = ["hour_of_day"]

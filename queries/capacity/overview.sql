@@ -4,6 +4,7 @@
 -- limits   = "A message that our own content filter or forwarding put back into the queue counts once in `accepted` and once per pass in `accepted_all_hops`. Hand-overs between our own queues are no deliveries. Refusals are counted per refused command, so one client may cause many. The totals of pflogsumm differ by rule: it takes every queue ID given to a client as received, also when the data were then refused, but no bounce and no forwarded copy; every `status=sent` as delivered, also a hand-over to our own filter and discarded mail; deferred messages by queue ID; as rejected only lines with `reject:`, not sessions broken off nor refusals known from a session's counters; and as reject warnings also header checks that warn, but no `warn` action."
 -- controls = ["ISO/IEC 27001 A.8.6", "NIST SP 800-53 AU-6"]
 -- empty    = "the logs hold no message, delivery, refusal or connection"
+-- sensitivity = "pause_share"
 -- columns  = [
 --   { name = "accepted", kind = "count", about = "messages taken in, each once however often our filter re-injected it" },
 --   { name = "accepted_all_hops", kind = "count", about = "queue entries: every pass through a content filter or alias counts" },
@@ -55,6 +56,7 @@
 -- severity   = "high"
 -- when       = "final >= min_final AND failed_share >= pause_share"
 -- sentence   = "{failed_share} of all mail with a known end was not delivered ({failed} of {final} deliveries). From {params.pause_share} on, large providers stop taking mail from a sender."
+-- advice     = "Begin with the largest group in delivery/by_reason, and stop the lists or accounts that cause it (capacity/top_senders) before they send again."
 -- thresholds = ["pause_share", "min_final"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
 -- keys       = []
@@ -63,6 +65,7 @@
 -- severity   = "medium"
 -- when       = "final >= min_final AND failed_share >= review_share"
 -- sentence   = "{failed_share} of all mail with a known end was not delivered ({failed} of {final} deliveries). Above {params.review_share} the reasons should be looked into."
+-- advice     = "See which reasons make up the {failed} failures (delivery/by_reason), and take recipients that do not exist out of the lists (delivery/unknown_recipients)."
 -- thresholds = ["review_share", "min_final"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
 -- keys       = []

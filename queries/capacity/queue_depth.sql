@@ -4,6 +4,7 @@
 -- limits   = "Counted at each arrival, over all hosts together, so an hour without arrivals has no row. A message whose removal is not in the logs (log ends, or lines are missing) counts as waiting to the end: see `never_removed`. Mail that was already waiting when the logs begin is not seen."
 -- controls = ["ISO/IEC 27001 A.8.6"]
 -- rows     = 24
+-- sensitivity = "queue_alert"
 -- columns  = [
 --   { name = "hour", kind = "time", about = "hour in the report's time zone" },
 --   { name = "arrivals", kind = "count", about = "queue entries that arrived, re-injected and forwarded ones included" },
@@ -34,6 +35,7 @@
 -- severity   = "low"
 -- when       = "rank = 1 AND max_depth - never_removed > queue_alert"
 -- sentence   = "At the fullest moment {max_depth} messages were waiting at the same time, in the hour from {hour} ({arrivals} arrived in that hour; the removal of {never_removed} is not in the logs)."
+-- advice     = "See what was waiting in that hour and for whom (capacity/queue_age): mail for one destination is that destination's trouble, mail for all of them is ours."
 -- thresholds = ["queue_alert"]
 -- evidence   = "SELECT hour, source, line FROM messages WHERE received_ts IS NOT NULL"
 -- keys       = ["hour"]

@@ -3,6 +3,7 @@
 -- tables   = ["messages", "deliveries"]
 -- limits   = "Senders are envelope addresses as logged and can be forged by outside clients. Re-injected and forwarded copies are not counted as messages; recipients are counted where the mail finally went."
 -- controls = ["ISO/IEC 27001 A.8.6", "NIST SP 800-53 AU-6"]
+-- sensitivity = "fail_share"
 -- columns  = [
 --   { name = "rank", kind = "count", about = "by messages" },
 --   { name = "sender", kind = "text", about = "envelope sender; <> is the null sender of bounces" },
@@ -53,6 +54,7 @@
 -- severity   = "medium"
 -- when       = "sender <> '<>' AND failed > 0 AND delivered + failed >= min_recipients AND failed >= fail_share * (delivered + failed)"
 -- sentence   = "Much of the mail from {sender} does not arrive: {failed} of {recipients} recipients failed, {delivered} got it. Such a pattern fits an outdated address list or a misused account; it proves neither."
+-- advice     = "Ask the owner of {sender} where the list of recipients is from and have the failed ones removed; if nobody knows of this mail, lock the account and change its password."
 -- thresholds = ["fail_share", "min_recipients"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
@@ -62,6 +64,7 @@
 -- severity   = "low"
 -- when       = "sender = '<>' AND failed > 0 AND delivered + failed >= min_recipients AND failed >= fail_share * (delivered + failed)"
 -- sentence   = "Many of the notices that our servers send (null sender <>) reach no one: {failed} of {recipients} failed. This is usual where mail with forged senders is accepted first and returned later; such notices bother strangers."
+-- advice     = "Refuse unknown recipients and unwanted mail during SMTP (relay_recipient_maps, a filter before the queue) instead of accepting and returning it."
 -- thresholds = ["fail_share", "min_recipients"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE sender = '' AND outcome IN ('bounced', 'expired')"
 -- keys       = []

@@ -3,6 +3,7 @@
 -- tables   = ["deliveries"]
 -- limits   = "The lower bound is the failure share that is at least likely (Wilson, 95 %), so that a handful of failures among a handful of mails does not stand out. What is still open is not in the share. Hand-overs to our own queue are not counted."
 -- controls = ["ISO/IEC 27001 A.8.16"]
+-- sensitivity = "low_share"
 -- rows     = 20
 -- columns  = [
 --   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
@@ -50,6 +51,7 @@
 -- severity   = "medium"
 -- when       = "final >= min_final AND delivered = 0"
 -- sentence   = "No mail at all arrived at {recipient_domain}: {failed} of {final} deliveries with a known end failed ({bounced} refused, {expired} given up)."
+-- advice     = "Send a test message to postmaster@{recipient_domain} and read the reply to it: a domain that takes nothing at all is mistyped, given up by its owner, or refuses our server as such."
 -- thresholds = ["min_final"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
@@ -59,6 +61,7 @@
 -- severity   = "low"
 -- when       = "failed_share_low > low_share"
 -- sentence   = "{failed_share} of the mail to {recipient_domain} failed ({failed} of {final} deliveries with a known end; allowing for chance, at least {failed_share_low})."
+-- advice     = "Look in delivery/by_reason for what {recipient_domain} answers, and clean the addresses or mend our standing there according to whether it names the recipient or us."
 -- thresholds = ["low_share", "min_final"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"

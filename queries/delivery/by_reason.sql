@@ -3,6 +3,7 @@
 -- tables   = ["attempts", "deliveries"]
 -- limits   = "The reason is read from the other server's words, which may be wrong or hide the true one; `undetermined` is where nothing in the reply tells. One delivery can be tried many times, so tries outnumber deliveries."
 -- controls = ["ISO/IEC 27001 A.8.16"]
+-- sensitivity = "refused_tries"
 -- rows     = 20
 -- columns  = [
 --   { name = "cause", kind = "text", about = "coarse class" },
@@ -63,6 +64,7 @@
 -- severity   = "high"
 -- when       = "reason = 'blocklist' AND tries >= refused_tries"
 -- sentence   = "Other servers refused our mail because our address or domain is on a block list or in bad repute: {tries} of {all_tries} unsuccessful tries (messages: {messages}, recipient domains: {domains}); {failed} of all {all_failed} failed deliveries are lost to it."
+-- advice     = "Look up our sending addresses on the list that the reply names, stop what got us listed (most often a compromised account or a forward of spam), and only then ask for removal: see delivery/we_are_blocked."
 -- thresholds = ["refused_tries"]
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason = 'blocklist'"
 -- keys       = []
@@ -71,6 +73,7 @@
 -- severity   = "medium"
 -- when       = "reason IN ('spf', 'dkim', 'dmarc', 'ptr') AND tries >= refused_tries"
 -- sentence   = "Other servers refused our mail because it did not pass their check of the sender ({reason}): {tries} of {all_tries} unsuccessful tries (recipient domains: {domains}); {failed} of all {all_failed} failed deliveries are lost to it. Our DNS records or signing should be checked."
+-- advice     = "Compare SPF, DKIM, DMARC and the reverse names of all our sending addresses with what the replies complain of: see delivery/auth_policy."
 -- thresholds = ["refused_tries"]
 -- evidence   = "SELECT reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr')"
 -- keys       = ["reason"]
@@ -79,6 +82,7 @@
 -- severity   = "high"
 -- when       = "cause = 'local' AND failed > 0 AND tries + failed >= own_tries"
 -- sentence   = "Mail was lost to faults on our own side ({reason}): {failed} of all {all_failed} failed deliveries, with {tries} unsuccessful tries."
+-- advice     = "Mend the fault that the replies name ({reason}) first, then tell the senders of the {failed} lost deliveries to send again: see delivery/local_errors."
 -- thresholds = ["own_tries"]
 -- evidence   = "SELECT reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause = 'local'"
 -- keys       = ["reason"]
@@ -87,6 +91,7 @@
 -- severity   = "medium"
 -- when       = "cause = 'local' AND tries >= own_tries"
 -- sentence   = "Mail was delayed by faults on our own side ({reason}): {tries} of {all_tries} unsuccessful tries (messages: {messages}, deliveries still waiting: {open})."
+-- advice     = "Mend the fault that the replies name ({reason}) and flush the queue (`postqueue -f`) once it is gone: see delivery/local_errors."
 -- thresholds = ["own_tries"]
 -- evidence   = "SELECT reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause = 'local'"
 -- keys       = ["reason"]

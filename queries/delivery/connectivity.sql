@@ -3,6 +3,7 @@
 -- tables   = ["attempts"]
 -- limits   = "The stage is read from the words of our own server and is empty when they do not tell. A fault on our own line looks like many unreachable servers at once. Slots begin at multiples of 15 minutes (UTC)."
 -- controls = ["ISO/IEC 27001 A.8.16"]
+-- sensitivity = "min_tries"
 -- rows     = 20
 -- columns  = [
 --   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
@@ -45,6 +46,7 @@
 -- severity   = "medium"
 -- when       = "first_row AND worst_tries >= min_tries AND worst_failed > failed_share * worst_tries"
 -- sentence   = "The servers of {recipient_domain} were hard to reach: in the worst quarter of an hour, from {worst_ts}, {worst_failed} of {worst_tries} tries failed for the network or for encryption ({domain_failed} of {domain_tries} in the whole period)."
+-- advice     = "Connect to the servers of {recipient_domain} from our server and from elsewhere (`nc -vz HOST 25`): if only we fail, look at our firewall and line, else tell their postmaster."
 -- thresholds = ["min_tries", "failed_share"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause IN ('network', 'tls')"

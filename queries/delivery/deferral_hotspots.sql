@@ -3,6 +3,7 @@
 -- tables   = ["attempts", "deliveries"]
 -- limits   = "The time to delivery is over deliveries that needed more than one try and then succeeded; what never arrived has none. A first refusal to unknown senders (greylisting) is normal and shows here too."
 -- controls = ["ISO/IEC 27001 A.8.16"]
+-- sensitivity = "slow"
 -- rows     = 20
 -- columns  = [
 --   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
@@ -52,6 +53,7 @@
 -- severity   = "medium"
 -- when       = "open >= min_open"
 -- sentence   = "{open} deliveries to {recipient_domain} were still waiting when the logs end, after {deferrals} deferrals of {messages} messages; the most frequent reason is {main_reason} ({main_reason_deferrals} of them)."
+-- advice     = "Read the newest replies of {recipient_domain} (`postqueue -p`) and act on {main_reason}: if they slow us down, send to them with fewer connections at once; if they are down, tell the senders."
 -- thresholds = ["min_open"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status = 'deferred'"
@@ -61,6 +63,7 @@
 -- severity   = "medium"
 -- when       = "p95_seconds > slow"
 -- sentence   = "Mail to {recipient_domain} is held up: of {retried} deliveries that needed more than one try, 5 of 100 took longer than {p95_seconds}; the most frequent reason is {main_reason} ({main_reason_deferrals} of {deferrals} deferrals)."
+-- advice     = "Act on {main_reason}: if {recipient_domain} slows us down, give it a transport of its own with fewer connections at once; if it is greylisting, nothing is to be done."
 -- thresholds = ["slow", "min_retried"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status = 'deferred'"

@@ -1,8 +1,9 @@
 -- title    = "Name lookups that failed"
 -- question = "Which domains could not be looked up, and was it our own resolver?"
 -- tables   = ["attempts", "deliveries"]
--- limits   = "Only failures that held up or stopped a delivery. Many domains without an answer at the same time point to our own resolver or line, but the logs cannot prove it. Slots begin at multiples of 10 minutes (UTC)."
+-- limits   = "Only failures that held up or stopped a delivery. Many domains without an answer at the same time point to our own resolver or line, but the logs cannot prove it. Windows are whole minutes. Domains that do not exist are judged in delivery/unknown_domains."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SC-20"]
+-- sensitivity = "outage_domains"
 -- rows     = 20
 -- columns  = [
 --   { name = "recipient_domain", kind = "text", about = "domain of the recipients" },
@@ -14,10 +15,11 @@
 --   { name = "first_ts", kind = "time", about = "first failure" },
 --   { name = "last_ts", kind = "time", about = "last failure" },
 --   { name = "example", kind = "text", about = "one of the replies" },
---   { name = "peak", kind = "flag", about = "the first row, which also speaks for the worst slot" },
---   { name = "peak_domains", kind = "count", about = "most domains without a usable answer in one 10-minute slot (the same on every row)" },
---   { name = "peak_tries", kind = "count", about = "failed lookups in that slot" },
+--   { name = "peak", kind = "flag", about = "the first row, which also speaks for the worst ten minutes" },
+--   { name = "peak_domains", kind = "count", about = "most domains without a usable answer within 10 minutes (the same on every row)" },
+--   { name = "peak_tries", kind = "count", about = "failed lookups in them" },
 --   { name = "peak_ts", kind = "time", about = "first of them" },
+--   { name = "peak_reached", kind = "count", about = "domains that mail reached over the network in these 10 minutes" },
 --   { name = "place", kind = "place", about = "line of the first try in the order of the logs" },
 -- ]
 --
@@ -31,30 +33,25 @@
 -- default = 10
 -- unit    = "domains in 10 minutes"
 -- source  = "mtaudit"
--- about   = "domains without an answer in one slot from which our own resolver is suspected"
---
--- [params.min_messages]
--- default = 3
--- unit    = "messages"
--- source  = "mtaudit"
--- about   = "messages to a domain that does not exist or takes no mail, from which it is pointed out"
+-- about   = "domains without an answer within 10 minutes from which our own resolver is suspected"
 --
 -- [[findings]]
 -- severity   = "high"
--- when       = "peak AND peak_domains >= outage_domains"
--- sentence   = "Within 10 minutes, from {peak_ts}, lookups of {peak_domains} different domains got no usable answer ({peak_tries} tries). So many at once point to our own resolver or connection rather than to the domains; the logs cannot prove it."
+-- when       = "peak AND peak_domains >= outage_domains AND peak_domains > peak_reached"
+-- sentence   = "Within 10 minutes, from {peak_ts}, lookups of {peak_domains} different domains got no usable answer ({peak_tries} tries), while mail reached {peak_reached} domains. So many at once point to our own resolver or connection rather than to the domains; the logs cannot prove it."
+-- advice     = "Look at the resolver's own log and at our line at {peak_ts}; give mail servers two resolvers, one of them on the server itself."
 -- thresholds = ["outage_domains"]
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('servfail', 'dns-timeout')"
 -- keys       = []
 --
 -- [[findings]]
 -- severity   = "low"
--- when       = "reason IN ('nxdomain', 'no-mx', 'null-mx') AND messages >= min_messages AND delivered = 0"
--- sentence   = "{recipient_domain} does not exist or takes no mail ({reason}): none of {messages} messages for it arrived. The domain may be mistyped."
--- thresholds = ["min_messages"]
--- limit      = 5
--- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('nxdomain', 'no-mx', 'null-mx')"
--- keys       = ["recipient_domain"]
+-- when       = "peak AND peak_domains >= outage_domains"
+-- sentence   = "Within 10 minutes, from {peak_ts}, lookups of {peak_domains} different domains got no usable answer ({peak_tries} tries), while mail reached {peak_reached} domains: rather many broken domains tried at once, as notices to forged senders are, than a fault of our resolver."
+-- advice     = "See in the table which domains these are, and what mail to them is; mail that nobody asked for should be refused at the door instead of bounced."
+-- thresholds = ["outage_domains"]
+-- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('servfail', 'dns-timeout')"
+-- keys       = []
 WITH failures AS (
     SELECT COALESCE(recipient_domain, '') AS recipient_domain, COALESCE(reason, 'undetermined') AS reason,
            COUNT(*) AS tries, COUNT(DISTINCT message) AS messages, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(reply) AS example,
@@ -72,15 +69,36 @@ WITH failures AS (
     FROM deliveries
     WHERE outcome = 'delivered'
     GROUP BY COALESCE(recipient_domain, '')
-), slots AS (
-    SELECT minute - minute % 10 AS slot, CAST(COUNT(DISTINCT recipient_domain) AS BIGINT) AS domains, COUNT(*) AS tries, MIN(ts) AS first_ts
+), unanswered AS (
+    SELECT recipient_domain, minute, ts
     FROM attempts
     WHERE reason IN ('servfail', 'dns-timeout') AND status IN ('deferred', 'bounced', 'expired')
-    GROUP BY minute - minute % 10
-), ranked AS (
-    SELECT domains, tries, first_ts, ROW_NUMBER() OVER (ORDER BY -domains, slot) AS no FROM slots
+), back AS (
+    SELECT CAST(v.n AS BIGINT) AS minutes
+    FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS v(n)
+), windows AS (
+    -- A minute belongs to every window that begins in it or up to 9 minutes before; only those count that begin with a failure.
+    SELECT unanswered.minute - back.minutes AS starts, CAST(COUNT(DISTINCT unanswered.recipient_domain) AS BIGINT) AS domains,
+           CAST(COUNT(*) AS BIGINT) AS tries, MIN(unanswered.ts) AS first_ts
+    FROM unanswered
+    CROSS JOIN back
+    WHERE unanswered.minute - back.minutes IN (SELECT minute FROM unanswered)
+    GROUP BY unanswered.minute - back.minutes
+), worst AS (
+    SELECT starts, domains, tries, first_ts
+    FROM (SELECT starts, domains, tries, first_ts, ROW_NUMBER() OVER (ORDER BY -(domains * 1000000 + tries), starts) AS no FROM windows) AS ranked
+    WHERE no = 1
+), answered AS (
+    SELECT COUNT(DISTINCT attempts.recipient_domain) AS reached
+    FROM worst
+    CROSS JOIN back
+    JOIN attempts ON worst.starts + back.minutes = attempts.minute
+    WHERE attempts.status = 'delivered' AND attempts.relay_ip IS NOT NULL
 ), peak AS (
-    SELECT MAX(domains) AS domains, MAX(tries) AS tries, MAX(first_ts) AS first_ts FROM ranked WHERE no = 1
+    SELECT MAX(worst.domains) AS domains, MAX(worst.tries) AS tries, MAX(worst.first_ts) AS first_ts,
+           MAX(answered.reached) AS reached
+    FROM worst
+    CROSS JOIN answered
 ), rows_out AS (
     SELECT failures.recipient_domain AS recipient_domain, failures.reason AS reason,
            CAST(failures.tries AS BIGINT) AS tries, failures.messages AS messages,
@@ -105,6 +123,7 @@ SELECT r.recipient_domain AS recipient_domain,
        peak.domains AS peak_domains,
        peak.tries AS peak_tries,
        peak.first_ts AS peak_ts,
+       peak.reached AS peak_reached,
        r.place AS place
 FROM rows_out AS r
 CROSS JOIN peak

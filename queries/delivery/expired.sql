@@ -3,6 +3,7 @@
 -- tables   = ["deliveries", "sources"]
 -- limits   = "Only what the server itself declared as expired within the logs. Mail that is still waiting may expire later: see delivery/deferral_hotspots."
 -- controls = ["ISO/IEC 27001 A.8.16"]
+-- sensitivity = "min_expired"
 -- rows     = 20
 -- columns  = [
 --   { name = "number", kind = "count", about = "in order of the last try" },
@@ -39,6 +40,7 @@
 -- severity   = "medium"
 -- when       = "number = 1 AND total >= min_expired"
 -- sentence   = "{total} of {final} deliveries with a known end were given up after too many tries (recipient domains: {domains}); the longest waited {longest}. Their senders were told only if the notice reached them."
+-- advice     = "Tell the senders in the table that their mail did not arrive, and look for destinations that come again: these need a call to their postmaster or a corrected address."
 -- thresholds = ["min_expired"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'expired'"
 -- keys       = []

@@ -3,6 +3,7 @@
 -- tables   = ["deliveries"]
 -- limits   = "A delivery counts on the day of its last try. Hand-overs to our own queue (content filter, alias) are not counted. What is still open at the end of the logs has no outcome yet and is not in the failure share."
 -- controls = ["ISO/IEC 27001 A.8.16"]
+-- sensitivity = "review_share"
 -- rows     = 31
 -- columns  = [
 --   { name = "day", kind = "date", about = "day of the last try, in the report's time zone" },
@@ -54,6 +55,7 @@
 -- severity   = "medium"
 -- when       = "final >= min_final AND failed_share >= pause_share"
 -- sentence   = "On {day}, {failed_share} of the mail with a known end was not delivered ({failed} of {final}: {bounced} refused for good, {expired} given up)."
+-- advice     = "See delivery/by_reason and delivery/by_destination for that day, stop the sender or list that most failures come from, and clean its addresses before large providers slow us down."
 -- thresholds = ["pause_share", "min_final"]
 -- limit      = 3
 -- evidence   = "SELECT day, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
@@ -63,6 +65,7 @@
 -- severity   = "low"
 -- when       = "final >= min_final AND failed_share >= review_share"
 -- sentence   = "On {day}, {failed_share} of the mail with a known end was not delivered ({failed} of {final}: {bounced} refused for good, {expired} given up)."
+-- advice     = "See delivery/by_reason for that day: many unknown addresses mean an old list, one destination alone means an outage there."
 -- thresholds = ["review_share", "min_final"]
 -- limit      = 3
 -- evidence   = "SELECT day, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"

@@ -3,6 +3,7 @@
 -- tables   = ["deliveries", "rejections"]
 -- limits   = "`sent by us` rests on the words of the server that refused the delivery; `refused by us` is what outside clients tried at our door, mostly guessing. A server may say an address is unknown when it only dislikes the sender."
 -- controls = ["ISO/IEC 27001 A.8.16"]
+-- sensitivity = "repeats"
 -- rows     = 20
 -- columns  = [
 --   { name = "kind", kind = "text", about = "`sent by us`: our delivery was refused for good; `refused by us`: our server refused the recipient" },
@@ -34,6 +35,7 @@
 -- severity   = "low"
 -- when       = "kind = 'sent by us' AND times >= repeats"
 -- sentence   = "{times} mails were sent to {recipient}, which does not exist according to its server (different senders: {senders}, days: {days}). The address should be corrected or taken off the list."
+-- advice     = "Ask the senders to correct {recipient} or take it off their list; where a program sends, let it act on bounces."
 -- thresholds = ["repeats"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient, '') AS recipient, source, line FROM deliveries WHERE outcome = 'bounced' AND reason = 'user-unknown'"

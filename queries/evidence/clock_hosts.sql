@@ -5,6 +5,7 @@
 -- controls = ["ISO/IEC 27001 A.8.17", "NIST SP 800-53 AU-8", "PCI DSS 10.6"]
 -- empty    = "no message was passed from one host of these logs to another, as its queue ID and Message-ID would show"
 -- rows     = 20
+-- sensitivity = "skew_seconds"
 -- columns  = [
 --   { name = "from_host", kind = "text", about = "host that passed messages on" },
 --   { name = "to_host", kind = "text", about = "host that accepted them" },
@@ -53,6 +54,7 @@
 -- severity   = "medium"
 -- when       = "messages >= min_messages AND seconds > skew_seconds"
 -- sentence   = "The clocks of {from_host} and {to_host} differ: that of {ahead_host} is ahead by {seconds} or more (median of {messages} messages from one to the other, impossible by the times logged: {impossible}). Orders of events across these hosts cannot be relied on."
+-- advice     = "Check the time service of {ahead_host} first (`chronyc tracking`, `timedatectl`), and do not order events of these two hosts by less than {seconds}."
 -- thresholds = ["skew_seconds", "min_messages", "slack_seconds"]
 -- limit      = 5
 -- evidence   = """

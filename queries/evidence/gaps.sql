@@ -4,6 +4,7 @@
 -- limits   = "Silence can mean that nothing happened, that the server stood still, or that lines are missing: the logs alone cannot tell which. Every line with a time counts, whatever it says, in files that hold mail. What lies before the first and after the last line is seen only when a period is asked for (--month, --since, --until), and a host without any line in it not at all. Pauses are taken between stretches of five minutes with lines. For each host, its longest silence is listed even when it is short. Extracts (`mail.warn`, `mail.err`; see `sources.extract`) break no silence of a host that has other logs. Where a host's log is cut by program, or sent to two places whole, a part that is missing in one of them is not seen here."
 -- controls = ["ISO/IEC 27001 A.8.15", "ISO/IEC 27001 A.5.28", "NIST SP 800-53 AU-9", "PCI DSS 10.3"]
 -- rows     = 20
+-- sensitivity = "gap_minutes"
 -- columns  = [
 --   { name = "host", kind = "text", about = "host the lines are from" },
 --   { name = "silent_from", kind = "time", about = "last line before the silence, or begin of the period asked for" },
@@ -59,6 +60,7 @@
 -- severity   = "high"
 -- when       = "day_missing AND lies = 'between lines'"
 -- sentence   = "There is no line from {host} between {silent_from} and {silent_until} ({seconds}; lines in extracts meanwhile: {aside}), days wholly without one: {whole_days}. Other such days have lines (days with lines in all: {active_days}). Either the server stood still, or lines are missing."
+-- advice     = "Look for the missing file in rotation and backups, and ask whether {host} was off at that time; say in the report which it was, as nothing can be told about this time."
 -- thresholds = ["min_times", "days_share"]
 -- limit      = 5
 -- evidence   = """
@@ -80,6 +82,7 @@
 -- severity   = "medium"
 -- when       = "unusual AND lies = 'between lines'"
 -- sentence   = "There is no line from {host} between {silent_from} and {silent_until} ({seconds}; lines in extracts meanwhile: {aside}), while a pause there is usually at most {usual} (told by: {usual_of}). Either the server was silent or stood still, or lines are missing."
+-- advice     = "Look whether the log service or the mail server was restarted at {silent_until} (evidence/server_events), and whether a file is missing in rotation or backups."
 -- thresholds = ["gap_minutes", "times_usual", "min_times", "min_pauses"]
 -- limit      = 5
 -- evidence   = """
@@ -101,6 +104,7 @@
 -- severity   = "medium"
 -- when       = "(unusual OR day_missing) AND lies <> 'between lines'"
 -- sentence   = "The period asked for is not covered: there is no line from {host} between {silent_from} and {silent_until} ({seconds}, {lies}; lines in extracts meanwhile: {aside})."
+-- advice     = "Add the log files of {host} for that time, or shorten the period to what they cover."
 -- thresholds = ["gap_minutes", "times_usual", "min_times", "min_pauses"]
 -- limit      = 5
 -- evidence   = """

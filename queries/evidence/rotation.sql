@@ -4,6 +4,7 @@
 -- limits   = "Files are put in order by the times in them, whatever their names. A hole between two files is listed by its length alone; whether it is unusual for that host, `evidence/gaps` says. Files that overlap in time are no fault where a host writes several logs at a time. Only the first host's name of a copy is told. Files of no mail server are left out."
 -- controls = ["ISO/IEC 27001 A.8.15", "ISO/IEC 27001 A.5.28", "NIST SP 800-53 AU-11", "PCI DSS 10.5"]
 -- rows     = 40
+-- sensitivity = "overlap_seconds"
 -- columns  = [
 --   { name = "host", kind = "text", about = "host the lines are from" },
 --   { name = "by_time", kind = "count", about = "number of the file in the order of its first line; null for a copy or an extract" },
@@ -46,6 +47,7 @@
 -- severity   = "medium"
 -- when       = "follows IN ('overlap', 'within')"
 -- sentence   = "{path} overlaps the files of {host} before it by {seconds}, from {first_ts}: they are logs of different kinds, or parts of one were put together, copied or altered."
+-- advice     = "Compare the lines around {first_ts} in both files: if the same lines stand in both, keep one of the files; if not, find out who put {path} together."
 -- thresholds = ["overlap_seconds"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(activity.host, '') AS host, sources.path AS path, activity.first_ts AS first_ts, activity.source AS source, activity.line AS line FROM activity JOIN sources ON activity.source = sources.source"
@@ -55,6 +57,7 @@
 -- severity   = "low"
 -- when       = "follows = 'copy'"
 -- sentence   = "{path} has the same content as another file and was not counted again."
+-- advice     = "Leave {path} out next time, and check that rotation does not copy files that it also renames."
 -- limit      = 5
 -- evidence   = "SELECT path, source, line FROM sources WHERE duplicate_of IS NOT NULL"
 -- keys       = ["path"]
@@ -63,6 +66,7 @@
 -- severity   = "low"
 -- when       = "follows = 'first' AND turns > max_turns"
 -- sentence   = "The names of the {files} files of {host} are not in the order of their times (turns: {turns}): they were renamed, or are of several series."
+-- advice     = "Ask who renamed the files of {host}, and take the originals from the server or its backup when the order must be proven."
 -- thresholds = ["max_turns"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(activity.host, '') AS host, activity.source AS source, MIN(activity.line) AS line FROM activity GROUP BY COALESCE(activity.host, ''), activity.source"

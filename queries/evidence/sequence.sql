@@ -4,6 +4,7 @@
 -- limits   = "What is looked for are lines without which others cannot be: they are missing when the log service dropped them, a program died, or somebody took them out. Which of these it was the counts cannot tell. What may have its counterpart before the first or after the last line is left out. A story of which every line is gone leaves no trace here, and mail that was accepted and of which neither the queue manager nor a delivery says anything is not told from mail that its client gave up. postscreen does not log every end of a connection and is left out."
 -- controls = ["ISO/IEC 27001 A.5.28", "ISO/IEC 27001 A.8.15", "NIST SP 800-53 AU-9", "NIST SP 800-53 AU-10", "PCI DSS 10.3"]
 -- rows     = 40
+-- sensitivity = "max_share"
 -- columns  = [
 --   { name = "host", kind = "text", about = "host of the lines" },
 --   { name = "kind", kind = "text", about = "removed, no sender: no line of the queue manager before its removal; tried, not accepted: tried after the time that mail may wait, and no line of its acceptance; done, not removed: every recipient has its final outcome, and no removal; queued, no end: longer in the queue than mail may wait; connected, no end and ended, no connection: half a connection" },
@@ -51,6 +52,7 @@
 -- severity   = "medium"
 -- when       = "lacking >= min_lacking AND share > max_share"
 -- sentence   = "Lines are missing inside the logs of {host} ({kind}): {lacking} of {looked_at}, on days: {days}, first {first_ts}, last {last_ts}. The log service dropped them, a program died, or they were taken out."
+-- advice     = "Look at line {example_line} of {example_path}, then for messages of the log service about lost lines (`imuxsock … messages lost`, `Suppressed … messages`) and switch its rate limit off for mail."
 -- thresholds = ["min_lacking", "max_share", "edge_minutes", "queue_days"]
 -- limit      = 7
 -- evidence   = """

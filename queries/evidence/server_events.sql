@@ -4,6 +4,7 @@
 -- limits   = "Only what the mail programs themselves logged; the operating system and other services are not seen. A program that dies silently leaves no line."
 -- controls = ["ISO/IEC 27001 A.8.15", "ISO/IEC 27001 A.8.16", "NIST SP 800-53 AU-6"]
 -- rows     = 25
+-- sensitivity = "min_events"
 -- columns  = [
 --   { name = "host", kind = "text", about = "our server" },
 --   { name = "program", kind = "text", about = "program that said it" },
@@ -33,6 +34,7 @@
 -- severity   = "high"
 -- when       = "severity IN ('panic', 'fatal') AND events >= min_events"
 -- sentence   = "{program} on {host} stopped with a fatal error ({severity}; times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- advice     = "Read the lines of {program} before {last_ts} on {host}, correct what they name, and check with `postfix check` (or `doveconf -n`) that it starts cleanly."
 -- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('panic', 'fatal')"
@@ -42,6 +44,7 @@
 -- severity   = "medium"
 -- when       = "severity IN ('warning', 'error') AND kind IN ('limit', 'resource') AND events >= min_events"
 -- sentence   = "{program} on {host} reported that a limit was reached or a resource ran out ({severity}, kind: {kind}, times: {events}, days: {days}, last {last_ts}), for example: {example}."
+-- advice     = "Free or raise what ran out ({kind}) on {host}, and watch whether {program} says it again: mail waited or was put off meanwhile."
 -- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
@@ -51,6 +54,7 @@
 -- severity   = "medium"
 -- when       = "severity = 'error' AND events >= min_events"
 -- sentence   = "{program} on {host} reported trouble of its own ({severity}; times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- advice     = "Read the lines of {program} on {host} around {last_ts} and correct the cause that they name."
 -- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'error'"
@@ -60,6 +64,7 @@
 -- severity   = "low"
 -- when       = "severity = 'warning' AND kind IN ('filter', 'lookup', 'queue') AND events >= min_events"
 -- sentence   = "{program} on {host} warned of trouble of its own ({severity}; times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
+-- advice     = "Check the service or the table that {program} on {host} could not reach: mail waits as long as this lasts."
 -- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'warning'"

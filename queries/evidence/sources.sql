@@ -4,6 +4,7 @@
 -- limits   = "`understood` says that a line's kind is known, not that the line is true. The hash is of the file as found by this program; how it came there is for the custody record to say."
 -- controls = ["ISO/IEC 27001 A.5.28", "ISO/IEC 27001 A.8.15", "NIST SP 800-53 AU-10", "PCI DSS 10.3"]
 -- rows     = 50
+-- sensitivity = "low_share"
 -- columns  = [
 --   { name = "number", kind = "count", about = "number of the source, as in the rows of the tables" },
 --   { name = "path", kind = "text", about = "path as given or found" },
@@ -54,6 +55,7 @@
 -- severity   = "high"
 -- when       = "duplicate_of IS NULL AND problem NOT IN ('empty', 'not text', 'no line of a known mail server')"
 -- sentence   = "The source {path} is not complete or not usable: {problem}. {lines} lines of it were read, {events} of them count in this report."
+-- advice     = "Fetch {path} again from the server or its backup, compare sizes and hashes, and run the report again."
 -- limit      = 10
 -- evidence   = "SELECT source AS number, source, line FROM sources"
 -- keys       = ["number"]
@@ -62,6 +64,7 @@
 -- severity   = "high"
 -- when       = "format <> '' AND lines >= min_lines AND understood < low_share"
 -- sentence   = "Only {understood} of the {lines} lines of {path} were understood; {unrecognised} are of no known kind. The figures of this report may miss much of what happened."
+-- advice     = "See in evidence/line_shapes which lines these are; if they are of a mail server, send their shapes to the makers of mtaudit, and do not rely on totals until then."
 -- thresholds = ["low_share", "min_lines"]
 -- limit      = 10
 -- evidence   = "SELECT source AS number, source, line FROM sources UNION ALL SELECT example_source AS number, example_source AS source, example_line AS line FROM line_shapes"
@@ -71,6 +74,7 @@
 -- severity   = "low"
 -- when       = "format <> '' AND lines >= min_lines AND understood < warn_share"
 -- sentence   = "{understood} of the {lines} lines of {path} were understood; {unrecognised} are of no known kind."
+-- advice     = "See in evidence/line_shapes which lines these are, and whether any of them speaks of mail."
 -- thresholds = ["warn_share", "min_lines"]
 -- limit      = 10
 -- evidence   = "SELECT source AS number, source, line FROM sources UNION ALL SELECT example_source AS number, example_source AS source, example_line AS line FROM line_shapes"
@@ -80,6 +84,7 @@
 -- severity   = "medium"
 -- when       = "contradictions <> ''"
 -- sentence   = "The times of {path} are in doubt: {contradictions}."
+-- advice     = "Find out which clock or copy is wrong for {path} before times from it are quoted; `--year` sets the year when only that is in doubt."
 -- limit      = 10
 -- evidence   = "SELECT source AS number, source, line FROM sources"
 -- keys       = ["number"]
@@ -88,6 +93,7 @@
 -- severity   = "low"
 -- when       = "format <> '' AND year_confidence IN ('assumed', 'none')"
 -- sentence   = "The lines of {path} name no year and hold no proof of one: it is {year_confidence}, by {year_method}."
+-- advice     = "Confirm the year of {path} and say it by `--year`."
 -- limit      = 5
 -- evidence   = "SELECT source AS number, source, line FROM sources"
 -- keys       = ["number"]

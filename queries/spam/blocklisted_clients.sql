@@ -4,6 +4,7 @@
 -- limits   = "Knows only the lists that our server asked and logged. A listing is the list's opinion at that time. Accepted mail may have come before the listing."
 -- controls = ["ISO/IEC 27001 A.8.7", "NIST SP 800-53 SI-8"]
 -- rows     = 20
+-- sensitivity = "min_accepted"
 -- columns  = [
 --   { name = "client_ip", kind = "text", about = "address of the client" },
 --   { name = "list", kind = "text", about = "block list named in our reply; empty when the log names none" },
@@ -33,6 +34,7 @@
 -- severity   = "low"
 -- when       = "accepted_after >= min_accepted"
 -- sentence   = "{client_ip} stood on a block list (refusals for it: {refusals}, listings noted: {listings}); messages accepted from there afterwards: {accepted_after} of {accepted}. Either the listing ended or not every way in asks the list."
+-- advice     = "Look at what {client_ip} delivered after the listing; if it was spam, let every way in (port 25 of each host, backup MX) ask the same lists."
 -- thresholds = ["min_accepted"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE dnsbl IS NOT NULL OR reason = 'blocklist' UNION ALL SELECT client_ip, source, line FROM verdicts WHERE verdict LIKE 'dnsbl%'"

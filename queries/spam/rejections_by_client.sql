@@ -4,6 +4,7 @@
 -- limits   = "An address may stand for many machines, and an attacker uses many addresses. Windows are whole minutes. Guessing at addresses and an outdated address list look alike."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]
 -- rows     = 20
+-- sensitivity = "burst"
 -- columns  = [
 --   { name = "client_ip", kind = "text", about = "address of the client" },
 --   { name = "client_name", kind = "text", about = "its host name, as far as known" },
@@ -50,6 +51,7 @@
 -- severity   = "medium"
 -- when       = "most_unknown > unknown_per_hour"
 -- sentence   = "{client_ip} tried {most_unknown} different addresses that do not exist within one hour ({unknown_recipients} in all, {rejections} refusals). This is how address lists are probed; messages accepted from there: {accepted}."
+-- advice     = "If {client_ip} is a partner with an outdated address list, tell its postmaster; otherwise block it, and let a limit on unknown recipients end such sessions (Postfix: smtpd_hard_error_limit; fail2ban)."
 -- thresholds = ["unknown_per_hour"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'user-unknown'"
@@ -59,6 +61,7 @@
 -- severity   = "info"
 -- when       = "most_in_window >= burst AND main_reason <> 'greylist'"
 -- sentence   = "{client_ip} was refused {most_in_window} times within {params.window_minutes} minutes ({rejections} in all, mostly {main_reason}); messages accepted from there: {accepted}."
+-- advice     = "Look at one of the refusals of {client_ip}: a stranger needs nothing but a block if it burdens the server, a sender that you want mail from needs to be told what it does wrong ({main_reason})."
 -- thresholds = ["burst", "window_minutes"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE action IN ('reject', 'defer')"

@@ -4,6 +4,7 @@
 -- limits   = "Counts refused commands, not messages: one client may be refused many times for one mail. Whether a refused mail was wanted cannot be read from the logs."
 -- controls = ["ISO/IEC 27001 A.8.7", "NIST SP 800-53 SI-8"]
 -- rows     = 25
+-- sensitivity = "local_rejections"
 -- columns  = [
 --   { name = "cause", kind = "text", about = "coarse class" },
 --   { name = "reason", kind = "text", about = "fine class" },
@@ -45,6 +46,7 @@
 -- severity   = "high"
 -- when       = "cause = 'local' AND action IN ('reject', 'defer') AND rejections >= local_rejections"
 -- sentence   = "Our server turned clients away for a fault of its own ({reason}, {action} at {stage}): {rejections} of {all_rejections} refusals (different clients: {clients}), from {first_ts} to {last_ts}. Wanted mail was delayed or lost for as long as it lasted."
+-- advice     = "Find what failed at {first_ts} (evidence/server_events of that time) and repair it; senders that got a temporary code come again by themselves, those that got a permanent one have to be told."
 -- thresholds = ["local_rejections"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(reason, 'undetermined') AS reason, COALESCE(stage, '') AS stage, action, source, line FROM rejections WHERE cause = 'local' AND action IN ('reject', 'defer')"

@@ -4,6 +4,7 @@
 -- limits   = "Refused tries show that the server is closed at that door, not at every other. A refused try may also be a user whose mail program does not log in. Windows are whole minutes, so `6 in 90 s` is counted as 6 in 2 minutes."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]
 -- rows     = 20
+-- sensitivity = "fast_tries"
 -- columns  = [
 --   { name = "client_ip", kind = "text", about = "address of the client" },
 --   { name = "client_name", kind = "text", about = "its host name, as far as known" },
@@ -47,6 +48,7 @@
 -- severity   = "high"
 -- when       = "relayed >= relayed_messages"
 -- sentence   = "{client_ip} was refused as relaying (times: {tries}), yet messages from there for recipients outside were accepted without login ({relayed} of {accepted} accepted). If this client is not meant to relay, our server is open to it."
+-- advice     = "If {client_ip} may relay, name it as a relay in mtaudit.toml; if not, take it out of mynetworks or of the access map that lets it pass, now, and look at what was sent (spam/open_relay_proof)."
 -- thresholds = ["relayed_messages"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied' UNION ALL SELECT client_ip, source, line FROM messages WHERE direction = 'relayed' AND COALESCE(auth_user, '') = ''"
@@ -56,6 +58,7 @@
 -- severity   = "medium"
 -- when       = "most_in_2_min >= fast_tries"
 -- sentence   = "{client_ip} tried to relay {most_in_2_min} times within 2 minutes (tries in all: {tries}, different recipients: {recipients}). All were refused."
+-- advice     = "Nothing is broken: block {client_ip} if it goes on, and test from outside that every one of our hosts refuses to relay."
 -- thresholds = ["fast_tries"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied'"
@@ -65,6 +68,7 @@
 -- severity   = "low"
 -- when       = "most_in_10_min >= slow_tries"
 -- sentence   = "{client_ip} tried to relay {most_in_10_min} times within 10 minutes (tries in all: {tries}, different recipients: {recipients}). All were refused; it may also be a user who did not log in."
+-- advice     = "If {client_ip} belongs to one of your users, let them log in on port 587 or 465; otherwise nothing is to do."
 -- thresholds = ["slow_tries"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied'"

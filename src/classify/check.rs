@@ -272,6 +272,9 @@ fn framed(spoken: &str, at: Scope, stage: Option<Stage>) -> String {
     let command = match stage {
         None if at != Scope::Remote => return spoken.to_string(),
         None => "EHLO",
+        Some(Stage::Connect) => {
+            return format!("host mx.example.com[192.0.2.1] refused to talk to me: {spoken}");
+        }
         Some(Stage::Mail) => "MAIL FROM",
         Some(Stage::Rcpt) => "RCPT TO",
         Some(Stage::Data) => "DATA",

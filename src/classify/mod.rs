@@ -4,8 +4,8 @@
 //! the words of [`REASONS`]. The words that replies are recognised by are data, in `reasons.toml` beside
 //! this file: `rules` reads it, `check` says what is wrong with it, `text` takes the frame and
 //! all that strangers wrote (addresses, host names, URLs) off a reply, `engine` finds every pattern in
-//! one pass, `memo` remembers what a text led to. To teach it a new reply, add a rule with an example to `reasons.toml`; the tests say what
-//! is wrong with it.
+//! one pass, `memo` remembers what a text led to. To teach it a new reply, add a rule with an example to
+//! `reasons.toml`, and the reply to the list in `tests/replies`; the tests say what is wrong with either.
 //!
 //! The text decides before the enhanced status code, and that before the basic code, because providers
 //! use 5.7.1 for everything. Correlation fills the columns `cause` and `reason` from here.
@@ -18,6 +18,8 @@ mod memo;
 mod rules;
 mod text;
 
+#[cfg(test)]
+mod replies;
 #[cfg(test)]
 mod tests;
 

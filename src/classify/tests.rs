@@ -236,7 +236,7 @@ fn hostile_bytes_neither_panic_nor_hang() {
 // ---------------------------------------------------------------- real logs
 
 /// The shared folder of captures and corpora, if this machine has it.
-fn shared() -> Option<PathBuf> {
+pub(super) fn shared() -> Option<PathBuf> {
     let folder = std::env::var_os("MTAUDIT_SHARED").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
         PathBuf::from,

@@ -13,6 +13,10 @@ use super::{At, Question};
 pub const LIMIT: usize = 2048;
 /// Longest text in angle brackets or quotes that is taken for one: an SMTP path is at most 256.
 const QUOTED: usize = 320;
+/// Between a host and its answer to a command.
+const SAID: &[u8] = b" said: ";
+/// Between a host and the greeting with which it turned us away.
+const REFUSED: &[u8] = b" refused to talk to me: ";
 
 /// Whose words a reply is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub enum Speaker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
+    /// The connection itself: the greeting, or `HELO`. All that the server knows is the client.
+    Connect,
     /// `MAIL FROM`.
     Mail,
     /// `RCPT TO`.
@@ -100,10 +106,13 @@ fn delivery(text: &[u8]) -> Reply<'_> {
         }
     }
     if text.starts_with(b"host ") {
-        for verb in [&b" said: "[..], b" refused to talk to me: "] {
-            if let Some(at) = memmem::find(&text[..text.len().min(QUOTED)], verb) {
-                return answered(&text[at + verb.len()..], hop(&text[..at]));
-            }
+        let head = &text[..text.len().min(QUOTED)];
+        if let Some(at) = memmem::find(head, SAID) {
+            return answered(&text[at + SAID.len()..], hop(&text[..at]));
+        }
+        if let Some(at) = memmem::find(head, REFUSED) {
+            let words = &text[at + REFUSED.len()..];
+            return Reply::spoken(words, hop(&text[..at]), Some(Stage::Connect));
         }
     }
     let speaker = if codes(text).0 == 0 {

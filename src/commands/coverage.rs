@@ -81,6 +81,7 @@ pub fn period(loaded: &Loaded, since: Option<i64>, until: Option<i64>, zone: Tz)
         until: text(until),
         first: text(reached.clone().map(|(first, _)| first).min()),
         last: text(reached.map(|(_, last)| last).max()),
+        baseline: None,
         timezone: zone.to_string(),
     }
 }

@@ -37,7 +37,7 @@ use crate::source::{self, Block, Limits, Outcome, Problem, Source};
 use crate::strings::Strings;
 use crate::syslog::{self, Cache, Clock, Follower};
 use crate::tables::build::{self, SourceRow, Wanted};
-use crate::tables::select::Selection;
+use crate::tables::select::{Found, Selection};
 use crate::tables::{Tables, hide, store};
 
 /// Bytes of a block: large enough that joining is rare, small enough that a few fit in a cache.
@@ -123,6 +123,8 @@ pub struct Loaded {
     pub kept: Option<Kept>,
     /// Persons are hidden in all of it, with which key.
     pub hidden: Option<Marking>,
+    /// What was found of what the selection is about.
+    pub found: Found,
 }
 
 /// An earlier period that numbers are compared with.
@@ -138,7 +140,7 @@ pub struct Baseline {
 
 impl Baseline {
     /// The same rows of the earlier period.
-    fn selection(&self, now: &Selection) -> Selection {
+    pub fn selection(&self, now: &Selection) -> Selection {
         Selection {
             since: Some(self.since),
             until: Some(self.until),
@@ -186,7 +188,7 @@ pub fn load(options: &Options) -> Result<Loaded> {
         let learn = || pool.install(|| hide::learn(&loaded.tables, own));
         options.timings.of("names", learn)?;
     }
-    (loaded.tables, loaded.before) = pool
+    (loaded.tables, loaded.before, loaded.found) = pool
         .install(|| select(loaded.tables, selection, options))
         .context("cannot select rows")?;
     match plain {
@@ -198,12 +200,12 @@ pub fn load(options: &Options) -> Result<Loaded> {
     }
 }
 
-/// The rows that are wanted, and those of the period to compare with.
+/// The rows that are wanted, those of the period to compare with, and what was found of what is asked about.
 fn select(
     tables: Tables,
     selection: &Selection,
     options: &Options,
-) -> PolarsResult<(Tables, Tables)> {
+) -> PolarsResult<(Tables, Tables, Found)> {
     let alike = if tables.on_disk() {
         tables.plain_text()?
     } else {
@@ -213,11 +215,12 @@ fn select(
         Some(baseline) => baseline.selection(selection).apply(alike.clone())?,
         None => Tables::default(),
     };
-    let selected = selection.apply(alike)?;
-    match &selection.about {
-        Some(_) => Ok((selected.in_memory_within(options.memory / 2)?, before)),
-        None => Ok((selected, before)),
-    }
+    let (selected, found) = selection.find(alike)?;
+    let selected = match &selection.about {
+        Some(_) => selected.in_memory_within(options.memory / 2)?,
+        None => selected,
+    };
+    Ok((selected, before, found))
 }
 
 /// Tables and logs as one. Where the tables have pseudonyms, the logs are hidden first.
@@ -245,6 +248,9 @@ fn read_logs(
     let found = options.timings.of("discover", find);
     if found.is_empty() {
         bail!("no files under the given paths\nhint: name log files or folders that hold some");
+    }
+    if let Some(privacy) = &options.privacy {
+        privacy.keep_key_out_of(&found)?;
     }
     let (left_out, found) = known.take_out(found);
     let (found, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(|source| {
@@ -283,7 +289,11 @@ fn read_all(mut jobs: Vec<Job>, options: &Options, known: &Known) -> Result<Load
         drop(std::mem::take(&mut read));
         read = read_once(&jobs, options, &strings, &progress);
     }
-    let look = || overlap::overlaps(&jobs, &once(&read), &strings, options.memory);
+    let garbled: Vec<bool> = read
+        .iter()
+        .map(|(_, outcome)| overlap::is_garbled(outcome))
+        .collect();
+    let look = || overlap::overlaps(&jobs, &once(&read), &garbled, &strings, options.memory);
     let overlaps = options.timings.of("overlaps", look)?;
     let waiting = AtomicUsize::new(0);
     let readers = Readers {
@@ -393,6 +403,7 @@ fn finish_all(
         parts: 0,
         kept: None,
         hidden: None,
+        found: Found::default(),
     })
 }
 
@@ -625,6 +636,9 @@ impl Lines<'_> {
         };
         if self.cache.is_skipped() {
             self.counter.skipped(number);
+        }
+        if self.cache.is_foreign() {
+            self.counter.foreign(number);
         }
         let (format, parsed) = formats::parse(&header);
         let format = format.map(|format| format.name());

@@ -35,6 +35,7 @@ mod statement;
 mod stores;
 mod tables;
 pub mod timings;
+mod trace;
 mod verify;
 mod windows;
 pub mod year;
@@ -113,6 +114,7 @@ fn run(command: Command) -> Result<Done> {
         Command::Report(args) => report::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Sql(args) => query::sql(&args),
         Command::Queries(args) => queries::run(&args),

@@ -62,6 +62,7 @@ pub fn input_of(
             until,
             hosts,
             about,
+            whole: false,
         },
         baseline,
         files: args.store.clone().map_or(Files::Temporary, Files::Folder),

@@ -18,10 +18,10 @@ use lines::{Held, LINE, Left, batches, leave_out};
 use super::lookup::Pass;
 use super::sources::Job;
 use crate::correlate::activity::{BUCKET, HostTimes};
-use crate::correlate::coverage::{Counter, Tally};
+use crate::correlate::coverage::{Counter, Hosts, Tally};
 use crate::correlate::rows::NO_TIME;
 use crate::formats::instants::{From, instant};
-use crate::source::Source;
+use crate::source::{Doubt, Loss, Outcome, Problem, Source};
 use crate::strings::{Strings, Sym};
 use crate::syslog::{self, Follower};
 
@@ -53,6 +53,7 @@ pub struct Overlaps {
 pub fn overlaps(
     jobs: &[Job],
     tallies: &[Option<&Tally>],
+    garbled: &[bool],
     strings: &Strings,
     memory: u64,
 ) -> Result<Overlaps> {
@@ -62,7 +63,9 @@ pub fn overlaps(
         extract: vec![false; jobs.len()],
         damaged: vec![None; jobs.len()],
     };
-    let all: Vec<Option<Span>> = (0..).zip(tallies).map(|(at, t)| Span::of(at, *t)).collect();
+    let spans = (0..).zip(tallies).zip(garbled);
+    let spans = spans.map(|((at, tally), garbled)| Span::of(at, *tally, *garbled, strings));
+    let all: Vec<Option<Span>> = spans.collect();
     let seeds = (RandomState::new(), RandomState::new());
     let mut held = Vec::new();
     for group in groups(&all, strings) {
@@ -113,11 +116,7 @@ impl Overlaps {
             .iter()
             .find(|other| lies_beside(all, *rank, other.rank, same));
         self.beside[*rank] = other.map(|other| jobs[other.rank].source.name());
-        let lines = |other: &Fuller| {
-            all[other.rank]
-                .as_ref()
-                .map_or(0, |span| span.lines(other.both))
-        };
+        let lines = |other: &Fuller| lines(all, other.rank, *rank, other.both);
         let fullest = fuller.iter().map(lines).max().unwrap_or(0);
         self.extract[*rank] = same * 2 > held.lines && held.lines * PART <= fullest;
         let rest = left.rest.len() as u64;
@@ -168,7 +167,7 @@ fn lies_beside(all: &[Option<Span<'_>>], rank: usize, other: usize, skipped: u64
     let Some(both) = overlap(all, rank, other).filter(long) else {
         return false;
     };
-    let within = all[rank].as_ref().map_or(0, |span| span.lines(both));
+    let within = lines(all, rank, other, both);
     within > skipped + within / 20 + 2
 }
 
@@ -182,12 +181,16 @@ const GARBLED: u64 = 4;
 struct Span<'a> {
     first: i64,
     last: i64,
-    hosts: &'a [Sym],
-    times: Vec<&'a HostTimes>,
+    hosts: &'a Hosts,
+    names: Vec<Vec<u8>>,
+    /// By the host's name.
+    times: Vec<(Vec<u8>, &'a HostTimes)>,
+    /// Some of it may be garbled.
+    garbled: bool,
 }
 
 impl<'a> Span<'a> {
-    fn of(rank: u32, tally: Option<&'a Tally>) -> Option<Self> {
+    fn of(rank: u32, tally: Option<&'a Tally>, garbled: bool, strings: &Strings) -> Option<Self> {
         let tally = tally?;
         let counts = tally
             .sources
@@ -197,7 +200,13 @@ impl<'a> Span<'a> {
             first: counts.first_ts,
             last: counts.last_ts,
             hosts: &counts.hosts,
-            times: tally.times.values().collect(),
+            names: names(&counts.hosts, strings),
+            times: tally
+                .times
+                .iter()
+                .map(|((_, host), times)| (name(*host, strings), times))
+                .collect(),
+            garbled,
         })
     }
 
@@ -205,39 +214,99 @@ impl<'a> Span<'a> {
     fn among(&self, (from, to): (i64, i64)) -> (u64, u64) {
         // The same event may be written to the second here, and with its fraction there.
         let (from, to) = (from.saturating_sub(TOUCHING), to.saturating_add(TOUCHING));
-        let buckets = self.times.iter().flat_map(|times| &times.buckets);
+        let buckets = self.times.iter().flat_map(|(_, times)| &times.buckets);
         let within = buckets.filter(|bucket| bucket.last_ts >= from && bucket.first_ts <= to);
         within.fold((u64::MAX, 0), |(first, last), bucket| {
             (first.min(bucket.first_line), last.max(bucket.last_line))
         })
     }
 
-    /// Lines from one time to another, to five minutes.
-    fn lines(&self, (from, to): (i64, i64)) -> u64 {
-        let buckets = self.times.iter().flat_map(|times| &times.buckets);
+    /// Lines of the hosts of another source from one time to another, to five minutes.
+    fn lines_of(&self, other: &Span<'_>, (from, to): (i64, i64)) -> u64 {
+        let shared = self
+            .times
+            .iter()
+            .filter(|(host, _)| is_among(host, &other.names));
+        let buckets = shared.flat_map(|(_, times)| &times.buckets);
         let within = buckets.filter(|bucket| bucket.last_ts >= from && bucket.first_ts <= to);
         within.map(|bucket| bucket.lines).sum()
     }
 }
 
-/// The time that two sources both cover, when that is more than a touch.
+/// The time that two sources of one host both cover, when that is more than a touch.
 fn overlap(all: &[Option<Span<'_>>], a: usize, b: usize) -> Option<(i64, i64)> {
     let (a, b) = (all[a].as_ref()?, all[b].as_ref()?);
     let (from, to) = (a.first.max(b.first), a.last.min(b.last));
-    (to - from > TOUCHING).then_some((from, to))
+    let shared = || a.names.iter().any(|host| is_among(host, &b.names));
+    (to - from > TOUCHING && shared()).then_some((from, to))
+}
+
+/// Lines of the hosts that one source shares with another, from one time to another.
+fn lines(all: &[Option<Span<'_>>], of: usize, other: usize, both: (i64, i64)) -> u64 {
+    match (&all[of], &all[other]) {
+        (Some(span), Some(other)) => span.lines_of(other, both),
+        _ => 0,
+    }
+}
+
+/// Whether what came out of a source may be garbled: a part of it fails its checksum, and was read all the same.
+pub fn is_garbled(outcome: &Outcome) -> bool {
+    let Some(Problem::Damaged(losses)) = &outcome.problem else {
+        return false;
+    };
+    let wrong = |loss: &Loss| matches!(loss.doubt, Some(Doubt::Wrong(_)));
+    losses.told.iter().any(wrong)
+}
+
+fn name(host: Sym, strings: &Strings) -> Vec<u8> {
+    strings.text(host).unwrap_or_default().into_bytes()
+}
+
+/// Names of hosts, sorted.
+fn names(hosts: &Hosts, strings: &Strings) -> Vec<Vec<u8>> {
+    let mut names: Vec<Vec<u8>> = hosts.iter().map(|host| name(*host, strings)).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Whether a host is among these, sorted: under the same name, or one of both without its domain.
+fn is_among(host: &[u8], names: &[Vec<u8>]) -> bool {
+    let has = |name: &[u8]| {
+        names
+            .binary_search_by(|other| other.as_slice().cmp(name))
+            .is_ok()
+    };
+    let own = short(host);
+    if own.len() < host.len() {
+        return has(host) || has(own);
+    }
+    let longer = [own, b"."].concat();
+    let at = names.partition_point(|other| *other < longer);
+    has(host)
+        || !own.is_empty()
+            && names
+                .get(at)
+                .is_some_and(|other| other.starts_with(&longer))
 }
 
 /// Those first that have more lines than the others in the time that both cover.
 fn in_order(mut group: Vec<usize>, all: &[Option<Span<'_>>]) -> Vec<usize> {
     group.sort_unstable();
-    let lines = |rank: usize, both| all[rank].as_ref().map_or(0, |span| span.lines(both));
     let mut fuller: HashMap<usize, HashSet<usize>> = HashMap::new();
     for (at, a) in group.iter().copied().enumerate() {
         for b in group[at + 1..].iter().copied() {
             let Some(both) = overlap(all, a, b) else {
                 continue;
             };
-            let (more, less) = match lines(a, both) >= lines(b, both) {
+            let (a_lines, b_lines) = (lines(all, a, b, both), lines(all, b, a, both));
+            let is_garbled = |rank: usize| all[rank].as_ref().is_some_and(|span| span.garbled);
+            let a_first = match (is_garbled(a), is_garbled(b)) {
+                // Garbling adds lines as well as it takes some.
+                (false, true) => a_lines >= b_lines - b_lines / GARBLED,
+                (true, false) => b_lines < a_lines - a_lines / GARBLED,
+                _ => a_lines >= b_lines,
+            };
+            let (more, less) = match a_first {
                 true => (a, b),
                 false => (b, a),
             };
@@ -321,7 +390,7 @@ impl Together {
 }
 
 /// A host's name without its domain.
-fn short(host: &[u8]) -> &[u8] {
+pub(super) fn short(host: &[u8]) -> &[u8] {
     let is_address = host
         .iter()
         .all(|byte| byte.is_ascii_digit() || *byte == b'.');
@@ -329,13 +398,13 @@ fn short(host: &[u8]) -> &[u8] {
     &host[..end.unwrap_or(host.len())]
 }
 
-/// When the lines of sources are, without what they say.
+/// When the lines of sources are, without what they say; and whether some are garbled.
 pub fn times(
     jobs: &[Job],
     sources: &[&Source],
     pass: &Pass,
     strings: &Strings,
-) -> Vec<(usize, Tally)> {
+) -> Vec<(usize, Tally, bool)> {
     let mut found: BTreeMap<usize, (Tally, Follower<'_>)> = BTreeMap::new();
     let read = pass.read(sources, &mut |rank, block| {
         if block.cut {
@@ -357,13 +426,9 @@ pub fn times(
         }
         whole.append(counter.finish());
     });
-    let tally = |(rank, _)| {
-        (
-            rank,
-            found
-                .remove(&rank)
-                .map_or_else(Tally::default, |(tally, _)| tally),
-        )
+    let tally = |(rank, outcome): (usize, Outcome)| {
+        let tally = found.remove(&rank).map(|(tally, _)| tally);
+        (rank, tally.unwrap_or_default(), is_garbled(&outcome))
     };
     read.into_iter().map(tally).collect()
 }
@@ -375,14 +440,16 @@ mod tests {
     #[test]
     fn what_overlaps_is_looked_at_together() {
         let strings = Strings::default();
-        let host = |host: u8| [strings.intern(&[b'a' + host])];
+        let host = |host: u8| Hosts::from_iter([strings.intern(&[b'a' + host])]);
         let (one, two) = (host(1), host(2));
         let span = |hosts, first: i64, last: i64| {
             Some(Span {
                 first: first * 1_000_000,
                 last: last * 1_000_000,
                 hosts,
+                names: names(hosts, &strings),
                 times: Vec::new(),
+                garbled: false,
             })
         };
         let all = [

@@ -17,6 +17,7 @@ use crate::cli::{HiddenToo, Kept, PrivacyArgs};
 use crate::pseudonyms::{Also, Holds, LEAST_KEY, Marking, Pseudonyms};
 use crate::report::case::{Case, CaseFile};
 use crate::report::csv;
+use crate::source::Source;
 use crate::tables::build::{SourceRow, Wanted};
 use crate::tables::hide;
 use crate::tables::schema::TABLES;
@@ -32,6 +33,7 @@ const MAKE: &str =
 pub struct Privacy {
     /// Makes them.
     pub pseudonyms: Arc<Pseudonyms>,
+    keyfile: PathBuf,
     map: Option<PathBuf>,
 }
 
@@ -64,8 +66,31 @@ impl Privacy {
             pseudonyms.map_err(|why| wrong(format!("{why} ({LEAST_KEY} to 64 are of use)")))?;
         Ok(Some(Privacy {
             pseudonyms: Arc::new(pseudonyms),
+            keyfile: keyfile.clone(),
             map,
         }))
+    }
+
+    /// Every source is listed with its hash, and a hash of the key must be nowhere: a short key could be guessed by it.
+    ///
+    /// # Errors
+    /// The key file is one of the sources.
+    pub fn keep_key_out_of(&self, found: &[Source]) -> Result<()> {
+        let Ok(key) = fs::canonicalize(&self.keyfile) else {
+            return Ok(());
+        };
+        let is_key =
+            |source: &&Source| fs::canonicalize(&source.file).is_ok_and(|file| file == key);
+        match found.iter().find(is_key) {
+            None => Ok(()),
+            Some(_) => Err(usage(
+                format!(
+                    "--pseudonymise {}: lies among the logs",
+                    self.keyfile.display()
+                ),
+                "keep the key elsewhere: what is read is listed with its hash",
+            )),
+        }
     }
 
     /// Writes the map, where one is asked for.
@@ -108,7 +133,7 @@ impl Options {
     /// The key of `--about` as it is shown.
     pub fn shown_key(&self, key: &str) -> String {
         match (&self.privacy, Entity::new(key)) {
-            (Some(privacy), Ok(entity)) => key_of(&hidden(&entity, &privacy.pseudonyms)).to_owned(),
+            (Some(privacy), Ok(entity)) => hidden(&entity, &privacy.pseudonyms).key().to_owned(),
             _ => self.shown(Holds::Text, key),
         }
     }
@@ -265,12 +290,11 @@ fn hidden(entity: &Entity, pseudonyms: &Pseudonyms) -> Entity {
         Entity::Ip(key) => Entity::Ip(pseudonyms.hide(Holds::Ip, key)),
         Entity::Domain(key) => Entity::Domain(pseudonyms.hide(Holds::Domain, key).to_lowercase()),
         Entity::QueueId(key) => Entity::QueueId(pseudonyms.hide(Holds::Term, key)),
-    }
-}
-
-fn key_of(entity: &Entity) -> &str {
-    match entity {
-        Entity::Address(key) | Entity::Ip(key) | Entity::Domain(key) | Entity::QueueId(key) => key,
+        Entity::MessageId(key) => Entity::MessageId(pseudonyms.hide(Holds::MessageId, key)),
+        Entity::User(key) => Entity::User(pseudonyms.hide(Holds::User, key).to_lowercase()),
+        Entity::AnyOf(ways) => {
+            Entity::AnyOf(ways.iter().map(|way| hidden(way, pseudonyms)).collect())
+        }
     }
 }
 

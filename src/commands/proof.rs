@@ -1,6 +1,6 @@
 //! The sources of a manifest as they are now: where each is, and in what it differs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::lookup::{Lookup, read_all};
@@ -46,7 +46,8 @@ pub fn sha256_of_file(file: &Path) -> std::io::Result<String> {
     source::sha256(file)
 }
 
-/// Looks the sources up: under `paths` by what is in them; without any, at the paths that the manifest names.
+/// Looks the sources up: under `paths` by what is in them; without any, at the paths that the manifest names. Where that
+/// hides persons, its names are none of files: what is in them tells which is which at its paths, too.
 pub fn locate(manifest: &Manifest, paths: &[PathBuf]) -> Now {
     let limits = limits(manifest);
     let lookup = if paths.is_empty() {
@@ -54,21 +55,26 @@ pub fn locate(manifest: &Manifest, paths: &[PathBuf]) -> Now {
     } else {
         Lookup::under(paths, limits)
     };
-    let mut candidates = Candidates::new(&lookup, manifest, paths.is_empty());
+    let hides = manifest
+        .options
+        .iter()
+        .any(|own| own.name == "pseudonymise");
+    let anywhere = hides || !paths.is_empty();
+    let mut candidates = Candidates::new(&lookup, manifest, !anywhere);
     let all = manifest.sources.iter();
     // Those that are where and what they were come first, so that no copy of theirs is taken for another.
     let mut places: Vec<Option<Place>> = all.clone().map(|own| candidates.in_place(own)).collect();
     for (own, place) in all.clone().zip(&mut places) {
-        if place.is_none() && !paths.is_empty() {
+        if place.is_none() && anywhere {
             *place = candidates.moved(own);
         }
     }
     for (own, place) in all.zip(&mut places) {
         if place.is_none() {
-            *place = Some(candidates.other(own, !paths.is_empty()));
+            *place = Some(candidates.other(own, anywhere));
         }
     }
-    let others = (0..lookup.all().len()).filter(|index| !candidates.taken.contains(index));
+    let others = (0..lookup.all().len()).filter(|index| !candidates.taken.contains_key(index));
     Now {
         others: others.map(|index| lookup.all()[index].name()).collect(),
         places: places.into_iter().flatten().collect(),
@@ -102,7 +108,8 @@ struct Candidates<'a> {
     read: Vec<Option<Outcome>>,
     by_sha256: HashMap<String, Vec<usize>>,
     by_content: HashMap<String, Vec<usize>>,
-    taken: BTreeSet<usize>,
+    /// With the name of the source that each was taken for.
+    taken: BTreeMap<usize, String>,
 }
 
 impl<'a> Candidates<'a> {
@@ -130,7 +137,7 @@ impl<'a> Candidates<'a> {
             read,
             by_sha256,
             by_content,
-            taken: BTreeSet::new(),
+            taken: BTreeMap::new(),
         }
     }
 
@@ -141,22 +148,29 @@ impl<'a> Candidates<'a> {
         Some(self.take(index, own, None))
     }
 
-    /// A file of its SHA-256 under another name: one that ends alike rather than any, one that is no other source rather
-    /// than one that is.
+    /// A file of its SHA-256 under another name: one that ends alike rather than any. Never one that is another source: of
+    /// two copies, one that is gone or was changed is not proven by the other.
     fn moved(&mut self, own: &SourceHash) -> Option<Place> {
         let same = self.by_sha256.get(own.sha256.as_ref()?)?;
         let mut same: Vec<usize> = same
             .iter()
             .copied()
-            .filter(|index| self.is(*index, own))
+            .filter(|index| self.is(*index, own) && self.is_free(*index, own))
             .collect();
         same.sort_by_key(|index| {
             let alike = common_tail(&self.lookup.all()[*index].name(), &own.name());
-            (self.taken.contains(index), std::cmp::Reverse(alike), *index)
+            (std::cmp::Reverse(alike), *index)
         });
         let index = *same.first()?;
         let note = format!("found as {}", self.lookup.all()[index].name());
         Some(self.take(index, own, Some(note)))
+    }
+
+    /// Taken for no other source. Two rows of one name are one file: tables of two folders may both name it.
+    fn is_free(&self, index: usize, own: &SourceHash) -> bool {
+        self.taken
+            .get(&index)
+            .is_none_or(|name| *name == own.name())
     }
 
     /// What is there in its place, and in what it differs.
@@ -169,25 +183,39 @@ impl<'a> Candidates<'a> {
         let content = content.filter(|_| anywhere && own.decoded_bytes > 0);
         let packed = content.and_then(|sha256| self.by_content.get(sha256));
         let mut packed = packed.into_iter().flatten().copied();
-        let packed = packed.find(|index| !self.taken.contains(index));
+        let packed = packed.find(|index| !self.taken.contains_key(index));
         if let Some(index) = packed.or_else(|| self.in_its_place(own, anywhere)) {
-            self.taken.insert(index);
+            self.taken.insert(index, own.name());
             return Place {
                 source: Some(self.lookup.all()[index].clone()),
                 ..Place::differing(self.difference(index, own))
             };
         }
-        Place::differing(if anywhere {
-            "missing: no file under the given paths has its SHA-256"
-        } else {
-            "missing"
-        })
+        if !anywhere {
+            return Place::differing("missing");
+        }
+        // Another source with the same content shows what it said, and proves nothing of it.
+        let twins = own
+            .sha256
+            .as_ref()
+            .and_then(|sha256| self.by_sha256.get(sha256));
+        let mut twins = twins.into_iter().flatten().copied();
+        match twins.find(|index| self.is(*index, own)) {
+            None => Place::differing("missing: no file under the given paths has its SHA-256"),
+            Some(index) => Place {
+                source: Some(self.lookup.all()[index].clone()),
+                ..Place::differing(format!(
+                    "missing: {} has its SHA-256, and is another source",
+                    self.lookup.all()[index].name()
+                ))
+            },
+        }
     }
 
     /// What could not be read when the report was made has no hash to be held against.
     fn never_read(&mut self, own: &SourceHash, anywhere: bool) -> Place {
         let index = self.in_its_place(own, anywhere);
-        self.taken.extend(index);
+        self.taken.extend(index.map(|index| (index, own.name())));
         Place {
             source: index.map(|index| self.lookup.all()[index].clone()),
             differs: None,
@@ -202,7 +230,7 @@ impl<'a> Candidates<'a> {
     fn in_its_place(&self, own: &SourceHash, anywhere: bool) -> Option<usize> {
         let name = own.name();
         let named = self.lookup.named(&name).iter().copied();
-        let free = |index: &usize| !self.taken.contains(index);
+        let free = |index: &usize| !self.taken.contains_key(index);
         let exact = named.clone().find(free).or_else(|| named.clone().next());
         if exact.is_some() || !anywhere {
             return exact;
@@ -224,7 +252,7 @@ impl<'a> Candidates<'a> {
     }
 
     fn take(&mut self, index: usize, own: &SourceHash, moved: Option<String>) -> Place {
-        self.taken.insert(index);
+        self.taken.insert(index, own.name());
         let source = self.lookup.all()[index].clone();
         let mut notes: Vec<String> = moved.into_iter().collect();
         let mtime = source

@@ -89,6 +89,8 @@ fn with_key(
         return Err("it hides persons by a key: give the file with --pseudonymise".into());
     };
     privacy.pseudonymise = Some(key.clone());
+    // The command is a stranger's word: it names no file to write.
+    privacy.pseudonym_map = None;
     let own = Privacy::new(privacy).map_err(|error| format!("{error:#}"))?;
     let own = own.map(|own| own.pseudonyms.marking().to_string());
     let stated = manifest

@@ -115,6 +115,9 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     report.command.clone_from(&command);
     report.generated_at = generated_at;
     report.filters = filters(args, &input);
+    let compared = Some(&loaded.before).filter(|tables| !tables.frames.is_empty());
+    let compared = compared.map(|tables| tables.is_empty()).transpose()? == Some(false);
+    report.period.baseline = input.baseline.take_if(|_| compared).map(|one| one.name);
     if let Some(key) = args.about.as_ref().map(|key| input.shown_key(key)) {
         // A denominator of "all mail" is then all mail of this key.
         let within = format!(" Counted is only what touches {key}.");

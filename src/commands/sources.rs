@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono_tz::Tz;
 
 use super::load::BLOCK;
-use super::overlap::{Overlaps, TOUCHING};
+use super::overlap::{Overlaps, TOUCHING, short};
 use super::rotation;
 use super::year::{self, Method, Proof};
 use crate::correlate::coverage::Counts;
@@ -99,7 +99,7 @@ impl Known {
         if source.duplicate_of.is_none() && source.events > 0 {
             for host in hosts.split(", ") {
                 let name = source::shown(&source.path, source.member.as_deref());
-                let spans = self.spans.entry(host.to_owned()).or_default();
+                let spans = self.spans.entry(short_name(host)).or_default();
                 spans.push((first, last, name));
             }
         }
@@ -110,7 +110,9 @@ impl Known {
     fn overlapping(&self, source: &SourceRow) -> Option<&str> {
         let (first, last) = (source.first_ts?, source.last_ts?);
         let hosts = source.hosts.as_deref()?.split(", ");
-        let mut spans = hosts.filter_map(|host| self.spans.get(host)).flatten();
+        let mut spans = hosts
+            .filter_map(|host| self.spans.get(&short_name(host)))
+            .flatten();
         let found = spans.find(|(from, to, _)| last.min(*to) - first.max(*from) > TOUCHING);
         found.map(|(_, _, name)| name.as_str())
     }
@@ -119,6 +121,11 @@ impl Known {
     pub fn decoded(&self) -> &HashMap<String, i64> {
         &self.decoded
     }
+}
+
+/// One host is called by its name alone in one log, and with its domain in another.
+fn short_name(host: &str) -> String {
+    String::from_utf8_lossy(short(host.as_bytes())).into_owned()
 }
 
 /// Contents that were met, those of known sources among them, each with the number of its first source.
@@ -483,6 +490,14 @@ fn doubts(job: &Job, counts: &Counts) -> Vec<String> {
         doubts.push(format!(
             "{skipped} of its lines, line {line} the first, are of local times that were skipped when the clock was put \
              forward, read as if it had not been: is --timezone right?"
+        ));
+    }
+    let (foreign, line) = counts.foreign;
+    if foreign > 0 {
+        doubts.push(format!(
+            "{foreign} of its lines, line {line} the first, name another time zone than {}, in which they were read: is \
+             --timezone right?",
+            job.zone
         ));
     }
     if !job.own_offset {

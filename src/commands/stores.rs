@@ -12,6 +12,7 @@ use super::privacy;
 use crate::source::shown;
 use crate::tables::Tables;
 use crate::tables::build::SourceRow;
+use crate::tables::select::Found;
 use crate::tables::store::{self, Days, Store};
 
 /// The tables of these folders; nothing when there is none.
@@ -52,6 +53,7 @@ pub fn load(folders: &[PathBuf], options: &Options) -> Result<Option<Loaded>> {
             parts: store.parts(),
             kept: None,
             hidden,
+            found: Found::default(),
         };
         whole = Some(match whole {
             None => next,
@@ -160,5 +162,6 @@ pub fn join(first: Loaded, mut next: Loaded) -> Result<Loaded> {
         parts: first.parts + next.parts,
         kept: next.kept,
         hidden: first.hidden,
+        found: Found::default(),
     })
 }

@@ -14,7 +14,7 @@ use super::{Done, rebuild, tables};
 use crate::cli::VerifyArgs;
 use crate::report::escape::visible;
 use crate::report::folder::MANIFEST;
-use crate::report::manifest::{self, Manifest, sha256_hex};
+use crate::report::manifest::{self, FileHash, Manifest, sha256_hex};
 use crate::report::sums::{self, SUMS};
 
 /// What is said, and how much of it are differences.
@@ -116,7 +116,8 @@ fn files(folder: &Path, said: &mut Said) -> Result<Option<Manifest>> {
         }
     };
     let stated = stated_hash(folder);
-    if stated.as_deref() != Some(&sha256_hex(&manifest)) {
+    let hash = sha256_hex(&manifest);
+    if stated.as_deref() != Some(&hash) {
         let what = match stated {
             Some(stated) => {
                 format!("states {stated} as the SHA-256 of {MANIFEST}, which has another")
@@ -133,6 +134,7 @@ fn files(folder: &Path, said: &mut Said) -> Result<Option<Manifest>> {
             return Ok(None);
         }
     };
+    stated_in_words(folder, &manifest, &hash, said)?;
     for name in &manifest.files {
         let known =
             checked.same.contains(name) || checked.differences.iter().any(|d| d.name == *name);
@@ -154,6 +156,30 @@ fn files(folder: &Path, said: &mut Said) -> Result<Option<Manifest>> {
         )?;
     }
     Ok(Some(manifest))
+}
+
+/// The hash that people read and have stamped is that of the manifest, where our own templates wrote it.
+fn stated_in_words(
+    folder: &Path,
+    manifest: &Manifest,
+    hash: &str,
+    said: &mut Said,
+) -> io::Result<()> {
+    let own = |file: &FileHash| file.origin == "built in";
+    if !manifest.templates.iter().all(own) {
+        return Ok(());
+    }
+    for name in ["report.html", "report.md"] {
+        // One that cannot be read is told of by its sum.
+        let Ok(bytes) = sums::read(folder, name) else {
+            continue;
+        };
+        if memchr::memmem::find(&bytes, hash.as_bytes()).is_none() {
+            let what = format!("does not state the SHA-256 of {MANIFEST}");
+            said.differs(&folder.join(name).display().to_string(), &what)?;
+        }
+    }
+    Ok(())
 }
 
 /// The manifest's hash as `report.json` has it.

@@ -28,6 +28,7 @@ use crate::strings::{Moved, Strings};
 use crate::syslog::Follower;
 use crate::tables::Tables;
 use crate::tables::build::{self, SourceRow};
+use crate::tables::select::Found;
 use crate::tables::zone::rfc3339;
 
 /// Bytes of memory for a byte of log when logs are held whole: rows, texts, tables.
@@ -135,8 +136,8 @@ fn twice(jobs: &[Job], known: &Known) -> Vec<Twice> {
     told.collect()
 }
 
-/// A first look at the times of sources: of all where there are several, and of one whose year is not proven.
-fn look(jobs: &[Job], twice: &[Twice], strings: &Strings) -> Vec<Option<Tally>> {
+/// A first look at the times of sources, and at whether some are garbled: of all where there are several, and of one whose year is not proven.
+fn look(jobs: &[Job], twice: &[Twice], strings: &Strings) -> (Vec<Option<Tally>>, Vec<bool>) {
     use rayon::prelude::*;
     let has_lines = |rank: usize| {
         let copy = |(_, duplicate): &(Outcome, Option<i64>)| duplicate.is_some();
@@ -147,12 +148,14 @@ fn look(jobs: &[Job], twice: &[Twice], strings: &Strings) -> Vec<Option<Tally>> 
     let needed = |rank: usize| has_lines(rank) && (several || !jobs[rank].is_proven());
     let sources: Vec<&Source> = jobs.iter().map(|job| &job.source).collect();
     let mut tallies: Vec<Option<Tally>> = jobs.iter().map(|_| None).collect();
+    let mut garbled = vec![false; jobs.len()];
     let read = passes(&sources, needed).into_par_iter();
     let read = read.flat_map_iter(|pass| overlap::times(jobs, &sources, &pass, strings));
-    for (rank, tally) in read.collect::<Vec<_>>() {
+    for (rank, tally, wrong) in read.collect::<Vec<_>>() {
         tallies[rank] = Some(tally);
+        garbled[rank] = wrong;
     }
-    tallies
+    (tallies, garbled)
 }
 
 /// The sources in their years and order, and for each what is known of it before it is read.
@@ -166,17 +169,18 @@ impl Looked {
     fn new(mut jobs: Vec<Job>, known: &Known, memory: u64) -> Result<Looked> {
         let strings = Strings::default();
         let mut hashes = twice(&jobs, known);
-        let mut tallies = look(&jobs, &hashes, &strings);
+        let (mut tallies, mut garbled) = look(&jobs, &hashes, &strings);
         let counts = (0..)
             .zip(&tallies)
             .map(|(rank, tally)| tally.as_ref()?.sources.get(&rank));
         if let Some(again) = in_their_years(&jobs, &counts.collect::<Vec<_>>()) {
             jobs = again;
             hashes = twice(&jobs, known);
-            tallies = look(&jobs, &hashes, &strings);
+            (tallies, garbled) = look(&jobs, &hashes, &strings);
         }
         let told: Vec<Option<&Tally>> = tallies.iter().map(Option::as_ref).collect();
-        let overlaps = overlap::overlaps(&jobs, &told, &strings, (memory / 4).max(SMALL))?;
+        let memory = (memory / 4).max(SMALL);
+        let overlaps = overlap::overlaps(&jobs, &told, &garbled, &strings, memory)?;
         Ok(Looked {
             jobs,
             twice: hashes,
@@ -490,6 +494,7 @@ fn conclude(
         parts: 0,
         kept,
         hidden,
+        found: Found::default(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Law 1: every line that is read is counted once, as event, ignored, unrecognised or undecodable. When lines were
 //! written is counted beside it, see [`super::activity`].
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::Map;
 use super::activity::{self, HostTimes, Watch};
@@ -9,6 +9,9 @@ use super::dated::Dated;
 use super::rows::NO_TIME;
 use crate::event::{Header, Parsed};
 use crate::strings::{Renumber, Strings, Sym};
+
+/// Hosts of a source.
+pub type Hosts = HashSet<Sym, foldhash::fast::FixedState>;
 
 /// Counts of one source.
 #[derive(Clone, Debug)]
@@ -23,14 +26,16 @@ pub struct Counts {
     pub last_ts: i64,
     /// Lines by the format that claimed their program.
     pub formats: Vec<(&'static str, u64)>,
-    /// Host names, in the order met.
-    pub hosts: Vec<Sym>,
+    /// Host names. A hostile log may have one on each line.
+    pub hosts: Hosts,
     /// Lines whose IDs hold a time.
     pub dated: Dated,
     /// Lines that another source has as well.
     pub repeated: u64,
     /// Lines whose local time was skipped when the clock was put forward, and the first of them.
     pub skipped: (u64, u64),
+    /// Lines that name another zone than the one they were read in, and the first of them.
+    pub foreign: (u64, u64),
     /// Lines of a mail server that are neither warnings nor errors.
     pub routine: u64,
 }
@@ -46,10 +51,11 @@ impl Default for Counts {
             first_ts: NO_TIME,
             last_ts: NO_TIME,
             formats: Vec::new(),
-            hosts: Vec::new(),
+            hosts: Hosts::default(),
             dated: Dated::default(),
             repeated: 0,
             skipped: (0, 0),
+            foreign: (0, 0),
             routine: 0,
         }
     }
@@ -92,7 +98,13 @@ impl Tally {
     /// Puts the symbols of another table of texts in the place of this one's.
     pub fn resolve(&mut self, texts: &mut impl Renumber) {
         for counts in self.sources.values_mut() {
-            counts.hosts.iter_mut().for_each(|host| texts.put(host));
+            let hosts = std::mem::take(&mut counts.hosts).into_iter();
+            counts.hosts = hosts
+                .map(|mut host| {
+                    texts.put(&mut host);
+                    host
+                })
+                .collect();
         }
         for kinds in [&mut self.shapes, &mut self.ignored] {
             for ((source, format, mut program, mut what), seen) in std::mem::take(kinds) {
@@ -181,7 +193,12 @@ impl<'a> Counter<'a> {
 
     /// The local time of this line does not exist.
     pub fn skipped(&mut self, line: u64) {
-        add_skipped(&mut self.counts.skipped, (1, line));
+        add_seen(&mut self.counts.skipped, (1, line));
+    }
+
+    /// This line names another zone than the one it was read in.
+    pub fn foreign(&mut self, line: u64) {
+        add_seen(&mut self.counts.foreign, (1, line));
     }
 
     /// The line is of a mail server, and neither a warning nor an error.
@@ -256,9 +273,7 @@ impl<'a> Counter<'a> {
         counts.reach_time(header.ts);
         if header.host != self.last_host {
             let host = self.strings.intern_some(header.host);
-            if !counts.hosts.contains(&host) {
-                counts.hosts.push(host);
-            }
+            counts.hosts.insert(host);
             self.last_host.clear();
             self.last_host.extend_from_slice(header.host);
             self.watch.turn_to(host);
@@ -318,7 +333,7 @@ fn add_all(own: &mut Map<Kind, Seen>, next: Map<Kind, Seen>) {
     }
 }
 
-fn add_skipped(own: &mut (u64, u64), (lines, first): (u64, u64)) {
+fn add_seen(own: &mut (u64, u64), (lines, first): (u64, u64)) {
     if own.0 == 0 {
         own.1 = first;
     }
@@ -343,9 +358,7 @@ impl Counts {
     /// A line of this host that counts nowhere else.
     fn reach(&mut self, ts: i64, host: Sym, format: Option<&'static str>) {
         self.reach_time(ts);
-        if !self.hosts.contains(&host) {
-            self.hosts.push(host);
-        }
+        self.hosts.insert(host);
         if let Some(format) = format {
             add_format(&mut self.formats, format, 1);
         }
@@ -364,15 +377,12 @@ impl Counts {
         self.dated.append(next.dated);
         self.repeated += next.repeated;
         self.routine += next.routine;
-        add_skipped(&mut self.skipped, next.skipped);
+        add_seen(&mut self.skipped, next.skipped);
+        add_seen(&mut self.foreign, next.foreign);
         for (format, lines) in next.formats {
             add_format(&mut self.formats, format, lines);
         }
-        for host in next.hosts {
-            if !self.hosts.contains(&host) {
-                self.hosts.push(host);
-            }
-        }
+        self.hosts.extend(next.hosts);
     }
 }
 
@@ -380,10 +390,11 @@ impl Counts {
 const SHAPE: usize = 120;
 
 /// A line with its particulars masked: numbers become `N`, words with digits `ID`, what stands in angle
-/// brackets `<>`, in square brackets `[]`.
+/// brackets `<>`, in square brackets `[]`. Ends before a word that does not fit: half a name is known to nobody who is
+/// to hide it.
 fn shape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(SHAPE);
-    let mut rest = &text[..text.len().min(8 * SHAPE)];
+    let mut rest = up_to_word(text, 8 * SHAPE);
     while let Some(&byte) = rest.first() {
         if out.len() >= SHAPE {
             break;
@@ -406,8 +417,23 @@ fn shape(text: &[u8]) -> Vec<u8> {
         };
         rest = &rest[used..];
     }
-    out.truncate(SHAPE);
+    out.truncate(up_to_word(&out, SHAPE).len());
     out
+}
+
+/// At most so much of a text, without a word that goes on behind.
+fn up_to_word(text: &[u8], most: usize) -> &[u8] {
+    if text.len() <= most {
+        return text;
+    }
+    let cut = is_word(text[most]);
+    let whole = text[..most].iter().rposition(|byte| !is_word(*byte));
+    let end = if cut {
+        whole.map_or(0, |at| at + 1)
+    } else {
+        most
+    };
+    &text[..end]
 }
 
 fn is_word(byte: u8) -> bool {
@@ -419,7 +445,7 @@ fn mask(word: &[u8]) -> &[u8] {
         b"N"
     } else if word.contains(&b'@') {
         b"ADDRESS"
-    } else if word.iter().any(u8::is_ascii_digit) {
+    } else if word.len() > SHAPE || word.iter().any(u8::is_ascii_digit) {
         b"ID"
     } else {
         word
@@ -444,7 +470,20 @@ mod tests {
 
     #[test]
     fn shapes_are_bounded() {
+        assert_eq!(shape(&vec![b'x'; 8 * SHAPE]), b"ID");
         assert!(shape(&vec![b'x'; 100_000]).len() <= SHAPE);
         assert!(shape(&vec![b'<'; 100_000]).len() <= SHAPE);
+    }
+
+    #[test]
+    fn no_word_is_cut() {
+        for before in 1..=2 * SHAPE {
+            for dots in [". ".repeat(before / 2), "<x> ".repeat(before)] {
+                let text = format!("{}carla.novak failed", &dots[..dots.len().min(before)]);
+                let shape = String::from_utf8(shape(text.as_bytes())).unwrap();
+                let cut = shape.contains("car") && !shape.contains("carla.novak");
+                assert!(!cut, "{text}: {shape}");
+            }
+        }
     }
 }

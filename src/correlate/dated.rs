@@ -106,8 +106,11 @@ impl Dated {
         let all = self.all();
         let mut kinds = self.kinds.clone();
         kinds.sort_unstable();
-        // A late line or two prove nothing; a zone or a clock shows on most.
-        let many = |(_, many, _): &(Off, u64, u64)| *many >= LEAST && *many * 2 > all;
+        // A late line or two prove nothing. A zone or a clock shows on most; another year on those of one part alone, where
+        // logs of several years were put together.
+        let many = |(off, many, _): &(Off, u64, u64)| {
+            *many >= LEAST && (*many * 2 > all || matches!(off, Off::Years(_)))
+        };
         let against = kinds.into_iter().filter(many).filter_map(|(off, many, line)| {
             let what = match off {
                 Off::Quarters(0) => return None,

@@ -1,10 +1,8 @@
 //! Persons in raw lines of logs, as evidence shows them.
 //!
 //! A line says more than the columns that were made of it. Beside what [`text`] finds in any text, names are known here by
-//! where they stand: before an address in brackets, in `helo=<…>`, in `to=<…>`. Where a column has the same name, it has the
+//! where they stand: in `helo=<…>`, in `to=<…>`. Where a column has the same name, it has the
 //! same pseudonym.
-
-use std::net::IpAddr;
 
 use super::names::Names;
 use super::text::{self, Found, LOCAL, Pieces, QUOTING, up_to};
@@ -16,7 +14,6 @@ pub fn line(own: &Pseudonyms, names: &Names, head: &str, text: &str) -> String {
     let mut out = words.collect::<Vec<_>>().join(" ");
     let mut pieces = Pieces::new(text);
     pieces.pass(|text| quoted(own, text));
-    pieces.pass(|text| clients(own, text));
     pieces.pass(|text| values(own, text));
     text::forms(own, names, &mut pieces);
     out.push_str(&pieces.whole(text));
@@ -37,30 +34,6 @@ fn quoted(own: &Pseudonyms, text: &str) -> Found {
     found
         .map(|(range, shown)| (start + range.start..start + range.end, shown))
         .collect()
-}
-
-/// A host before its address: `mail.example[192.0.2.7]`.
-fn clients(own: &Pseudonyms, text: &str) -> Found {
-    let good = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let mut found = Found::new();
-    for (open, _) in text.match_indices('[') {
-        let inside = up_to(&text[open + 1..], 64);
-        let inside = inside.split(']').next().unwrap_or_default();
-        let ip = inside.strip_prefix("IPv6:").unwrap_or(inside);
-        if ip.parse::<IpAddr>().is_err() {
-            continue;
-        }
-        let name = text[..open].trim_end_matches(good).len()..open;
-        if name.is_empty() {
-            continue;
-        }
-        let shown = match text[..name.start].ends_with("relay=") {
-            true => own.relay(&text[name.clone()]),
-            false => own.client(&text[name.clone()]),
-        };
-        found.push((name, shown));
-    }
-    found
 }
 
 /// Keys of values in angle brackets, with what these are.

@@ -22,9 +22,10 @@
 //! (VERP, SRS, BATV).
 //!
 //! What stays is in [`nobody`]: roles (RFC 2142) unless [`Also::roles`] hides them, the null sender, `localhost`,
-//! loopback. Free text is scanned by [`text`] and [`literals`] for what has the form of an address or host, and for the
+//! loopback. Free text is scanned by [`text`] and [`literals`] for what has the form of an address or host ([`clients`]), and for the
 //! [`names`] that columns of these logs hold; raw lines by [`line`] for more forms. Nothing here knows tables: [`crate::tables::persons`] says what a column holds.
 
+mod clients;
 mod line;
 mod literals;
 mod names;

@@ -63,6 +63,21 @@ fn columns_have_their_forms() {
             "cannot create /var/vmail/corp.example/zzuser5/new",
             "cannot create /var/vmail/corp.example/u_*/new",
         ),
+        (
+            Holds::Text,
+            "Connection rate limit exceeded: 31 from box.isp.example[192.0.2.7] for service smtpd",
+            "Connection rate limit exceeded: 31 from h-*.isp.example[192.0.2.h*] for service smtpd",
+        ),
+        (
+            Holds::Text,
+            "connect to mx.dest.example[2001:db8::7]:25: Connection refused",
+            "connect to h-*.dest.example[2001:db8:0:h*]:25: Connection refused",
+        ),
+        (
+            Holds::Text,
+            "delete: box=INBOX, size=1, subject=Dear Ottokar",
+            "delete: box=INBOX, size=1, subject=s_*",
+        ),
         (Holds::Address, "alice@[192.0.2.7]", "u_*@[192.0.2.h*]"),
         (
             Holds::Address,
@@ -151,6 +166,18 @@ fn raw_lines_say_more_than_columns() {
         (
             "connect to mx.dest.example[2001:db8::7]:25: Connection timed out",
             "connect to h-*.dest.example[2001:db8:0:h*]:25: Connection timed out",
+        ),
+        (
+            "warning: hostname ottokar.isp.example does not resolve to address 192.0.2.7: Name unknown",
+            "warning: hostname h-*.isp.example does not resolve to address 192.0.2.h*: Name unknown",
+        ),
+        (
+            "warning: 192.0.2.7: hostname ottokar.isp.example verification failed: Name unknown",
+            "warning: 192.0.2.h*: hostname h-*.isp.example verification failed: Name unknown",
+        ),
+        (
+            "warning: 192.0.2.7: address not listed for hostname ottokar.isp.example",
+            "warning: 192.0.2.h*: address not listed for hostname h-*.isp.example",
         ),
     ] {
         is(&own.line(head, text), &format!("{head}{form}"));
@@ -385,4 +412,14 @@ proptest::proptest! {
             proptest::prop_assert!(!said.contains(&address), "{}", said);
         }
     }
+}
+
+#[test]
+fn names_of_several_words_are_hidden_as_a_whole() {
+    let own = kept();
+    own.learn([(Holds::Address, "\"john doe\"@dest.example")].into_iter());
+    is(
+        &own.text("550 no such user John Doe here; no user john"),
+        "550 no such user u_* here; no user u_*",
+    );
 }

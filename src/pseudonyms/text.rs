@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::names::Names;
-use super::{Pseudonyms, literals, nobody};
+use super::{Pseudonyms, clients, literals, nobody};
 
 /// A stretch of a text and what stands there instead.
 pub(super) type Found = Vec<(Range<usize>, String)>;
@@ -75,11 +75,13 @@ pub fn text<'t>(own: &Pseudonyms, names: &Names, text: &'t str) -> Cow<'t, str> 
 
 /// What has a form, and what is known.
 pub(super) fn forms(own: &Pseudonyms, names: &Names, pieces: &mut Pieces<'_>) {
+    pieces.pass(|text| clients::clients(own, text));
+    pieces.pass(|text| clients::unproven(own, text));
     pieces.pass(|text| sessions(own, text));
     pieces.pass(|text| addresses(own, text));
     pieces.pass(|text| users(own, text));
     pieces.pass(|text| homes(own, text));
-    pieces.pass(|text| behind(own, text));
+    pieces.pass(|text| behind(own, names, text));
     pieces.pass(|text| literals::find(own, text));
     if own.also.domains {
         pieces.pass(|text| domains(own, text));
@@ -98,9 +100,10 @@ pub fn term<'t>(own: &Pseudonyms, text: &'t str) -> Cow<'t, str> {
 /// What checks of a message's content begin with, when they quote what they found.
 pub(super) const QUOTING: &[&str] = &["header ", "body ", "content ", "nested ", "mime"];
 
-const SUBJECT: &str = "subject:";
+/// As headers have it, and as programs do that log a field.
+const SUBJECTS: &[&str] = &["subject:", "subject="];
 
-/// Words of a message: after `header Name:`, after `body`, after `Subject:` anywhere.
+/// Words of a message: after `header Name:`, after `body`, after `Subject:` and `subject=` anywhere.
 pub(super) fn content(own: &Pseudonyms, text: &str) -> Found {
     let start = match QUOTING.iter().find(|quoting| text.starts_with(**quoting)) {
         // The name of a header may stay: it is a word without spaces.
@@ -109,10 +112,15 @@ pub(super) fn content(own: &Pseudonyms, text: &str) -> Found {
             let name = rest.find(": ").filter(|at| !rest[..*at].contains(' '));
             quoting.len() + name.map_or(0, |at| at + 2)
         }
-        None => match find_ignoring_case(text, SUBJECT) {
-            Some(at) => at + SUBJECT.len(),
-            None => return Vec::new(),
-        },
+        None => {
+            let ends = SUBJECTS
+                .iter()
+                .filter_map(|word| Some(find_ignoring_case(text, word)? + word.len()));
+            match ends.min() {
+                Some(end) => end,
+                None => return Vec::new(),
+            }
+        }
     };
     let end = frame(&text[start..]).map_or(text.len(), |at| start + at);
     let blank = text[start..end].len() - text[start..end].trim_start().len();
@@ -376,7 +384,7 @@ const BEHIND: &[&str] = &[
 ];
 
 /// Names behind a word: `mbox failed for user alice: …`. The servers' own words (`user unknown`) name nobody.
-fn behind(own: &Pseudonyms, text: &str) -> Found {
+fn behind(own: &Pseudonyms, names: &Names, text: &str) -> Found {
     let lower = text.to_ascii_lowercase();
     let mut found: Found = Vec::new();
     for word in BEHIND {
@@ -390,7 +398,17 @@ fn behind(own: &Pseudonyms, text: &str) -> Found {
             let end = rest.find([' ', ',', ';', ':', ')', '"', '\'', '>', '<', '(', '=']);
             let name = &rest[..end.unwrap_or(rest.len())];
             let name = name.trim_end_matches('.');
-            if begins && !name.is_empty() && !nobody::is_plain_word(&name.to_ascii_lowercase()) {
+            // A name of several words is known as a whole.
+            let known = names.find(own, up_to(rest, LOCAL)).into_iter().next();
+            if let Some((range, shown)) = known.filter(|(range, _)| range.end > name.len())
+                && begins
+                && range.start == 0
+            {
+                found.push((start..start + range.end, shown));
+            } else if begins
+                && !name.is_empty()
+                && !nobody::is_plain_word(&name.to_ascii_lowercase())
+            {
                 found.push((start..start + name.len(), own.user(name)));
             }
         }

@@ -323,6 +323,45 @@ impl Engine {
         }
     }
 
+    /// What another engine needs beside the files of `convert` to run a query, and the rows that it must give: the
+    /// tables of the run and the derived ones that its statements name, `params` among them.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`].
+    pub fn beside(
+        &self,
+        query: &Query,
+        overrides: &Overrides,
+    ) -> Result<(Vec<(String, DataFrame)>, DataFrame), Error> {
+        let params = Params::new(query, overrides)?;
+        let told = |error: PolarsError| self.told(query, None, &error);
+        let mut tables: Vec<(String, DataFrame)> = Vec::new();
+        tables.extend(
+            params
+                .frame()
+                .map_err(told)?
+                .map(|frame| ("params".to_owned(), frame)),
+        );
+        for sql in query.statements() {
+            tables.extend(self.own_frames(sql).map_err(told)?);
+            for (name, frame) in self.before_tables(sql).map_err(told)? {
+                tables.push((name, frame.collect().map_err(told)?));
+            }
+            if own::reads(sql, QUESTIONS) {
+                tables.push((QUESTIONS.to_owned(), self.questions(query)?));
+            }
+        }
+        for (name, spec) in &query.header.derived {
+            let table = self.derived(query, &params, name, spec)?;
+            tables.push((name.clone(), table));
+        }
+        tables.sort_by(|a, b| a.0.cmp(&b.0));
+        tables.dedup_by(|a, b| a.0 == b.0);
+        let frame = self.select(query, &params)?;
+        let frame = cells::owned(&frame).map_err(told)?;
+        Ok((tables, frame))
+    }
+
     /// What gives the rows of `sql` over the declared tables and the parameters. `line` is where it stands in the
     /// file.
     pub(super) fn plan(
@@ -360,6 +399,18 @@ impl Engine {
 
     /// Adds the tables of the run that `sql` names, but for that of questions.
     fn own_tables(&self, sql: &str, inputs: &mut Inputs) -> PolarsResult<()> {
+        for (name, frame) in self.before_tables(sql)? {
+            inputs.add(&name, &frame, frame.lazy());
+        }
+        for (name, frame) in self.own_frames(sql)? {
+            inputs.add(&name, &frame.clone().into(), frame.lazy());
+        }
+        Ok(())
+    }
+
+    /// The tables of the earlier period that `sql` names.
+    fn before_tables(&self, sql: &str) -> PolarsResult<Vec<(String, Frame)>> {
+        let mut found = Vec::new();
         for name in own::before(sql) {
             let of = |tables: &[(&'static str, Frame)]| {
                 let mut tables = tables.iter();
@@ -372,11 +423,15 @@ impl Engine {
                 (None, Some(frame)) => frame.filter(lit(false))?,
                 (None, None) => continue,
             };
-            inputs.add(&name, &frame, frame.lazy());
+            found.push((name, frame));
         }
-        let mut add = |name: &str, frame: DataFrame| {
-            inputs.add(name, &frame.clone().into(), frame.lazy());
-        };
+        Ok(found)
+    }
+
+    /// The other tables of the run that `sql` names, but for that of questions.
+    fn own_frames(&self, sql: &str) -> PolarsResult<Vec<(String, DataFrame)>> {
+        let mut found = Vec::new();
+        let mut add = |name: &str, frame: DataFrame| found.push((name.to_owned(), frame));
         if own::reads(sql, "period") {
             add("period", self.period.clone());
         }
@@ -393,7 +448,7 @@ impl Engine {
             };
             add(CLIENTS, made);
         }
-        Ok(())
+        Ok(found)
     }
 
     /// A table that the query has made by a method.

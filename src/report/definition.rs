@@ -34,6 +34,9 @@ pub struct TileSpec {
     /// Denominator or view. `{name}` stands for that column of the same row.
     #[serde(default)]
     pub note: String,
+    /// Its measure in [`COMPARED`], for the change since the period before.
+    #[serde(default)]
+    pub change: Option<String>,
 }
 
 /// A part of a report.
@@ -81,7 +84,12 @@ impl Definition {
         let mut tiles = Vec::with_capacity(self.tiles.len());
         for spec in &self.tiles {
             if let Some(result) = all().find(|r| r.name == spec.query) {
-                tiles.push(spec.tile(result, place)?);
+                let compared = all().find(|r| r.name == COMPARED);
+                let change = spec.change.as_deref().zip(compared);
+                tiles.push(Tile {
+                    change: change.and_then(|(measure, result)| change_of(measure, result)),
+                    ..spec.tile(result, place)?
+                });
             }
         }
         Ok(tiles)
@@ -146,6 +154,7 @@ impl TileSpec {
             label: self.label.clone(),
             value,
             note,
+            change: None,
             query: result.name.clone(),
         })
     }
@@ -183,6 +192,24 @@ impl TileSpec {
     }
 }
 
+/// The query that compares with the period before; its columns `measure`, `change` and `more_than_noise` are read.
+const COMPARED: &str = "capacity/period_compare";
+
+/// `+12 % a day, more than noise`.
+fn change_of(measure: &str, result: &QueryResult) -> Option<String> {
+    let at = |name: &str| result.columns.iter().position(|column| column.name == name);
+    let (named, change, noise) = (at("measure")?, at("change")?, at("more_than_noise")?);
+    let row = result.full.iter().find(|row| row[named].value == measure)?;
+    let share = row[change].value.as_f64()?;
+    let sign = if share > 0.0 { "+" } else { "" };
+    let said = match row[noise].value.as_bool() {
+        Some(true) => ", more than noise",
+        Some(false) => ", within the noise",
+        None => ", too few days to tell it from noise",
+    };
+    Some(format!("{sign}{} a day{said}", row[change].text))
+}
+
 fn is_anchor(id: &str) -> bool {
     !id.is_empty()
         && id
@@ -208,7 +235,7 @@ fn syntax_error(error: &toml::de::Error, text: &str, place: &str) -> Error {
         .filter(|b| **b == b'\n')
         .count()
         + 1;
-    let hint = "a definition has `title`, `intro`, [[tiles]] with `label`, `query`, `column`, `note`, and [[sections]] \
+    let hint = "a definition has `title`, `intro`, [[tiles]] with `label`, `query`, `column`, `note`, `change`, and [[sections]] \
                 with `id`, `title`, `intro`, `queries`";
     Error::new(format!("{place}:{line}"), one_line(error.message()), hint)
 }

@@ -81,6 +81,18 @@ pub fn render(report: &Report, templates: &Templates) -> Result<String, Error> {
     ))
 }
 
+/// Another value as a page of its own: the templates of this kind see it under the kind's name.
+///
+/// # Errors
+/// A template that is wrong.
+pub fn page(kind: &str, value: &impl Serialize, templates: &Templates) -> Result<String, Error> {
+    let mut context = Context::new();
+    context.insert(kind.to_owned(), value);
+    context.insert("style", templates.style());
+    context.insert("style_hash", &style_hash(templates.style()));
+    templates.render_html(kind, &context)
+}
+
 /// `sha256-…` of the style as a Content-Security-Policy has it.
 fn style_hash(style: &str) -> String {
     format!("sha256-{}", base64(&sha2::Sha256::digest(style.as_bytes())))

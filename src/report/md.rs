@@ -1,5 +1,6 @@
 //! `report.md`: renders on a code forge, reads well as plain text.
 
+use serde::Serialize;
 use tera::{Context, Value};
 
 use super::templates::Templates;
@@ -18,6 +19,16 @@ pub fn render(report: &Report, templates: &Templates) -> Result<String, Error> {
     context.insert("limits", &html::LEVELS[0]);
     let text = templates.render_md(&report.kind, &context)?;
     Ok(tidy(&text))
+}
+
+/// Another value in Markdown: the templates of this kind see it under the kind's name.
+///
+/// # Errors
+/// A template that is wrong.
+pub fn page(kind: &str, value: &impl Serialize, templates: &Templates) -> Result<String, Error> {
+    let mut context = Context::new();
+    context.insert(kind.to_owned(), value);
+    Ok(tidy(&templates.render_md(kind, &context)?))
 }
 
 /// A single result as a table.

@@ -94,6 +94,8 @@ pub struct Period {
     pub first: Option<String>,
     /// Latest event.
     pub last: Option<String>,
+    /// The period that it is compared with: `2026-09`.
+    pub baseline: Option<String>,
     /// IANA name.
     pub timezone: String,
 }
@@ -107,6 +109,8 @@ pub struct Tile {
     pub value: String,
     /// Denominator or view, `of 51,002 deliveries`.
     pub note: String,
+    /// Change since the period before: `+12 % a day, more than noise`.
+    pub change: Option<String>,
     /// Query it is from.
     pub query: String,
 }

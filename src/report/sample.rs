@@ -499,6 +499,7 @@ fn coverage(sources: usize) -> Coverage {
 
 fn tile(label: &str, value: &str, note: &str, query: &str) -> Tile {
     Tile {
+        change: None,
         label: label.into(),
         value: value.into(),
         note: note.into(),
@@ -621,6 +622,7 @@ pub fn report(kind: &str) -> Report {
         }),
         manifest_sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(),
         period: Period {
+            baseline: None,
             since: Some("2026-10-01T00:00:00+02:00".into()),
             until: Some("2026-11-01T00:00:00+01:00".into()),
             first: Some("2026-10-01T00:00:03+02:00".into()),

@@ -128,6 +128,14 @@ const BUILT_IN: &[(&str, &str)] = &[
         "shared/tiles.html",
         include_str!("../../templates/shared/tiles.html"),
     ),
+    (
+        "trace/report.html",
+        include_str!("../../templates/trace/report.html"),
+    ),
+    (
+        "trace/report.md",
+        include_str!("../../templates/trace/report.md"),
+    ),
 ];
 
 /// Longest single value in a rendered file, whatever the template does.

@@ -45,6 +45,9 @@ pub(super) struct Decoder<'a> {
     tried: Vec<u8>,
     /// Comes after `ahead`, and was not told.
     gap: Option<Damage>,
+    /// Comes after `gap`: decoded, looked at, and what damage ended it.
+    beyond: Vec<u8>,
+    gap_beyond: Option<Damage>,
     /// What came out so far.
     came: Mark,
     /// What of it was checked.
@@ -69,6 +72,9 @@ const STEP: usize = 64 * 1024;
 /// Bytes in which a zip that unpacks itself has its first member.
 const PROGRAM: usize = 512 * 1024;
 
+/// Bytes behind a damaged beginning in which an archive has another member.
+const BEYOND: usize = 8 << 20;
+
 /// Bytes that a member has to give after damage, unless it is shorter: what is none fails before.
 const TRIED: usize = 4 * 1024;
 
@@ -91,6 +97,8 @@ impl<'a> Decoder<'a> {
             ahead: Vec::new(),
             tried: Vec::new(),
             gap: None,
+            beyond: Vec::new(),
+            gap_beyond: None,
             came: Mark::default(),
             sure: Mark::default(),
             losses: Losses::default(),
@@ -134,6 +142,13 @@ impl<'a> Decoder<'a> {
         if let Some(gap) = self.gap.take() {
             return Err(gap);
         }
+        if !self.beyond.is_empty() {
+            out.append(&mut self.beyond);
+            return Ok(true);
+        }
+        if let Some(gap) = self.gap_beyond.take() {
+            return Err(gap);
+        }
         if let Some(end) = &self.end {
             return end.clone().map(|()| false);
         }
@@ -168,13 +183,49 @@ impl<'a> Decoder<'a> {
         Err(damage)
     }
 
-    /// The archive that it decodes to.
+    /// The archive that it decodes to. Where its beginning is damaged, a header of a later member tells.
     pub(super) fn archive(&mut self) -> Option<Archive> {
         let start = self.look(magic::MAGIC);
-        if !magic::is_program(start) {
-            return magic::archive(start);
+        if magic::is_program(start) {
+            return magic::holds_zip(self.look(PROGRAM)).then_some(Archive::Zip);
         }
-        magic::holds_zip(self.look(PROGRAM)).then_some(Archive::Zip)
+        let cut = start.len() < magic::MAGIC;
+        let known = magic::archive(start);
+        if known.is_some() || !cut || self.gap.is_none() {
+            return known;
+        }
+        let beyond = self.look_beyond(BEYOND);
+        match magic::next_tar(beyond) {
+            Some(_) => Some(Archive::Tar),
+            None => magic::holds_zip(beyond).then_some(Archive::Zip),
+        }
+    }
+
+    /// Nothing but `ahead` comes before what is on the tape.
+    fn is_level(&self) -> bool {
+        self.gap.is_none() && self.beyond.is_empty() && self.gap_beyond.is_none()
+    }
+
+    /// What follows the damage before which [`Decoder::look`] ended, up to the next damage; it will come again.
+    pub(super) fn look_beyond(&mut self, wanted: usize) -> &[u8] {
+        if self.beyond.len() < wanted && self.gap_beyond.is_none() && self.gap.is_some() {
+            let (ahead, gap) = (std::mem::take(&mut self.ahead), self.gap.take());
+            let mut beyond = std::mem::take(&mut self.beyond);
+            while beyond.len() < wanted {
+                match self.fill(&mut beyond, STEP) {
+                    Ok(true) => {}
+                    // Where nothing lies between two, they are one.
+                    Err(damage) if damage.goes_on && beyond.is_empty() => {}
+                    Err(damage) if damage.goes_on => {
+                        self.gap_beyond = Some(damage);
+                        break;
+                    }
+                    _ => break,
+                }
+            }
+            (self.ahead, self.gap, self.beyond) = (ahead, gap, beyond);
+        }
+        &self.beyond
     }
 
     /// How many of so many bytes may come out, and what is said when that is not all.
@@ -221,8 +272,17 @@ impl<'a> Decoder<'a> {
                 Ok(Some(Advance::End)) => return Ok(Ok(false)),
                 Ok(Some(Advance::Lost { what, from, to })) => {
                     let at = self.tape.at();
-                    self.lose(at - from, Some(at - to), what.clone(), false);
-                    return Ok(Err(self.going_on(at, what)));
+                    let most = self.losses.len() >= MOST as u64;
+                    self.lose(
+                        at - from,
+                        Some(at - to).filter(|_| !most),
+                        what.clone(),
+                        false,
+                    );
+                    return Ok(Err(match most {
+                        true => Damage::new(at, what),
+                        false => self.going_on(at, what),
+                    }));
                 }
                 Ok(Some(Advance::Failed { what, early })) => {
                     return self.salvage(what, early).map(Err);
@@ -442,7 +502,7 @@ impl<'a> Decoder<'a> {
 
 impl Read for Decoder<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.engine.is_none() && self.ahead.is_empty() && self.tape.hashed() {
+        if self.engine.is_none() && self.is_level() && self.ahead.is_empty() && self.tape.hashed() {
             let next = self.tape.peek(1)?;
             let taken = next.len().min(buffer.len());
             buffer[..taken].copy_from_slice(&next[..taken]);
@@ -468,7 +528,7 @@ impl Read for Decoder<'_> {
 
 impl Input for Decoder<'_> {
     fn jump(&mut self, bytes: u64) -> io::Result<u64> {
-        if self.engine.is_some() || self.tape.hashed() {
+        if self.engine.is_some() || self.tape.hashed() || !self.is_level() {
             return Ok(0);
         }
         let ahead = (self.ahead.len() as u64).min(bytes);

@@ -306,7 +306,8 @@ fn head(decoder: &mut Decoder<'_>, most: usize) -> Vec<u8> {
     while room > 0 {
         match decoder.fill(&mut head, room) {
             Ok(true) => room = most.saturating_sub(head.len()),
-            Err(damage) if damage.goes_on && head.is_empty() => {}
+            // What has no end of a line tells nothing.
+            Err(damage) if damage.goes_on && memrchr(b'\n', &head).is_none() => head.clear(),
             _ => break,
         }
     }

@@ -23,6 +23,26 @@ const LONGEST: usize = 16 << 20;
 /// Bytes in which the first record tells itself.
 pub(super) const LOOK: usize = 32 << 10;
 
+/// How records are written that begin like this.
+fn shape(start: &[u8]) -> Option<Shape> {
+    let first = &start[..memchr(b'\n', start).unwrap_or(start.len())];
+    let has_time = memmem::find(first, b"\"__REALTIME_TIMESTAMP\"").is_some();
+    if first.starts_with(b"{") && has_time {
+        return Some(Shape::Json);
+    }
+    let export = first.starts_with(b"__CURSOR=") || first.starts_with(b"__REALTIME_TIMESTAMP=");
+    export.then_some(Shape::Export)
+}
+
+/// The same of a file whose first record has lost its beginning, cut off or damaged: the second one tells.
+fn begun(start: &[u8]) -> Option<Shape> {
+    let after =
+        |mark: &[u8]| memmem::find(start, mark).and_then(|at| shape(&start[at + mark.len()..]));
+    let json = || after(b"\n").filter(|shape| *shape == Shape::Json);
+    let export = || after(b"\n\n").filter(|shape| *shape == Shape::Export);
+    json().or_else(export)
+}
+
 /// Whether a line is a note that journalctl puts between those of the log: where a boot begins, what it begins with, that
 /// there is nothing.
 pub fn is_journal_note(line: &[u8]) -> bool {
@@ -69,19 +89,15 @@ struct Record {
 impl Journal {
     /// For a file that begins like this, if it is one.
     pub(super) fn of(start: &[u8]) -> Option<Journal> {
-        let first = &start[..memchr(b'\n', start).unwrap_or(start.len())];
-        let has_time = |bytes: &[u8]| memmem::find(bytes, b"\"__REALTIME_TIMESTAMP\"").is_some();
-        let shape = if first.starts_with(b"{") && has_time(first) {
-            Shape::Json
-        } else if first.starts_with(b"__CURSOR=") || first.starts_with(b"__REALTIME_TIMESTAMP=") {
-            Shape::Export
-        } else {
-            return None;
+        let (shape, torn) = match (shape(start), begun(start)) {
+            (Some(shape), _) => (shape, false),
+            (None, Some(shape)) => (shape, true),
+            (None, None) => return None,
         };
         Some(Journal {
             shape,
             rest: Vec::new(),
-            torn: false,
+            torn,
         })
     }
 

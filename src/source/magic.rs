@@ -48,7 +48,16 @@ pub(super) fn archive(start: &[u8]) -> Option<Archive> {
     if zip {
         return Some(Archive::Zip);
     }
-    is_tar(start).then_some(Archive::Tar)
+    (is_tar(start) || was_tar(start)).then_some(Archive::Tar)
+}
+
+/// A header of a file in a tar whose sum is wrong: damaged, and what follows may be whole. No line of a log has its zeros.
+pub(super) fn was_tar(start: &[u8]) -> bool {
+    let Some(block) = start.get(..TAR_BLOCK) else {
+        return false;
+    };
+    let marked = [&b"ustar\x0000"[..], b"ustar  \0"].contains(&&block[257..265]);
+    marked && matches!(block[156], 0 | b'0') && block[500..].iter().all(|byte| *byte == 0)
 }
 
 /// A program: a zip may follow it, which it unpacks.
@@ -146,6 +155,17 @@ pub(super) fn is_xz(start: &[u8]) -> bool {
 pub(super) fn is_lz4(start: &[u8]) -> bool {
     let own = start.starts_with(b"\x04\x22\x4d\x18") || start.starts_with(b"\x02\x21\x4c\x18");
     own || matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// Where in these bytes a header of a tar begins that is surely one.
+pub(super) fn next_tar(bytes: &[u8]) -> Option<usize> {
+    let marks = memchr::memmem::find_iter(bytes, b"ustar");
+    let mut starts = marks.filter_map(|at| at.checked_sub(257));
+    starts.find(|at| {
+        let block = bytes.get(*at..at + TAR_BLOCK);
+        // Every kind leaves the end of its header empty; a line of a log has no such bytes.
+        block.is_some_and(|block| is_tar(block) && block[500..].iter().all(|b| *b == 0))
+    })
 }
 
 /// A tar header whose sum is right: the word alone could be in a log, where a stranger put it.

@@ -178,7 +178,9 @@ struct Tally {
 
 fn decode(mut decoder: Decoder<'_>, block_size: usize, out: &mut dyn FnMut(Piece)) -> Tally {
     let mut splitter = Splitter::new(block_size);
-    let mut journal = Journal::of(decoder.look(LOOK)).map(|journal| (journal, Digest::default()));
+    let journal =
+        Journal::of(decoder.look(LOOK)).or_else(|| Journal::of(decoder.look_beyond(LOOK)));
+    let mut journal = journal.map(|journal| (journal, Digest::default()));
     let damage = loop {
         let (buffer, room) = splitter.room();
         let filled = match &mut journal {

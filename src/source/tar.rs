@@ -4,9 +4,7 @@
 use std::io::{self, Read};
 
 use super::archive::{Entry, Kind};
-use memchr::memmem;
-
-use super::magic::{TAR_BLOCK, is_tar};
+use super::magic::{TAR_BLOCK, is_tar, next_tar, was_tar};
 use super::sparse::{self, Plan};
 use super::tape::{Damage, Tape, is_gap};
 
@@ -25,6 +23,8 @@ pub(super) struct Tar<'a> {
     plan: Plan,
     /// Zeros that mark the end were seen.
     ended: bool,
+    /// The file's header is damaged: it goes on up to the next header, or to the end. Where it ends by its size.
+    open: Option<u64>,
     /// Something of what it lies in is lost: where the next header is, only looking for it tells.
     lost: bool,
     pub(super) fault: Option<Damage>,
@@ -48,6 +48,7 @@ impl<'a> Tar<'a> {
             next: 0,
             plan: Plan::default(),
             ended: false,
+            open: None,
             lost: false,
             fault: None,
         }
@@ -74,14 +75,7 @@ impl<'a> Tar<'a> {
         self.tape.discard();
         loop {
             let next = self.tape.peek(SEARCHED)?;
-            let marks = memmem::find_iter(next, b"ustar");
-            let mut starts = marks.filter_map(|at| at.checked_sub(257));
-            let sound = |at: &usize| {
-                let block = next.get(*at..at + TAR_BLOCK);
-                // Every kind leaves the end of its header empty; a line of a log has no such bytes.
-                block.is_some_and(|block| is_tar(block) && block[500..].iter().all(|b| *b == 0))
-            };
-            if let Some(at) = starts.find(sound) {
+            if let Some(at) = next_tar(next) {
                 self.tape.consume(at);
                 self.next = self.tape.at();
                 self.lost = false;
@@ -99,6 +93,10 @@ impl<'a> Tar<'a> {
 
     fn try_next(&mut self) -> io::Result<Option<Entry>> {
         self.plan = Plan::default();
+        if self.open.take().is_some() {
+            // Whoever walks has read it to its end.
+            self.next = self.tape.at();
+        }
         let there = match self.lost {
             true => self.search()?,
             false => self.go_to_next()?,
@@ -113,6 +111,9 @@ impl<'a> Tar<'a> {
                 return Ok(None);
             };
             let at = *first.get_or_insert(self.tape.at() - TAR_BLOCK as u64);
+            if self.open.is_some() {
+                return Ok(Some(damaged(&header, at)));
+            }
             let size = extras.size.unwrap_or_else(|| number(&header[124..136]));
             match header[156] {
                 b'L' => extras.name = Some(until_nul(&self.extra(size)?).to_vec()),
@@ -165,6 +166,13 @@ impl<'a> Tar<'a> {
                 self.tape.consume(TAR_BLOCK);
                 self.ended = false;
                 return Ok(Some(block));
+            } else if was_tar(&block) {
+                self.complain("a header with a wrong sum");
+                self.tape.consume(TAR_BLOCK);
+                self.ended = false;
+                let size = number(&block[124..136]);
+                self.open = Some(self.tape.at().saturating_add(size));
+                return Ok(Some(block));
             } else if self.ended {
                 self.complain("other data after the end of the archive");
             } else {
@@ -197,6 +205,48 @@ impl<'a> Tar<'a> {
         }
         self.tape.skip(padded)?;
         Ok(bytes)
+    }
+
+    /// Some of a file whose header is damaged: up to the next one, without the zeros that fill its last block.
+    fn read_open(&mut self, end: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let at = self.tape.at();
+            let next = match self.tape.peek(SEARCHED) {
+                Ok(next) => next,
+                Err(error) => {
+                    self.lost |= is_gap(&error);
+                    self.open = None;
+                    return Err(error);
+                }
+            };
+            let found = next_tar(next);
+            let whole = found.is_some() || next.len() < SEARCHED;
+            let until = match found {
+                Some(at) => at,
+                None if whole => next.len(),
+                None => next.len() - (TAR_BLOCK - 1),
+            };
+            let zeros = next[..until].iter().rev().take_while(|byte| **byte == 0);
+            let trimmed = until - zeros.count();
+            // Zeros before the end that its size says are its own; a size that leads further than the next header is wrong.
+            let stated = match whole && end > at + until as u64 {
+                true => 0,
+                false => {
+                    usize::try_from(end.saturating_sub(at)).map_or(until, |len| len.min(until))
+                }
+            };
+            let there = trimmed.max(stated);
+            if there > 0 {
+                let taken = there.min(buffer.len());
+                buffer[..taken].copy_from_slice(&next[..taken]);
+                self.tape.consume(taken);
+                return Ok(taken);
+            }
+            self.tape.consume(until);
+            if whole {
+                return Ok(0);
+            }
+        }
     }
 
     fn entry(
@@ -246,6 +296,9 @@ impl<'a> Tar<'a> {
 
 impl Read for Tar<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(end) = self.open {
+            return self.read_open(end, buffer);
+        }
         let Some((hole, len)) = self.plan.next() else {
             return Ok(0);
         };
@@ -273,6 +326,16 @@ impl Read for Tar<'_> {
         }
         self.plan.took(taken as u64);
         Ok(taken)
+    }
+}
+
+/// A file of which the header is damaged: nothing of that is sure, its size the least.
+fn damaged(header: &[u8; TAR_BLOCK], at: u64) -> Entry {
+    Entry {
+        name: short_name(header),
+        kind: Kind::File,
+        at,
+        ..Entry::default()
     }
 }
 

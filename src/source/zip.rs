@@ -16,8 +16,14 @@ use super::zip_fields::{Extra, dos_time, long, short, word};
 const MEMBER: &[u8] = b"PK\x03\x04";
 const LISTED: &[u8] = b"PK\x01\x02";
 const DESCRIPTOR: &[u8] = b"PK\x07\x08";
+/// What follows the directory: of archives with wide numbers two records more before it.
+const END: &[u8] = b"PK\x05\x06";
+const WIDE_END: &[u8] = b"PK\x06\x06";
+const LOCATOR: &[u8] = b"PK\x06\x07";
 const HEADER: usize = 30;
 const LISTING: usize = 46;
+const END_LEN: usize = 22;
+const LOCATOR_LEN: u64 = 20;
 /// Bytes that are decoded at once.
 const STEP: usize = 64 * 1024;
 
@@ -122,9 +128,12 @@ impl<'a> Zip<'a> {
             }
             if next.starts_with(LISTED) {
                 self.directory()?;
-                return Ok(None);
+                continue;
             }
-            if next.starts_with(b"PK\x05\x06") || next.starts_with(b"PK\x06\x06") {
+            if next.starts_with(END) || next.starts_with(WIDE_END) {
+                if self.end_of_archive()? {
+                    continue;
+                }
                 return Ok(None);
             }
             self.resync()?;
@@ -350,6 +359,57 @@ impl<'a> Zip<'a> {
         Err(Damage::new(at, "checksum or size is not that of the archive").into_error())
     }
 
+    /// Passes over the end of an archive, with its comment. Says whether another one follows, as `cat` puts one after the
+    /// other: its directory lists its own members alone.
+    fn end_of_archive(&mut self) -> io::Result<bool> {
+        loop {
+            let next = self.tape.peek(END_LEN)?;
+            let (len, last) = match next {
+                _ if next.starts_with(WIDE_END) && next.len() >= 12 => {
+                    (long(next, 4).saturating_add(12), false)
+                }
+                _ if next.starts_with(LOCATOR) => (LOCATOR_LEN, false),
+                _ if next.starts_with(END) && next.len() >= END_LEN => {
+                    (END_LEN as u64 + u64::from(short(next, 20)), true)
+                }
+                _ => {
+                    self.complain("the archive ends early");
+                    return Ok(false);
+                }
+            };
+            if self.tape.skip(len)? < len {
+                self.complain("the archive ends early");
+                return Ok(false);
+            }
+            if last {
+                break;
+            }
+        }
+        self.members = 0;
+        self.pass_zeros()?;
+        let next = self.tape.peek(HEADER)?;
+        let follows = next.starts_with(MEMBER) || next.starts_with(END);
+        if !follows && !next.is_empty() {
+            self.complain("other data after the end of the archive");
+            // It may begin anywhere behind them.
+            self.resync()?;
+            return Ok(true);
+        }
+        Ok(follows)
+    }
+
+    /// Tapes and block devices pad with them.
+    fn pass_zeros(&mut self) -> io::Result<()> {
+        loop {
+            let next = self.tape.peek(1)?;
+            let zeros = next.iter().take_while(|byte| **byte == 0).count();
+            if zeros == 0 {
+                return Ok(());
+            }
+            self.tape.consume(zeros);
+        }
+    }
+
     /// Counts what the directory lists.
     fn directory(&mut self) -> io::Result<()> {
         let mut listed = 0u64;
@@ -363,7 +423,7 @@ impl<'a> Zip<'a> {
             listed += 1;
         }
         let end = self.tape.peek(4)?;
-        let whole = end.starts_with(b"PK\x05\x06") || end.starts_with(b"PK\x06\x06");
+        let whole = end.starts_with(END) || end.starts_with(WIDE_END);
         if !whole {
             self.complain("the directory of the archive ends early");
         } else if listed != self.members && self.whole {

@@ -10,7 +10,7 @@
 //! an hour that was over comes again only as the second one.
 
 use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Offset, TimeZone};
-use chrono_tz::Tz;
+use chrono_tz::{OffsetName, Tz};
 
 use super::stamp::{self, Minute, SECOND, Tail};
 
@@ -58,6 +58,8 @@ pub struct Cache {
     skipped: bool,
     /// And the line read last gives no offset.
     never: bool,
+    /// The line read last names a zone, and the clock's is not called so then.
+    foreign: bool,
     /// The instant read last; 0 before the first.
     last: i64,
     /// The days before, for lines without a year.
@@ -85,6 +87,11 @@ impl Cache {
     /// The time that was read last does not exist in the zone: the clock was put forward over it.
     pub fn is_skipped(&self) -> bool {
         self.never
+    }
+
+    /// The line read last names a zone (`CET`) that is not the one its time was read in.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
     }
 
     /// The minute that was read last is one that the wall clock shows twice.
@@ -155,8 +162,14 @@ impl Clock {
         let (zone, utc) = stamp::zone_name(cache.prefix.get(..cache.len)?, rest);
         let offset = tail.offset.or(utc.then_some(0));
         cache.never = cache.skipped && offset.is_none();
+        cache.foreign = false;
         let minute = match offset {
             Some(offset) => cache.local - i64::from(offset) * SECOND,
+            None if zone > 0 => {
+                let named = self.called(cache, &rest[1..zone]);
+                cache.foreign = named.is_none();
+                named.unwrap_or(cache.utc)
+            }
             None if cache.again != 0 && cache.utc + tail.micros < cache.last - OUT_OF_ORDER => {
                 cache.utc + cache.again
             }
@@ -164,6 +177,18 @@ impl Clock {
         };
         cache.last = minute + tail.micros;
         Some((cache.last, cache.len + tail.len + zone))
+    }
+
+    /// The instant of the cached minute at which the zone has this name: of an hour that comes twice it tells which.
+    fn called(&self, cache: &Cache, name: &[u8]) -> Option<i64> {
+        let has = |at: &i64| {
+            let Some(time) = DateTime::from_timestamp_micros(*at) else {
+                return false;
+            };
+            let offset = self.zone.offset_from_utc_datetime(&time.naive_utc());
+            offset.abbreviation().map(str::as_bytes) == Some(name)
+        };
+        [cache.utc, cache.utc + cache.again].into_iter().find(has)
     }
 
     #[cold]
@@ -489,6 +514,47 @@ mod tests {
         ] {
             clock.read(text.as_bytes(), &mut cache).unwrap();
             assert_eq!(cache.is_skipped(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zones_name_tells_the_hour_that_comes_twice_or_is_another_ones() {
+        let year = YearRule::From {
+            year: 2026,
+            month: 1,
+            day: 1,
+        };
+        let clock = Clock::new(Tz::Europe__Berlin, year);
+        for (text, expected, foreign) in [
+            (
+                "Sun 2026-10-25 02:30:00 CET x",
+                "2026-10-25T01:30:00Z",
+                false,
+            ),
+            (
+                "Sun 2026-10-25 02:30:00 CEST x",
+                "2026-10-25T00:30:00Z",
+                false,
+            ),
+            (
+                "Sun 2026-10-25 02:30:00 EST x",
+                "2026-10-25T00:30:00Z",
+                true,
+            ),
+            (
+                "Sun 2026-10-25 02:30:00 UTC x",
+                "2026-10-25T02:30:00Z",
+                false,
+            ),
+            (
+                "Sun 2026-10-25 02:30:00 -03 x",
+                "2026-10-25T05:30:00Z",
+                false,
+            ),
+        ] {
+            let mut cache = Cache::default();
+            let (at, _) = clock.read(text.as_bytes(), &mut cache).unwrap();
+            assert_eq!((at, cache.is_foreign()), (utc(expected), foreign), "{text}");
         }
     }
 

@@ -1,18 +1,22 @@
 //! The rows, in columns.
 //!
 //! [`schema`] is the one list of names; [`columns`] are the builders, [`build`] fills them from
-//! [`crate::correlate`]'s rows, [`zone`] cuts times to local days and hours, [`select`] narrows, [`store`] keeps them as
+//! [`crate::correlate`]'s rows, [`zone`] cuts times to local days and hours, [`select`] narrows to what [`entity`] names and
+//! `touch` finds to belong to it, [`store`] keeps them as
 //! Parquet, [`hide`] takes persons out of them. A query sees a [`Frame`] and cannot tell where its rows came from, or where they are.
 
 pub mod build;
 mod columns;
+pub mod entity;
 pub mod frame;
 pub mod hide;
 pub(crate) mod names;
+pub mod near;
 pub mod persons;
 pub mod schema;
 pub mod select;
 pub mod store;
+pub(crate) mod touch;
 pub mod zone;
 
 use polars::prelude::PolarsResult;

@@ -4,11 +4,14 @@
 //! them lies in the period: a row is kept by its own time.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use polars::prelude::*;
 
+pub use super::entity::Entity;
+use super::entity::{any, mentions, names};
 use super::frame::collect;
+use super::near::{Near, near};
+use super::touch::{Keys, Touched, is_in, touched};
 use super::{Frame, Tables};
 
 /// What to keep.
@@ -22,66 +25,25 @@ pub struct Selection {
     pub hosts: Vec<String>,
     /// What the report is about.
     pub about: Option<Entity>,
+    /// What touches it is wanted whole: period and hosts choose the rows that name it, and all that belongs to these is
+    /// kept, wherever and whenever it was, with the same message on other hosts and what else was refused in the
+    /// connections that brought it.
+    pub whole: bool,
 }
 
-/// Something that messages, sessions and logins can be about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Entity {
-    Address(String),
-    Ip(String),
-    Domain(String),
-    QueueId(String),
-}
-
-impl Entity {
-    /// What a key given by the user is: an address has `@`, an IP address parses, a domain has a dot, and what looks
-    /// like a queue ID is one.
-    ///
-    /// # Errors
-    /// What is wrong with a key that is none of these, in words.
-    pub fn new(key: &str) -> Result<Self, String> {
-        let key = key.trim().trim_matches(['<', '>', '[', ']']);
-        if let Ok(ip) = key.parse::<std::net::IpAddr>() {
-            // As servers log it: an IPv6 address in its shortest form.
-            return Ok(Entity::Ip(ip.to_string()));
-        }
-        if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err("one address, IP address, domain or queue ID is needed".into());
-        }
-        if key.contains('@') {
-            return Ok(Entity::Address(key.to_ascii_lowercase()));
-        }
-        if let Some((net, _)) = key.split_once('/')
-            && net.parse::<std::net::IpAddr>().is_ok()
-        {
-            return Err(
-                "a network is not one address; `mtaudit sql` can select its clients".into(),
-            );
-        }
-        if key.contains('.') {
-            return Ok(Entity::Domain(
-                key.trim_start_matches('.').to_ascii_lowercase(),
-            ));
-        }
-        if key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Ok(Entity::QueueId(key.to_owned()));
-        }
-        Err("this is no address, IP address, domain or queue ID".into())
-    }
-
-    /// The key as it is searched for in text.
-    fn key(&self) -> &str {
-        match self {
-            Entity::Address(key) | Entity::Ip(key) | Entity::Domain(key) | Entity::QueueId(key) => {
-                key
-            }
-        }
-    }
+/// What a search came to, besides rows.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Messages that name what is searched for themselves, or a row of theirs does.
+    pub messages: Keys,
+    /// Source and line of refusals, logins and connections that name it, where it is wanted whole.
+    pub places: HashSet<(i64, i64)>,
+    /// When nothing does.
+    pub near: Option<Near>,
 }
 
 /// The time of a row, by table; `None` for tables that describe the sources.
-fn time_of(table: &str) -> Option<&'static str> {
+pub(super) fn time_of(table: &str) -> Option<&'static str> {
     match table {
         "messages" => Some("received_ts"),
         "deliveries" => Some("last_ts"),
@@ -93,52 +55,48 @@ fn time_of(table: &str) -> Option<&'static str> {
     }
 }
 
-/// Columns that name an entity, by table.
-fn columns_of(table: &str, entity: &Entity) -> &'static [&'static str] {
-    match (table, entity) {
-        ("messages", Entity::Address(_)) => &["sender", "auth_user"],
-        ("messages", Entity::Ip(_)) => &["client_ip"],
-        ("messages", Entity::Domain(_)) => &["sender_domain", "client_name", "auth_user"],
-        ("attempts", Entity::Address(_)) => &["recipient", "orig_recipient"],
-        ("attempts", Entity::Ip(_)) => &["relay_ip"],
-        ("attempts", Entity::Domain(_)) => &["recipient_domain", "relay_name"],
-        ("deliveries", Entity::Address(_)) => &["recipient"],
-        ("deliveries", Entity::Ip(_)) => &["relay_ip"],
-        ("deliveries", Entity::Domain(_)) => &["recipient_domain", "relay_name"],
-        ("rejections", Entity::Address(_)) => &["sender", "recipient", "auth_user"],
-        ("rejections", Entity::Ip(_)) => &["client_ip"],
-        ("rejections", Entity::Domain(_)) => {
-            &["sender_domain", "recipient_domain", "helo", "client_name"]
-        }
-        ("sessions" | "logins", Entity::Address(_)) => &["auth_user"],
-        ("sessions" | "logins", Entity::Ip(_)) => &["client_ip"],
-        ("sessions" | "logins", Entity::Domain(_)) => &["client_name", "auth_user"],
-        ("verdicts", Entity::Address(_)) => &["sender", "recipient"],
-        ("verdicts", Entity::Ip(_)) => &["client_ip"],
-        (
-            "messages" | "attempts" | "deliveries" | "rejections" | "verdicts",
-            Entity::QueueId(_),
-        ) => &["queue_id"],
-        _ => &[],
-    }
-}
-
 impl Selection {
     /// The tables with the rows kept.
     ///
     /// # Errors
     /// Those of polars.
     pub fn apply(&self, tables: Tables) -> PolarsResult<Tables> {
+        self.find(tables).map(|(tables, _)| tables)
+    }
+
+    /// The same, and what was found of what it is about.
+    ///
+    /// # Errors
+    /// Those of polars.
+    pub fn find(&self, tables: Tables) -> PolarsResult<(Tables, Found)> {
+        let mut found = Found::default();
         let touched = match &self.about {
-            Some(entity) => Some((entity, touched(&tables, entity)?)),
+            Some(entity) => Some((entity, touched(&tables, entity, self)?)),
             None => None,
         };
+        if let Some((entity, touched)) = &touched {
+            found.messages = touched.named.clone();
+            if self.whole {
+                found.places = self.places(&tables, entity)?;
+            }
+            if self.whole
+                && touched.is_nothing()
+                && found.places.is_empty()
+                && !self.is_mentioned(&tables, entity)?
+            {
+                found.near = Some(near(&tables, entity)?);
+            }
+        }
         let mut frames = Vec::with_capacity(tables.frames.len());
         for (name, frame) in tables.frames {
-            let mut keep = self.by_time(name).and(self.by_host(&frame));
-            if let Some((entity, touched)) = &touched {
-                keep = keep.and(by_entity(name, entity, touched));
-            }
+            let keep = match &touched {
+                Some((entity, touched)) if self.whole => self.whole(&frame, name, entity, touched),
+                Some((entity, touched)) => {
+                    let own = self.by_time(name).and(self.by_host(&frame));
+                    own.and(by_entity(name, entity, touched))
+                }
+                None => self.by_time(name).and(self.by_host(&frame)),
+            };
             let kept = if self.is_all() {
                 frame
             } else {
@@ -146,7 +104,59 @@ impl Selection {
             };
             frames.push((name, kept));
         }
-        Ok(Tables { frames })
+        Ok((Tables { frames }, found))
+    }
+
+    /// Rows of a table that name an entity, and are chosen by time and host where it is wanted whole.
+    pub(super) fn named(&self, frame: &Frame, table: &str, entity: &Entity) -> Expr {
+        let named = names(table, entity);
+        match self.whole {
+            true => named.and(self.by_time(table)).and(self.by_host(frame)),
+            false => named,
+        }
+    }
+
+    /// Rows that are kept of an entity that is wanted whole.
+    fn whole(&self, frame: &Frame, table: &str, entity: &Entity, touched: &Touched) -> Expr {
+        let named = || self.named(frame, table, entity);
+        let of_messages = || is_in("message", &touched.messages);
+        match table {
+            "messages" | "attempts" | "deliveries" | "verdicts" => named().or(of_messages()),
+            "sessions" => is_in("session", &touched.sessions),
+            "logins" | "rejections" => named().or(is_in("session", &touched.brought)),
+            "server_events" => {
+                let asked = self.by_time(table).and(self.by_host(frame));
+                mentions(entity).and(asked)
+            }
+            _ => lit(true),
+        }
+    }
+
+    fn places(&self, tables: &Tables, entity: &Entity) -> PolarsResult<HashSet<(i64, i64)>> {
+        let mut places = HashSet::new();
+        for table in ["rejections", "logins", "sessions"] {
+            let Some(frame) = tables.get(table) else {
+                continue;
+            };
+            let rows = frame.lazy().filter(self.named(frame, table, entity));
+            let rows = collect(
+                rows.select([col("source"), col("line")]),
+                frame.is_on_disk(),
+            )?;
+            let (source, line) = (rows.column("source")?.i64()?, rows.column("line")?.i64()?);
+            let pairs = source.iter().zip(line.iter());
+            places.extend(pairs.filter_map(|(source, line)| source.zip(line)));
+        }
+        Ok(places)
+    }
+
+    /// Whether a server says something of an entity.
+    fn is_mentioned(&self, tables: &Tables, entity: &Entity) -> PolarsResult<bool> {
+        let Some(frame) = tables.get("server_events") else {
+            return Ok(false);
+        };
+        let asked = self.by_time("server_events").and(self.by_host(frame));
+        frame.any(mentions(entity).and(asked))
     }
 
     fn is_all(&self) -> bool {
@@ -190,41 +200,6 @@ impl Selection {
     }
 }
 
-fn any(conditions: impl Iterator<Item = Expr>) -> Expr {
-    conditions.reduce(Expr::or).unwrap_or(lit(false))
-}
-
-fn names(table: &str, entity: &Entity) -> Expr {
-    any(columns_of(table, entity).iter().map(|column| {
-        let column = col(*column);
-        let found = match entity {
-            Entity::QueueId(id) => column.eq(lit(id.clone())),
-            Entity::Address(key) | Entity::Ip(key) => {
-                column.str().to_lowercase().eq(lit(key.clone()))
-            }
-            Entity::Domain(key) => {
-                let lower = column.str().to_lowercase();
-                lower
-                    .clone()
-                    .eq(lit(key.clone()))
-                    .or(lower.clone().str().ends_with(lit(format!(".{key}"))))
-                    .or(lower.str().ends_with(lit(format!("@{key}"))))
-            }
-        };
-        found.fill_null(lit(false))
-    }))
-}
-
-/// What the server says of itself touches an entity when it names it.
-fn mentions(entity: &Entity) -> Expr {
-    let text = match entity {
-        Entity::QueueId(_) => col("text"),
-        _ => col("text").str().to_lowercase(),
-    };
-    let found = text.str().contains_literal(lit(entity.key().to_owned()));
-    found.fill_null(lit(false))
-}
-
 fn by_entity(table: &str, entity: &Entity, touched: &Touched) -> Expr {
     let named = names(table, entity);
     match table {
@@ -243,128 +218,5 @@ fn by_entity(table: &str, entity: &Entity, touched: &Touched) -> Expr {
         "server_events" => mentions(entity),
         // The sources are what the report rests on.
         _ => lit(true),
-    }
-}
-
-/// Keys of rows: of messages or of sessions.
-type Keys = HashSet<i64>;
-
-/// Whether a key is among these. A set of polars' own would be built anew for each batch of rows.
-fn is_in(key: &str, among: &Arc<Keys>) -> Expr {
-    let among = among.clone();
-    let known = move |keys: Column| {
-        let keys = keys.i64()?.iter();
-        let known: BooleanChunked = keys
-            .map(|key| Some(key.is_some_and(|key| among.contains(&key))))
-            .collect();
-        Ok(known.into_column())
-    };
-    let kind = |_: &Schema, field: &Field| Ok(Field::new(field.name().clone(), DataType::Boolean));
-    col(key).map(known, kind)
-}
-
-/// Keys of what touches an entity.
-struct Touched {
-    /// Messages that name it, or were tried to or from it, with all their parents and children.
-    messages: Arc<Keys>,
-    /// Tables in which rows name it that are of no known message.
-    keyless: Vec<&'static str>,
-    /// Connections that these messages came in by: their logins are those of the messages.
-    brought: Arc<Keys>,
-    /// These, those that name it, and those of refusals and logins that name it.
-    sessions: Arc<Keys>,
-}
-
-fn touched(tables: &Tables, entity: &Entity) -> PolarsResult<Touched> {
-    let (mut messages, mut keyless) = (Keys::new(), Vec::new());
-    for table in ["messages", "attempts", "deliveries", "verdicts"] {
-        let named = keys(tables, table, names(table, entity), "message")?;
-        messages.extend(named.iter().flatten());
-        if named.contains(&None) {
-            keyless.push(table);
-        }
-    }
-    if let Some(all) = tables.get("messages") {
-        messages = spread(messages, all)?;
-    }
-    let messages = Arc::new(messages);
-    let brought = keys(tables, "messages", is_in("message", &messages), "session")?;
-    let brought: Keys = brought.into_iter().flatten().collect();
-    let mut sessions = brought.clone();
-    for table in ["sessions", "rejections", "logins"] {
-        let named = keys(tables, table, names(table, entity), "session")?;
-        sessions.extend(named.into_iter().flatten());
-    }
-    Ok(Touched {
-        messages,
-        keyless,
-        brought: Arc::new(brought),
-        sessions: Arc::new(sessions),
-    })
-}
-
-/// Keys that these rows of a table name; nothing for those that name none.
-fn keys(tables: &Tables, table: &str, rows: Expr, key: &str) -> PolarsResult<HashSet<Option<i64>>> {
-    let Some(frame) = tables.get(table) else {
-        return Ok(HashSet::new());
-    };
-    let rows = frame.lazy().filter(rows).select([col(key)]);
-    let rows = collect(rows, frame.is_on_disk())?;
-    Ok(rows.column(key)?.i64()?.iter().collect())
-}
-
-/// Adds parents and children until nothing is added: each round reaches one hop further, and hops are few.
-fn spread(found: Keys, messages: &Frame) -> PolarsResult<Keys> {
-    let mut found = Arc::new(found);
-    loop {
-        let near = is_in("message", &found).or(is_in("parent", &found));
-        let links = messages
-            .lazy()
-            .filter(col("parent").is_not_null().and(near));
-        let links = links.select([col("message"), col("parent")]);
-        let links = collect(links, messages.is_on_disk())?;
-        let mut more = Keys::clone(&found);
-        for key in ["message", "parent"] {
-            more.extend(links.column(key)?.i64()?.iter().flatten());
-        }
-        if more.len() == found.len() {
-            return Ok(more);
-        }
-        found = Arc::new(more);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_told_apart() {
-        let is = |key: &str, entity: Entity| assert_eq!(Entity::new(key), Ok(entity), "{key}");
-        is(
-            "<Alice@Corp.example>",
-            Entity::Address("alice@corp.example".into()),
-        );
-        is("[192.0.2.1]", Entity::Ip("192.0.2.1".into()));
-        is("2001:DB8::1", Entity::Ip("2001:db8::1".into()));
-        is("2001:0db8:0::1", Entity::Ip("2001:db8::1".into()));
-        is("corp.example", Entity::Domain("corp.example".into()));
-        is(".Corp.example", Entity::Domain("corp.example".into()));
-        is("4F3kz92abc", Entity::QueueId("4F3kz92abc".into()));
-    }
-
-    #[test]
-    fn what_is_no_key_is_refused() {
-        for key in [
-            "",
-            "  ",
-            "<>",
-            "192.0.2.0/24",
-            "2001:db8::/32",
-            "a b",
-            "a,b",
-        ] {
-            assert!(Entity::new(key).is_err(), "{key:?}");
-        }
     }
 }

@@ -160,3 +160,121 @@ fn times_that_do_not_exist_are_told() {
         "{told}"
     );
 }
+
+/// The same in windows of a few lines.
+fn in_windows(dir: &Path) {
+    windows::same(
+        &windows::read(&[dir], u64::MAX, |_| ()),
+        &windows::read(&[dir], 1, |_| ()),
+    );
+}
+
+/// A log host that lost lines on the way, and the hosts' own logs beside it: those are whole, though it holds more.
+#[test]
+fn a_hosts_own_log_goes_before_that_of_a_log_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = &days("mx1")[4];
+    let other = String::from_utf8_lossy(day).replace("mx1", "mx2");
+    fs::write(dir.path().join("mx1.log"), day).unwrap();
+    fs::write(dir.path().join("mx2.log"), &other).unwrap();
+    let own = read(dir.path(), Some(2026));
+    let pairs = lines(day).into_iter().zip(lines(other.as_bytes()));
+    let came = pairs.enumerate().filter(|(at, _)| at % 3 > 0);
+    let central: Vec<&[u8]> = came.flat_map(|(_, (one, two))| [one, two]).collect();
+    fs::write(dir.path().join("central.log"), central.concat()).unwrap();
+    let all = read(dir.path(), Some(2026));
+    assert_eq!(heights(&all), heights(&own));
+    for row in &all.sources {
+        assert_eq!(row.contradictions, None, "{row:?}");
+        assert_eq!(
+            row.events == 0,
+            row.path.ends_with("central.log"),
+            "{row:?}"
+        );
+    }
+    in_windows(dir.path());
+}
+
+/// Hosts of one short name in two domains are two, and logs of two hosts say nothing against one another.
+#[test]
+fn hosts_of_two_domains_are_not_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let days = days("mx1");
+    for (step, domain) in [(2, "a.example"), (3, "b.example")] {
+        let some = lines(&days[4])
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| at % step == 0);
+        let text: Vec<&[u8]> = some.map(|(_, line)| line).collect();
+        let text =
+            String::from_utf8_lossy(&text.concat()).replace(" mx1 ", &format!(" mx1.{domain} "));
+        fs::write(dir.path().join(domain), text).unwrap();
+    }
+    let loaded = read(dir.path(), Some(2026));
+    assert_eq!(repeated(&loaded), 0);
+    assert!(
+        loaded
+            .sources
+            .iter()
+            .all(|row| row.contradictions.is_none())
+    );
+}
+
+/// `content` as a gzip whose checksum is wrong: it may be garbled.
+fn doubtful(content: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(content).unwrap();
+    let mut packed = packed.finish().unwrap();
+    let check = packed.len() - 8;
+    packed[check] ^= 1;
+    packed
+}
+
+/// Garbling may add lines: what is whole is the log all the same.
+#[test]
+fn a_garbled_copy_with_more_lines_adds_no_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = &days("mx1")[4];
+    fs::write(dir.path().join("mail.log"), day).unwrap();
+    let once = read(dir.path(), Some(2026));
+    let double = |(at, line): (usize, &[u8])| {
+        let odd = String::from_utf8_lossy(line).replace("postfix/", "postfix/smtpd[9]: warning: x");
+        let odd = if at % 50 == 7 { odd } else { String::new() };
+        [line, odd.as_bytes()].concat()
+    };
+    let garbled: Vec<u8> = lines(day)
+        .into_iter()
+        .enumerate()
+        .flat_map(double)
+        .collect();
+    fs::write(dir.path().join("copy.gz"), doubtful(&garbled)).unwrap();
+    let both = read(dir.path(), Some(2026));
+    assert_eq!(heights(&both), heights(&once));
+    in_windows(dir.path());
+}
+
+/// What a doubtful copy has of a time that no other log covers is all that there is of it.
+#[test]
+fn a_damaged_copy_fills_what_lies_between_two_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = &days("mx1")[6];
+    fs::write(dir.path().join("whole"), day).unwrap();
+    let known = heights(&read(dir.path(), Some(2026)));
+    fs::remove_file(dir.path().join("whole")).unwrap();
+    let all = lines(day);
+    fs::write(dir.path().join("first"), all[..600].concat()).unwrap();
+    fs::write(dir.path().join("last"), all[700..].concat()).unwrap();
+    fs::write(dir.path().join("copy.gz"), doubtful(day)).unwrap();
+    let loaded = read(dir.path(), Some(2026));
+    let events = |name: &str| {
+        let row = loaded.sources.iter().find(|row| row.path.ends_with(name));
+        row.unwrap().events
+    };
+    assert!(events("copy.gz") >= 98, "{:?}", loaded.sources);
+    let sum: u64 = loaded.sources.iter().map(|row| row.events).sum();
+    fs::write(dir.path().join("whole"), day).unwrap();
+    let whole = read(dir.path(), Some(2026));
+    assert_eq!(heights(&whole), known);
+    assert_eq!(sum, whole.sources.iter().map(|row| row.events).sum::<u64>());
+}

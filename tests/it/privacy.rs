@@ -754,6 +754,10 @@ fn a_report_without_persons_is_made_again_with_its_key() {
     let (said, code) = verify(&["--pseudonymise", "key"]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("made again:"), "{said}");
+    // Where its paths are still right, none need be given, though names in them are hidden.
+    let words = ["verify", "out", "--rebuild", "--pseudonymise", "key"];
+    let (text, code) = case.run(&words);
+    assert_eq!(code, 0, "{text}");
     let (said, code) = verify(&[]);
     assert!(
         code == 3 && said.contains("give the file with --pseudonymise"),
@@ -761,4 +765,49 @@ fn a_report_without_persons_is_made_again_with_its_key() {
     );
     let (said, code) = verify(&["--pseudonymise", "other"]);
     assert!(code == 3 && said.contains("not of this key"), "{said}");
+}
+
+/// Sources are listed with their hashes, and a hash of the key would let a short one be guessed.
+#[test]
+fn a_key_among_the_logs_is_refused() {
+    let case = Case::new();
+    fs::write(case.path("logs/key"), KEY).unwrap();
+    for words in [
+        &["report", "audit", "logs", "--out", "out"][..],
+        &["convert", "logs", "--out", "tables"],
+        &["inspect", "logs", "logs/key"],
+        &["query", "outcomes", "logs"],
+    ] {
+        let (text, code) = case.run(&[words, &["--pseudonymise", "logs/key"]].concat());
+        assert_eq!(code, 2, "{words:?}: {text}");
+        assert!(text.contains("lies among the logs"), "{text}");
+    }
+    assert!(!case.path("out/manifest.json").exists());
+}
+
+/// What a report says of its command is a stranger's word.
+#[test]
+fn a_report_that_is_made_again_writes_no_map() {
+    let case = Case::new();
+    case.hidden(&["report", "audit", "logs", "--out", "out"]);
+    let path = case.path("out/manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let map = case.path("map.csv").display().to_string();
+    let forged = text.replacen(
+        "\"--pseudonymise\",",
+        &format!("\"--pseudonym-map={map}\", \"--pseudonymise\","),
+        1,
+    );
+    assert_ne!(text, forged);
+    fs::write(&path, forged).unwrap();
+    let (said, code) = case.run(&[
+        "verify",
+        "out",
+        "logs",
+        "--rebuild",
+        "--pseudonymise",
+        "key",
+    ]);
+    assert!(code == 3 && said.contains("made again:"), "{said}");
+    assert!(!case.path("map.csv").exists(), "{said}");
 }

@@ -229,7 +229,8 @@ fn a_manifest_that_was_changed_with_its_sum_is_still_found() {
     )
     .unwrap();
     let told = differences(dir.path(), &["report"]);
-    assert_eq!(told.len(), 1, "{told:?}");
+    // Each of the documents states its hash.
+    assert_eq!(told.len(), 3, "{told:?}");
     assert!(
         told[0].contains("as the SHA-256 of manifest.json"),
         "{told:?}"
@@ -349,6 +350,62 @@ fn one_flipped_bit_anywhere_in_a_source_is_found() {
         fs::write(&path, &good).unwrap();
     }
     assert!(differences(dir.path(), &["report"]).is_empty());
+}
+
+/// Of two sources with the same content, one does not stand in for the other.
+#[test]
+fn a_copy_proves_nothing_of_the_other_copy() {
+    let dir = evidence();
+    let path = |name: &str| dir.path().join("logs").join(name);
+    fs::copy(path("mail.log"), path("twin.log")).unwrap();
+    report(dir.path(), &[]);
+    let good = fs::read(path("twin.log")).unwrap();
+    let mut bad = good.clone();
+    bad[100] ^= 1;
+    for paths in [&["report"][..], &["report", "logs"]] {
+        assert!(differences(dir.path(), paths).is_empty());
+        for name in ["mail.log", "twin.log"] {
+            fs::write(path(name), &bad).unwrap();
+            let told = differences(dir.path(), paths);
+            assert_eq!(told.len(), 1, "{name}: {told:?}");
+            let other = format!("logs/{name}: other SHA-256 as found");
+            assert!(told[0].starts_with(&other), "{told:?}");
+            fs::remove_file(path(name)).unwrap();
+            let told = differences(dir.path(), paths);
+            assert_eq!(told.len(), 1, "{name}: {told:?}");
+            assert!(
+                told[0].starts_with(&format!("logs/{name}: missing")),
+                "{told:?}"
+            );
+            fs::write(path(name), &good).unwrap();
+        }
+    }
+}
+
+/// Who changes the hash that people read, and the sums with it, is found.
+#[test]
+fn the_hash_that_people_read_is_held_against_the_manifest() {
+    let dir = evidence();
+    report(dir.path(), &[]);
+    let report = dir.path().join("report");
+    let hash = sha256(&fs::read(report.join("manifest.json")).unwrap());
+    let sums = fs::read_to_string(report.join("SHA256SUMS")).unwrap();
+    for name in ["report.html", "report.md"] {
+        let good = fs::read_to_string(report.join(name)).unwrap();
+        let bad = good.replace(&hash, &"0".repeat(64));
+        assert_ne!(good, bad);
+        fs::write(report.join(name), &bad).unwrap();
+        let forged = sums.replace(&sha256(good.as_bytes()), &sha256(bad.as_bytes()));
+        fs::write(report.join("SHA256SUMS"), forged).unwrap();
+        let told = differences(dir.path(), &["report"]);
+        assert_eq!(
+            told,
+            [format!(
+                "report/{name}: does not state the SHA-256 of manifest.json"
+            )]
+        );
+        fs::write(report.join(name), good).unwrap();
+    }
 }
 
 #[test]

@@ -315,3 +315,51 @@ fn an_extract_of_one_of_two_hosts_counts_once_in_windows_too() {
     let repeated: u64 = loaded.sources.iter().map(|row| row.repeated).sum();
     assert_eq!(repeated, 1500);
 }
+
+/// `journalctl -o short-full` names a zone, which the one given may not be.
+#[test]
+fn another_zone_than_the_one_given_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |time: &str| format!("{time} mx1 postfix/qmgr[1]: 4A10000001: removed\n");
+    let log = [
+        "Thu 2026-10-01 10:00:00 CEST",
+        "Thu 2026-11-19 10:00:00 CET",
+    ]
+    .map(|time| line(time));
+    fs::write(dir.path().join("journal.txt"), log.concat()).unwrap();
+    let told = |zone| {
+        let loaded = read(dir.path(), |options| options.zone = zone);
+        loaded.sources[0].contradictions.clone()
+    };
+    let own = told(chrono_tz::Europe::Berlin).unwrap();
+    assert!(own.starts_with("the clock was put back at "), "{own}");
+    let other = told(chrono_tz::UTC).unwrap();
+    assert!(
+        other.contains("2 of its lines, line 1 the first, name another time zone than UTC"),
+        "{other}"
+    );
+}
+
+/// Logs of two years put together: each line's ID says of which it is, whatever most of them say.
+#[test]
+fn lines_of_another_year_are_told_though_they_are_few() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |year: i32, hours: std::ops::Range<u32>| -> String {
+        hours
+            .map(|hour| {
+                message(
+                    &format!("{year}-10-0{}T{hour}:00:00Z", year - 2021),
+                    long_id,
+                )
+            })
+            .collect()
+    };
+    let log = of(2022, 10..20) + &of(2024, 10..14);
+    fs::write(dir.path().join("mail.log"), log).unwrap();
+    let loaded = read(dir.path(), |_| ());
+    let told = loaded.sources[0].contradictions.clone().unwrap();
+    assert!(
+        told.contains("line 51 the first, are 2 years earlier than those"),
+        "{told}"
+    );
+}

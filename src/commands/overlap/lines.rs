@@ -7,13 +7,17 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::super::lookup::passes;
 use super::super::sources::Job;
-use super::{Fuller, Skip, short};
+use super::{Fuller, Skip, is_garbled, short};
+use crate::correlate::activity::BUCKET;
 use crate::event::Header;
-use crate::source::{Problem, Source};
+use crate::source::Source;
 use crate::syslog::{self, Follower};
 
 /// Bytes of memory for the hash of a line.
 pub const LINE: u64 = 112;
+
+/// Lines of a copy are known to five minutes: what lies further from the time compared is among them by its number alone.
+const FAR: i64 = 2 * BUCKET;
 
 /// A source, and those that are fuller in the time that both cover.
 pub struct Held {
@@ -25,6 +29,20 @@ pub struct Held {
     pub own: (u64, u64),
     /// The fuller ones.
     pub fuller: Vec<Fuller>,
+}
+
+impl Held {
+    /// Whether a line of this time is of one that a fuller source covers. Between two of those, and after them, a line that
+    /// none of them has is no garbled one; far from all of them its time itself is.
+    fn is_of_fuller(&self, ts: Option<i64>) -> bool {
+        let Some(ts) = ts else { return true };
+        let from = self.fuller.iter().map(|fuller| fuller.both.0).min();
+        let to = self.fuller.iter().map(|fuller| fuller.both.1).max();
+        let far = from.is_none_or(|from| ts < from.saturating_sub(FAR))
+            || to.is_none_or(|to| ts > to.saturating_add(FAR));
+        let within = |fuller: &Fuller| (fuller.both.0..=fuller.both.1).contains(&ts);
+        far || self.fuller.iter().any(within)
+    }
 }
 
 /// How often a source has a line.
@@ -62,7 +80,7 @@ pub struct Left {
     pub skip: Skip,
     /// The others of the same time.
     pub rest: Skip,
-    /// The source was damaged: what is left may be garbled.
+    /// What is left may be garbled.
     pub damaged: bool,
 }
 
@@ -89,7 +107,7 @@ pub fn leave_out(jobs: &[Job], held: &[Held], seeds: &(RandomState, RandomState)
     };
     let fuller_lines: Among = against.iter().map(|(rank, of)| (*rank, hull(of))).collect();
     let mut lines: HashMap<u128, Vec<Often>> = HashMap::new();
-    each_line(jobs, &own_lines, seeds, &mut |rank, _, hash| {
+    each_line(jobs, &own_lines, seeds, &mut |rank, _, _, hash| {
         let often = lines.entry(hash).or_default();
         if often.last().is_none_or(|last| last.own != own[&rank]) {
             often.push(Often {
@@ -100,7 +118,7 @@ pub fn leave_out(jobs: &[Job], held: &[Held], seeds: &(RandomState, RandomState)
             });
         }
     });
-    each_line(jobs, &fuller_lines, seeds, &mut |rank, number, hash| {
+    each_line(jobs, &fuller_lines, seeds, &mut |rank, number, _, hash| {
         let (Some(often), Some(held)) = (lines.get_mut(&hash), against.get(&rank)) else {
             return;
         };
@@ -115,12 +133,17 @@ pub fn leave_out(jobs: &[Job], held: &[Held], seeds: &(RandomState, RandomState)
         }
     });
     let mut left: Vec<Left> = held.iter().map(|_| Left::default()).collect();
-    let damaged = each_line(jobs, &own_lines, seeds, &mut |rank, number, hash| {
+    let damaged = each_line(jobs, &own_lines, seeds, &mut |rank, number, ts, hash| {
         let own = own[&rank];
+        let rest = |left: &mut Left| {
+            if held[own].is_of_fuller(ts) {
+                left.rest.push(number);
+            }
+        };
         let often = lines.get_mut(&hash).into_iter().flatten();
         let Some(often) = often.into_iter().find(|often| often.own == own) else {
             // A line that was not there before was added while it was read.
-            left[own].rest.push(number);
+            rest(&mut left[own]);
             return;
         };
         // No source is fuller than itself.
@@ -129,7 +152,7 @@ pub fn leave_out(jobs: &[Job], held: &[Held], seeds: &(RandomState, RandomState)
         if often.times <= often.most {
             left[own].skip.push(number);
         } else {
-            left[own].rest.push(number);
+            rest(&mut left[own]);
         }
     });
     for rank in damaged {
@@ -138,14 +161,14 @@ pub fn leave_out(jobs: &[Job], held: &[Held], seeds: &(RandomState, RandomState)
     left
 }
 
-/// Gives rank, number and hash of each of these lines that is not empty, one source after the other; returns those that
+/// Gives rank, number, time and hash of each of these lines that is not empty, one source after the other; returns those that
 /// were damaged. The same event has the same hash however it is written: journal or text, with the year or without, under
 /// the host's short name or the whole. The seeds are not known outside: a hostile log cannot make two lines one.
 fn each_line(
     jobs: &[Job],
     among: &Among,
     seeds: &(RandomState, RandomState),
-    give: &mut dyn FnMut(usize, u64, u128),
+    give: &mut dyn FnMut(usize, u64, Option<i64>, u128),
 ) -> Vec<usize> {
     let sources: Vec<&Source> = jobs.iter().map(|job| &job.source).collect();
     let mut damaged = Vec::new();
@@ -167,13 +190,12 @@ fn each_line(
                 let line = line.trim_ascii_end();
                 if !line.is_empty() && (*from..=*to).contains(&number) {
                     let hash = |seed: &RandomState| u128::from(hashed(seed, header.as_ref(), line));
-                    give(rank, number, hash(&seeds.0) << 64 | hash(&seeds.1));
+                    let ts = header.as_ref().map(|header| header.ts);
+                    give(rank, number, ts, hash(&seeds.0) << 64 | hash(&seeds.1));
                 }
             }
         });
-        let of_damaged = read
-            .iter()
-            .filter(|(_, outcome)| matches!(outcome.problem, Some(Problem::Damaged(_))));
+        let of_damaged = read.iter().filter(|(_, outcome)| is_garbled(outcome));
         damaged.extend(of_damaged.map(|(rank, _)| *rank));
     }
     damaged

@@ -12,6 +12,12 @@
 //! a horizon) come as columns, taken from `params` by the statement. Its result depends on the set of rows, never on
 //! their order.
 
+mod block_lists;
+mod compare_periods;
+mod holt_winters;
+mod providers;
+mod rank_sum;
+mod similar_names;
 mod theil_sen;
 
 use polars::prelude::{Column, DataFrame, PolarsResult};
@@ -34,7 +40,15 @@ pub struct Method {
 }
 
 /// Every method, by name.
-pub const METHODS: &[Method] = &[theil_sen::METHOD];
+pub const METHODS: &[Method] = &[
+    block_lists::METHOD,
+    compare_periods::METHOD,
+    holt_winters::METHOD,
+    providers::METHOD,
+    rank_sum::METHOD,
+    similar_names::METHOD,
+    theil_sen::METHOD,
+];
 
 /// The method of that name.
 ///
@@ -76,4 +90,14 @@ impl Method {
 fn names(columns: &[(&str, Type)]) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     super::error::list(&names, "and")
+}
+
+/// Of sorted values.
+fn median(sorted: &[f64]) -> Option<f64> {
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    match sorted.len() % 2 {
+        0 => Some((sorted[middle - 1] + upper) / 2.0),
+        _ => Some(upper),
+    }
 }

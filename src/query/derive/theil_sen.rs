@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
-use super::Method;
+use super::{Method, median};
 use crate::tables::schema::Type;
 
 /// Theil (1950) and Sen (1968): the median of the slopes between all pairs of points, with the 95 % interval from
@@ -104,16 +104,6 @@ fn trend(mut points: Vec<(f64, f64)>) -> Option<Trend> {
         low: rank(((all - spread) / 2.0).floor()),
         high: rank(((all + spread) / 2.0).ceil() + 1.0),
     })
-}
-
-/// Of sorted values.
-fn median(sorted: &[f64]) -> Option<f64> {
-    let middle = sorted.len() / 2;
-    let upper = *sorted.get(middle)?;
-    match sorted.len() % 2 {
-        0 => Some((sorted[middle - 1] + upper) / 2.0),
-        _ => Some(upper),
-    }
 }
 
 #[cfg(test)]

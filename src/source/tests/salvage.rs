@@ -211,6 +211,19 @@ fn beginnings_without_an_end_are_given_up() {
 }
 
 #[test]
+fn marks_of_blocks_without_any_are_given_up() {
+    let mut bytes = bzip2(&lines("a", 5));
+    bytes.truncate(bytes.len() - 12);
+    for _ in 0..100_000 {
+        bytes.extend(b"\x31\x41\x59\x26\x53\x59 no block of any");
+    }
+    let read = read_bytes(&bytes, 1 << 20);
+    let losses = losses(&read);
+    assert!(losses.more < 2000, "{}", losses.more);
+    assert_eq!(read.outcome.bytes, bytes.len() as u64);
+}
+
+#[test]
 fn a_tar_in_what_is_damaged_goes_on_at_its_next_header() {
     let big = lines("b", 9000);
     let files = [

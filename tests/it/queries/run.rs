@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mtaudit::commands::load::{Options, load};
+use mtaudit::commands::load::{Baseline, Options, load};
 use mtaudit::query::check::Frames;
 use mtaudit::query::{Answer, Engine, Library, Overrides, Query};
 use mtaudit::report::{Cell, Evidence};
 use mtaudit::tables::build::Wanted;
+use mtaudit::tables::select::Selection;
 use mtaudit::tables::store::{Days, Store};
 use serde_json::Value;
 
@@ -106,6 +107,12 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
     let (mut options, mut overrides) = (options(folder.path()), Overrides::new());
     for (name, value) in case.settings() {
         match name {
+            "baseline" => {
+                let (since, until) = value.split_once("..").expect("two times");
+                let (since, until) = (moment(since), moment(until));
+                let name = value.to_owned();
+                options.baseline = Some(Baseline { since, until, name });
+            }
             "since" => options.selection.since = Some(moment(value)),
             "until" => options.selection.until = Some(moment(value)),
             "year" => options.year = Some(value.parse().unwrap()),
@@ -121,23 +128,35 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
     } else {
         query.wanted(Wanted::none())
     };
-    let tables = match place {
+    let (tables, before) = match place {
         Tables::InMemory => {
             options.wanted = wanted;
-            load(&options).unwrap().tables
+            let loaded = load(&options).unwrap();
+            (loaded.tables, loaded.before)
         }
         Tables::OnDisk => {
             let dir = folder.path().join("tables");
-            let loaded = load(&options).unwrap();
+            let loaded = load(&Options {
+                selection: Selection::default(),
+                baseline: None,
+                ..options.clone()
+            });
+            let loaded = loaded.unwrap();
             let mut store = Store::open_or_begin(&dir, options.zone, &[]).unwrap();
             let (tables, sources) = (&loaded.tables, loaded.sources);
             store.add(tables, sources, loaded.local_domains).unwrap();
             let tables = store.scans(&wanted, Days::default()).unwrap();
-            options.selection.apply(tables).unwrap()
+            let before = options.baseline.as_ref().map(|baseline| {
+                let before = baseline.selection(&options.selection);
+                before.apply(tables.clone()).unwrap()
+            });
+            let tables = options.selection.apply(tables).unwrap();
+            (tables, before.unwrap_or_default())
         }
     };
     let engine = Engine::new(tables.frames, options.zone)
         .over(options.selection.since, options.selection.until)
+        .comparing(before.frames)
         .asking(&few(), &Overrides::new());
     let answer = engine.run(query, &overrides);
     let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", case.heading));

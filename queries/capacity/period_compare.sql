@@ -1,0 +1,151 @@
+-- title    = "Against the period before"
+-- question = "What changed since the period before, on an equal mix of weekdays?"
+-- tables   = ["activity", "attempts", "deliveries", "logins", "messages", "rejections", "sessions"]
+-- limits   = "Compared are means a day over weekdays that both periods have, weighted as they occur in the later one, and only days that the logs cover. The first and the last day of each period count when their lines reach from before six in the morning to after six in the evening. Chance is told from a rank-sum test over days; with fewer than five days on a side there is none. What the logs hold in neither period is left out."
+-- controls = ["ISO/IEC 27001 A.8.6"]
+-- rows     = 20
+-- empty    = "the logs do not hold the period before, or no period was asked for (`--month`, or `--since` and `--until`; `--baseline` names another one)"
+-- sensitivity = "change_share"
+-- columns  = [
+--   { name = "measure", kind = "text", about = "what is counted" },
+--   { name = "now", kind = "number", unit = "a day", about = "mean a day in the period" },
+--   { name = "before", kind = "number", unit = "a day", about = "mean a day in the period before, at the weekday mix of this one" },
+--   { name = "change", kind = "share", about = "(now - before) / before; null when there was none before" },
+--   { name = "p", kind = "number", about = "how often chance alone makes two such periods differ as much" },
+--   { name = "more_than_noise", kind = "flag", about = "p is below the level of significance; null when there are too few days" },
+--   { name = "days_now", kind = "count", about = "days of the period that are compared" },
+--   { name = "days_before", kind = "count", about = "days of the period before" },
+--   { name = "bad", kind = "flag", about = "more of it is trouble" },
+-- ]
+--
+-- [params.change_share]
+-- default = 0.20
+-- unit    = "share"
+-- source  = "mtaudit: a fifth, beyond what holidays and weather of a month usually make"
+-- about   = "change from which it is pointed out"
+--
+-- [params.level]
+-- default = 0.05
+-- unit    = "probability"
+-- source  = "convention; R. A. Fisher, Statistical Methods for Research Workers, 1925"
+-- about   = "p below which a change counts as more than noise"
+--
+-- [params.min_a_day]
+-- default = 10
+-- unit    = "a day"
+-- source  = "mtaudit"
+-- about   = "mean of the larger period below which no change is pointed out"
+--
+-- [derived.compared]
+-- with  = "compare_periods"
+-- input = """
+-- WITH covered AS (
+--     SELECT 'now' AS sample, day, weekday, MIN(hour_of_day) AS from_hour, MAX(hour_of_day) AS to_hour
+--     FROM activity WHERE day IS NOT NULL GROUP BY day, weekday
+--     UNION ALL
+--     SELECT 'before' AS sample, day, weekday, MIN(hour_of_day) AS from_hour, MAX(hour_of_day) AS to_hour
+--     FROM before_activity WHERE day IS NOT NULL GROUP BY day, weekday
+-- ), framed AS (
+--     SELECT sample, day, weekday, from_hour, to_hour,
+--            MIN(day) OVER (PARTITION BY sample) AS first_day, MAX(day) OVER (PARTITION BY sample) AS last_day
+--     FROM covered
+-- ), days AS (
+--     SELECT sample, day, weekday FROM framed
+--     WHERE (day > first_day OR from_hour < 6) AND (day < last_day OR to_hour >= 18)
+-- ), counted AS (
+--     SELECT 'now' AS sample, day, 'messages accepted' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM messages WHERE origin NOT IN ('reinjected', 'forwarded') GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'messages accepted' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM before_messages WHERE origin NOT IN ('reinjected', 'forwarded') GROUP BY day
+--     UNION ALL
+--     SELECT 'now' AS sample, day, 'bytes accepted' AS measure, CAST(SUM(size) AS DOUBLE) AS value
+--     FROM messages WHERE origin NOT IN ('reinjected', 'forwarded') GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'bytes accepted' AS measure, CAST(SUM(size) AS DOUBLE) AS value
+--     FROM before_messages WHERE origin NOT IN ('reinjected', 'forwarded') GROUP BY day
+--     UNION ALL
+--     SELECT 'now' AS sample, day, 'messages sent by users' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM messages WHERE auth_user IS NOT NULL GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'messages sent by users' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM before_messages WHERE auth_user IS NOT NULL GROUP BY day
+--     UNION ALL
+--     SELECT 'now' AS sample, day, 'recipients delivered' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM deliveries WHERE outcome = 'delivered' GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'recipients delivered' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM before_deliveries WHERE outcome = 'delivered' GROUP BY day
+--     UNION ALL
+--     SELECT 'now' AS sample, day, 'recipients failed' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM deliveries WHERE outcome IN ('bounced', 'expired') GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'recipients failed' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM before_deliveries WHERE outcome IN ('bounced', 'expired') GROUP BY day
+--     UNION ALL
+--     SELECT 'now' AS sample, day, 'attempts deferred' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM attempts WHERE status = 'deferred' GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'attempts deferred' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM before_attempts WHERE status = 'deferred' GROUP BY day
+--     UNION ALL
+--     SELECT 'now' AS sample, day, 'commands refused' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM rejections WHERE action IN ('reject', 'defer') GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'commands refused' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM before_rejections WHERE action IN ('reject', 'defer') GROUP BY day
+--     UNION ALL
+--     SELECT 'now' AS sample, day, 'connections' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM sessions GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'connections' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM before_sessions GROUP BY day
+--     UNION ALL
+--     SELECT 'now' AS sample, day, 'logins' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM logins WHERE success GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'logins' AS measure, CAST(COUNT(*) AS DOUBLE) AS value
+--     FROM before_logins WHERE success GROUP BY day
+--     UNION ALL
+--     SELECT 'now' AS sample, day, 'logins failed' AS measure, CAST(SUM(attempts) AS DOUBLE) AS value
+--     FROM logins WHERE NOT success AND credentials GROUP BY day
+--     UNION ALL
+--     SELECT 'before' AS sample, day, 'logins failed' AS measure, CAST(SUM(attempts) AS DOUBLE) AS value
+--     FROM before_logins WHERE NOT success AND credentials GROUP BY day
+-- ), measures AS (
+--     SELECT DISTINCT measure FROM counted
+-- ), grid AS (
+--     SELECT days.sample AS sample, days.day AS day, days.weekday AS weekday, measures.measure AS measure
+--     FROM days
+--     CROSS JOIN measures
+-- )
+-- SELECT grid.measure AS measure, grid.sample AS sample, grid.weekday AS weekday, COALESCE(counted.value, 0.0) AS value
+-- FROM grid
+-- LEFT JOIN counted ON grid.measure = counted.measure AND grid.sample = counted.sample AND grid.day = counted.day"""
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "bad AND change >= change_share AND p < level AND now >= min_a_day"
+-- sentence   = "{measure}: {now} a day against {before} in the period before ({change} more on an equal mix of weekdays; days: {days_now} against {days_before}; p = {p})."
+-- advice     = "Find the days on which it rose in the daily figures, and what else began then, before it becomes the new normal."
+-- thresholds = ["change_share", "level", "min_a_day"]
+-- limit      = 10
+--
+-- [[findings]]
+-- severity   = "info"
+-- when       = "(change >= change_share OR change <= -change_share) AND p < level AND (now >= min_a_day OR before >= min_a_day)"
+-- sentence   = "{measure}: {now} a day against {before} in the period before ({change} on an equal mix of weekdays; days: {days_now} against {days_before}; p = {p})."
+-- thresholds = ["change_share", "level", "min_a_day"]
+-- limit      = 12
+SELECT compared.measure AS measure,
+       ROUND(compared.now, 1) AS now,
+       ROUND(compared.before, 1) AS before,
+       CASE WHEN compared.before > 0 THEN ROUND((compared.now - compared.before) / compared.before, 4) END AS change,
+       ROUND(compared.p, 4) AS p,
+       compared.p < params.level AS more_than_noise,
+       compared.days_now AS days_now,
+       compared.days_before AS days_before,
+       compared.measure IN ('recipients failed', 'attempts deferred', 'logins failed') AS bad
+FROM compared
+CROSS JOIN params
+ORDER BY measure
