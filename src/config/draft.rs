@@ -16,11 +16,13 @@ const MOST: [usize; 2] = [2000, 50];
 const MAX_NAME: usize = 250;
 
 /// Parameters that are limits of the service, by the names that queries give them.
-const LIMITS: [&str; 4] = [
-    "messages_per_day",
+const LIMITS: [&str; 6] = [
+    "client_limit",
+    "limit_per_day",
     "messages_per_minute",
-    "queue_messages",
+    "received_per_hour",
     "recipients_per_day",
+    "service_limit",
 ];
 
 /// What logs show of the servers that wrote them.
@@ -355,6 +357,15 @@ mod tests {
             for (set, own) in params.shown().iter().zip(plain.shown()) {
                 assert_eq!(set.value, own.value, "{} {}", query.name, set.name);
             }
+        }
+    }
+
+    #[test]
+    fn limits_are_parameters_of_the_library() {
+        let library = Library::builtin().unwrap();
+        for name in LIMITS {
+            let mut params = library.iter().flat_map(|query| query.header.params.keys());
+            assert!(params.any(|known| known == name), "{name}");
         }
     }
 

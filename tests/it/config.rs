@@ -26,10 +26,10 @@ fn message(n: usize, client: &str, to: &str, here: bool) -> String {
         false => ("smtp", "mx.other.example[198.51.100.200]:25"),
     };
     format!(
-        "{time}/smtpd[301]: connect from {client}\n{time}/smtpd[301]: 4aBcD{n}: client={client}\n\
-         {time}/qmgr[302]: 4aBcD{n}: from=<bob@corp.example>, size=900, nrcpt=1 (queue active)\n\
-         {time}/{program}[303]: 4aBcD{n}: to=<{to}>, relay={relay}, delay=1, delays=0.2/0/0.3/0.5, dsn=2.0.0, \
-         status=sent (250 ok)\n{time}/qmgr[302]: 4aBcD{n}: removed\n\
+        "{time}/smtpd[301]: connect from {client}\n{time}/smtpd[301]: 4F1AAA{n:02X}: client={client}\n\
+         {time}/qmgr[302]: 4F1AAA{n:02X}: from=<bob@corp.example>, size=900, nrcpt=1 (queue active)\n\
+         {time}/{program}[303]: 4F1AAA{n:02X}: to=<{to}>, relay={relay}, delay=1, delays=0.2/0/0.3/0.5, dsn=2.0.0, \
+         status=sent (250 ok)\n{time}/qmgr[302]: 4F1AAA{n:02X}: removed\n\
          {time}/smtpd[301]: disconnect from {client} ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5\n"
     )
 }
