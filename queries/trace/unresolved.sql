@@ -4,6 +4,7 @@
 -- limits   = "What is under way when the logs end is listed, healthy or not; the age tells. Ages are from the arrival to the last line of the host, to the minute. A message counts as accepted when the queue manager has seen it: one that was cut off while it came in is not listed. Where lines are missing, what ended within the gap is listed as well: see evidence/gaps."
 -- controls = ["ISO/IEC 27001 A.8.16"]
 -- rows     = 30
+-- sensitivity = "min_lost"
 -- columns  = [
 --   { name = "number", kind = "count", about = "lost ones first, then those that wait, the longest first; then what only lacks its beginning" },
 --   { name = "state", kind = "text", about = "no outcome (left the queue, and its last try is not final), removed untried (left it without any try), waiting (in the queue when the logs end), never tried (so, without any try), no beginning (ended, and how it came in is not in the logs)" },
@@ -47,7 +48,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "number = 1 AND lost >= min_lost"
--- sentence   = "{lost} deliveries left the queue without an outcome in the logs. Either lines are missing (see evidence/gaps), or somebody deleted the mail by other means than the log shows: trace their queue IDs, and ask the recipients."
+-- sentence   = "{lost} deliveries left the queue without an outcome in the logs."
+-- advice     = "Look at evidence/gaps first: lines may be missing; if none are, somebody removed the mail by other means than the log shows: trace the queue IDs and ask the recipients."
 -- thresholds = ["min_lost"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'unknown'"
 -- keys       = []
@@ -55,7 +57,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "number = lost + 1 AND old > 0"
--- sentence   = "{old} of {waiting} deliveries that wait at the end of the logs do so for {params.old_seconds} s or more, the oldest for {oldest}. Their senders may not know it: look at the last reply of each, the oldest first."
+-- sentence   = "{old} of {waiting} deliveries that wait at the end of the logs do so for {params.old_seconds} s or more, the oldest for {oldest}."
+-- advice     = "Look at the last reply of each, the oldest first, and tell the senders before the queue lifetime ends."
 -- thresholds = ["old_seconds"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'open'"
 -- keys       = []
