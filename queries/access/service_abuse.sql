@@ -53,10 +53,9 @@
 -- keys       = ["client_ip"]
 --
 -- [[findings]]
--- severity   = "low"
+-- severity   = "info"
 -- when       = "most_in_minute >= connections_per_minute"
 -- sentence   = "{client_ip} connected {most_in_minute} times within one minute (connections in all: {connections}; messages delivered: {messages})."
--- advice     = "Ask the sender behind {client_ip} to send several messages in one connection, or set smtpd_client_connection_rate_limit."
 -- thresholds = ["connections_per_minute"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM sessions"

@@ -13,7 +13,7 @@
 --   { name = "most_in_24_h", kind = "count", about = "most failures within 24 hours" },
 --   { name = "strange_failures", kind = "count", about = "failures from addresses that the account never logged in from" },
 --   { name = "successes", kind = "count", about = "logins of the account that worked" },
---   { name = "new_after", kind = "count", about = "addresses that first logged in after the first failure" },
+--   { name = "opened", kind = "count", about = "addresses that failed for it first, three times at least, and then logged in for the first time" },
 --   { name = "first_ts", kind = "time", about = "first failure" },
 --   { name = "last_ts", kind = "time", about = "last failure" },
 --   { name = "place", kind = "place", about = "line of the first failure in the order of the logs" },
@@ -32,20 +32,14 @@
 -- source  = "Splunk ESCU, o365_high_number_of_failed_authentications_for_user: more than 10 in 5 minutes"
 -- about   = "failures of one account in 5 minutes above which it is a target"
 --
--- [params.strange]
--- default = 5
--- unit    = "failures"
--- source  = "fail2ban jail.conf: maxretry = 5"
--- about   = "failures from strange addresses from which a forgotten device does not explain them"
---
 -- [[findings]]
 -- severity   = "medium"
--- when       = "most_in_5_min > fast_failures AND strange_failures >= strange AND successes > 0"
--- sentence   = "{auth_user} was tried {most_in_5_min} times within 5 minutes (failures in all: {failures}, addresses: {addresses}); {strange_failures} of {failures} came from addresses that it never logged in from. The account is in use (logins: {successes}); addresses that first got in after the first failure: {new_after}."
--- advice     = "Ask the owner of {auth_user} whether the logins after {first_ts} were theirs, have the password changed for a long one, and block the addresses."
--- thresholds = ["fast_failures", "strange"]
+-- when       = "most_in_5_min > fast_failures AND opened > 0"
+-- sentence   = "{auth_user} was tried {most_in_5_min} times within 5 minutes (failures in all: {failures}, addresses: {addresses}), and addresses that failed for it got in afterwards ({opened}). A new device that was set up with difficulty looks alike."
+-- advice     = "Ask the owner of {auth_user} whether the logins after {first_ts} were theirs; if not, change the password, end the sessions, and go on with spam/compromised_account."
+-- thresholds = ["fast_failures"]
 -- limit      = 5
--- evidence   = "SELECT auth_user, source, line FROM logins WHERE NOT success AND credentials AND auth_user <> ''"
+-- evidence   = "SELECT auth_user, source, line FROM logins WHERE auth_user <> '' AND (success OR credentials)"
 -- keys       = ["auth_user"]
 --
 -- [[findings]]
@@ -75,11 +69,15 @@ WITH fails AS (
     WHERE won.auth_user IS NULL
     GROUP BY fails.auth_user
 ), used AS (
-    SELECT accounts.auth_user AS auth_user, CAST(SUM(won.n) AS BIGINT) AS successes,
-           COUNT(DISTINCT CASE WHEN won.first_ts > accounts.first_ts THEN won.client_ip END) AS new_after
-    FROM accounts
-    JOIN won ON accounts.auth_user = won.auth_user
-    GROUP BY accounts.auth_user
+    SELECT auth_user, CAST(SUM(n) AS BIGINT) AS successes FROM won GROUP BY auth_user
+), before AS (
+    SELECT won.auth_user AS auth_user, won.client_ip AS client_ip, CAST(SUM(fails.n) AS BIGINT) AS n
+    FROM won
+    JOIN fails ON won.auth_user = fails.auth_user AND won.client_ip = fails.client_ip
+    WHERE fails.ts < won.first_ts
+    GROUP BY won.auth_user, won.client_ip
+), opened AS (
+    SELECT auth_user, COUNT(*) AS n FROM before WHERE n >= 3 GROUP BY auth_user
 ), per_minute AS (
     SELECT auth_user, minute, CAST(SUM(n) AS BIGINT) AS n FROM fails GROUP BY auth_user, minute
 ), fast_steps AS (
@@ -114,7 +112,7 @@ SELECT accounts.auth_user AS auth_user,
        slow.n AS most_in_24_h,
        CAST(COALESCE(strange.n, 0) AS BIGINT) AS strange_failures,
        CAST(COALESCE(used.successes, 0) AS BIGINT) AS successes,
-       CAST(COALESCE(used.new_after, 0) AS BIGINT) AS new_after,
+       CAST(COALESCE(opened.n, 0) AS BIGINT) AS opened,
        accounts.first_ts AS first_ts,
        accounts.last_ts AS last_ts,
        accounts.place AS place
@@ -123,5 +121,6 @@ JOIN fast ON accounts.auth_user = fast.auth_user
 JOIN slow ON accounts.auth_user = slow.auth_user
 LEFT JOIN strange ON accounts.auth_user = strange.auth_user
 LEFT JOIN used ON accounts.auth_user = used.auth_user
+LEFT JOIN opened ON accounts.auth_user = opened.auth_user
 WHERE accounts.failures >= 2
 ORDER BY failures DESC, auth_user

@@ -36,6 +36,12 @@
 -- source  = "mtaudit; Amazon SES reviews senders at 5 % bounces"
 -- about   = "share of bounces above which it is backscatter"
 --
+-- [params.least_share]
+-- default = 0.01
+-- unit    = "of the messages accepted"
+-- source  = "mtaudit: on a large site some bounces cannot be avoided"
+-- about   = "share of bounces below which their number alone says nothing"
+--
 -- [params.min_bounces]
 -- default = 20
 -- unit    = "bounces"
@@ -44,10 +50,10 @@
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "most_in_hour >= bounces_per_hour OR (bounces >= min_bounces AND bounce_share > max_share)"
+-- when       = "(most_in_hour >= bounces_per_hour AND bounce_share > least_share) OR (bounces >= min_bounces AND bounce_share > max_share)"
 -- sentence   = "On {day} our server took mail from strangers and bounced it afterwards: {bounces} bounces for {accepted} messages accepted ({bounce_share}), at most {most_in_hour} within an hour, to {senders} addresses (most frequent reason: {main_reason}). Where senders are forged this hits the innocent, and gets us listed."
 -- advice     = "Refuse in the SMTP dialogue what cannot be delivered instead of bouncing it: give smtpd the list of recipients (relay_recipient_maps, reject_unverified_recipient), and let the content filter refuse before the queue."
--- thresholds = ["bounces_per_hour", "max_share", "min_bounces"]
+-- thresholds = ["bounces_per_hour", "least_share", "max_share", "min_bounces"]
 -- limit      = 3
 -- evidence   = "SELECT day, source, line FROM messages WHERE origin = 'bounce'"
 -- keys       = ["day"]

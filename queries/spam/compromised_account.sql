@@ -45,7 +45,7 @@
 -- default = 100
 -- unit    = "recipients in an hour"
 -- source  = "mtaudit; Exchange Online allows 30 messages a minute and 10,000 recipients a day"
--- about   = "recipients from which an hour is a burst, when it is also twice the busiest hour of the account's days before"
+-- about   = "recipients from which an hour is a burst, when it is also twice the busiest hour of the account's days before, and (from five accounts on) four times that of the median account"
 --
 -- [params.domains_per_hour]
 -- default = 50
@@ -87,7 +87,7 @@
 -- default = 5
 -- unit    = "failures"
 -- source  = "Elastic: 5 failures, then success; fail2ban: maxretry = 5"
--- about   = "failures of the account in 10 minutes after which a login from a new address is a sign"
+-- about   = "failures for the account in 10 minutes, after which the first login from the same address is a sign"
 --
 -- [[findings]]
 -- severity   = "high"
@@ -182,6 +182,10 @@ WITH own AS (
     JOIN peaks AS earlier ON later.auth_user = earlier.auth_user
     WHERE earlier.day < later.day
     GROUP BY later.auth_user, later.day
+), account_peaks AS (
+    SELECT auth_user, CAST(MAX(peak) AS DOUBLE) AS peak FROM peaks GROUP BY auth_user
+), peers AS (
+    SELECT MEDIAN(peak) AS peak, COUNT(*) AS accounts FROM account_peaks
 ), domain_minutes AS (
     SELECT DISTINCT auth_user, recipient_domain AS what, minute FROM sent WHERE taken = 1
 ), outside AS (
@@ -217,15 +221,15 @@ WITH own AS (
 ), begun AS (
     SELECT auth_user, MIN(minute) AS minute FROM outside GROUP BY auth_user
 ), failed AS (
-    SELECT auth_user, minute, CAST(SUM(COALESCE(attempts, 1)) AS BIGINT) AS n
+    SELECT auth_user, client_ip, minute, CAST(SUM(COALESCE(attempts, 1)) AS BIGINT) AS n
     FROM logins
     WHERE NOT success AND credentials AND auth_user <> ''
-    GROUP BY auth_user, minute
+    GROUP BY auth_user, client_ip, minute
 ), guessed AS (
     SELECT firsts.auth_user AS auth_user, firsts.client_ip AS client_ip, firsts.ts AS ts, outside.minute AS minute, SUM(failed.n) AS n
     FROM firsts
     JOIN outside ON firsts.auth_user = outside.auth_user AND firsts.client_ip = outside.client_ip AND firsts.ts = outside.ts
-    JOIN failed ON firsts.auth_user = failed.auth_user
+    JOIN failed ON firsts.auth_user = failed.auth_user AND firsts.client_ip = failed.client_ip
     WHERE failed.minute <= outside.minute AND failed.minute > outside.minute - 10
     GROUP BY firsts.auth_user, firsts.client_ip, firsts.ts, outside.minute
 ), homes AS (
@@ -253,8 +257,9 @@ WITH own AS (
     SELECT 'burst' AS sign, 3 AS weight, hourly.auth_user AS auth_user, hourly.minute AS minute
     FROM hourly
     CROSS JOIN params
+    CROSS JOIN peers
     LEFT JOIN usual ON hourly.auth_user = usual.auth_user AND hourly.day = usual.day
-    WHERE hourly.taken >= params.rcpts_per_hour AND hourly.taken >= 2 * COALESCE(usual.peak, 0)
+    WHERE hourly.taken >= params.rcpts_per_hour AND hourly.taken >= 2 * COALESCE(usual.peak, 0) AND (peers.accounts < 5 OR hourly.taken >= 4 * peers.peak)
     UNION ALL
     SELECT 'invalid recipients' AS sign, 2 AS weight, hourly.auth_user AS auth_user, hourly.minute AS minute
     FROM hourly

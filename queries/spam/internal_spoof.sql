@@ -14,6 +14,7 @@
 --   { name = "senders", kind = "count", about = "different such senders" },
 --   { name = "example", kind = "text", about = "one of them, the first by the alphabet" },
 --   { name = "recipients", kind = "count", about = "different recipients tried or reached" },
+--   { name = "bad_signs", kind = "count", about = "refusals of the client as relaying or for its reputation, whatever the sender" },
 --   { name = "first_ts", kind = "time", about = "first message or refusal" },
 --   { name = "last_ts", kind = "time", about = "last message or refusal" },
 --   { name = "place", kind = "place", about = "line of the first message or refusal in the order of the logs" },
@@ -33,8 +34,8 @@
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "delivered >= min_accepted AND client_name = 'unknown'"
--- sentence   = "{client_ip}, which has no host name, sent mail in our name without login, and it was delivered (messages: {delivered} of {accepted} accepted, senders: {senders}, such as {example})."
+-- when       = "delivered >= min_accepted AND (client_name = 'unknown' OR bad_signs > 0)"
+-- sentence   = "{client_ip} ({client_name}) sent mail in our name without login, and it was delivered (messages: {delivered} of {accepted} accepted, senders: {senders}, such as {example}). It has no host name, or other signs speak against it (refusals as relaying or for its reputation: {bad_signs})."
 -- advice     = "Look at one of the messages in the recipient's mailbox; if it is forged, warn the {recipients} recipients, and refuse our domains from outside without login (an SPF record with -all and a check of it, or a sender access map)."
 -- thresholds = ["min_accepted"]
 -- limit      = 10
@@ -85,6 +86,8 @@ WITH strangers AS (
     FROM hops
     JOIN deliveries ON hops.hop = deliveries.message
     GROUP BY hops.root, deliveries.recipient
+), signs AS (
+    SELECT client_ip, COUNT(*) AS n FROM rejections WHERE cause IN ('reputation', 'relay') AND action = 'reject' AND client_ip IS NOT NULL GROUP BY client_ip
 ), deeds AS (
     SELECT forged.client_ip AS client_ip, forged.client_name AS client_name, forged.sender AS sender, reached.recipient AS recipient, forged.message AS message,
            CASE WHEN reached.delivered = 1 THEN forged.message END AS delivered, 0 AS refused, forged.ts AS ts, forged.source AS source, forged.line AS line
@@ -98,18 +101,25 @@ WITH strangers AS (
     JOIN ours ON rejections.sender_domain = ours.domain
     LEFT JOIN relays ON rejections.client_ip = relays.client_ip
     WHERE rejections.action = 'reject' AND COALESCE(rejections.auth_user, '') = '' AND rejections.service IN ('smtpd', 'postscreen') AND relays.client_ip IS NULL
+), totals AS (
+    SELECT client_ip, COALESCE(MAX(client_name), 'unknown') AS client_name, COUNT(DISTINCT message) AS accepted, COUNT(DISTINCT delivered) AS delivered,
+           CAST(SUM(refused) AS BIGINT) AS refused, COUNT(DISTINCT sender) AS senders, MIN(sender) AS example, COUNT(DISTINCT recipient) AS recipients,
+           MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(source * 10000000000 + line) AS place
+    FROM deeds
+    GROUP BY client_ip
 )
-SELECT client_ip,
-       COALESCE(MAX(client_name), 'unknown') AS client_name,
-       COUNT(DISTINCT message) AS accepted,
-       COUNT(DISTINCT delivered) AS delivered,
-       CAST(SUM(refused) AS BIGINT) AS refused,
-       COUNT(DISTINCT sender) AS senders,
-       MIN(sender) AS example,
-       COUNT(DISTINCT recipient) AS recipients,
-       MIN(ts) AS first_ts,
-       MAX(ts) AS last_ts,
-       MIN(source * 10000000000 + line) AS place
-FROM deeds
-GROUP BY client_ip
+SELECT totals.client_ip AS client_ip,
+       totals.client_name AS client_name,
+       totals.accepted AS accepted,
+       totals.delivered AS delivered,
+       totals.refused AS refused,
+       totals.senders AS senders,
+       totals.example AS example,
+       totals.recipients AS recipients,
+       CAST(COALESCE(signs.n, 0) AS BIGINT) AS bad_signs,
+       totals.first_ts AS first_ts,
+       totals.last_ts AS last_ts,
+       totals.place AS place
+FROM totals
+LEFT JOIN signs ON totals.client_ip = signs.client_ip
 ORDER BY delivered DESC, accepted DESC, refused DESC, client_ip

@@ -13,6 +13,7 @@
 --   { name = "usual_hour", kind = "number", about = "median of its hours with mail on other days" },
 --   { name = "usual_most", kind = "number", about = "that median and six times the spread (MAD) above it" },
 --   { name = "usual_hours", kind = "count", about = "hours of that history" },
+--   { name = "others", kind = "number", about = "median of the most in an hour over all senders of this kind" },
 --   { name = "recipients", kind = "count", about = "recipients in all, each as often as written to" },
 --   { name = "messages", kind = "count", about = "messages in all" },
 --   { name = "first_ts", kind = "time", about = "first message of that day" },
@@ -32,6 +33,12 @@
 -- source  = "mtaudit; Exchange Online allows 30 messages a minute and 10,000 recipients a day"
 -- about   = "recipients in an hour from which it is a burst"
 --
+-- [params.times_others]
+-- default = 4
+-- unit    = "times"
+-- source  = "mtaudit"
+-- about   = "how many times the median of all senders of its kind it must be where the own history is short"
+--
 -- [params.min_history]
 -- default = 5
 -- unit    = "hours"
@@ -50,10 +57,10 @@
 --
 -- [[findings]]
 -- severity   = "low"
--- when       = "most_in_hour >= rcpts_per_hour AND usual_hours < min_history"
--- sentence   = "{sender} wrote to {most_in_hour} recipients within one hour on {day}. These logs do not show how much is usual for it (hours with mail on other days: {usual_hours})."
+-- when       = "most_in_hour >= rcpts_per_hour AND usual_hours < min_history AND most_in_hour >= times_others * others"
+-- sentence   = "{sender} wrote to {most_in_hour} recipients within one hour on {day}. How much is usual for it cannot be told (hours with mail on other days: {usual_hours}); the median of all such senders is {others} in their busiest hour."
 -- advice     = "Read the logs of other days as well, or ask the owner of {sender} whether this was planned."
--- thresholds = ["rcpts_per_hour", "min_history"]
+-- thresholds = ["rcpts_per_hour", "min_history", "times_others"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN auth_user <> '' THEN CAST(auth_user AS VARCHAR) ELSE CAST(sender AS VARCHAR) END AS sender, source, line FROM messages WHERE origin IN ('submission', 'smtp', 'local', 'unknown') AND (auth_user <> '' OR sender <> '')"
 -- keys       = ["sender"]
@@ -106,6 +113,12 @@ WITH ours AS (
     GROUP BY history.who
 ), totals AS (
     SELECT who, MIN(kind) AS kind, COUNT(*) AS recipients, COUNT(DISTINCT message) AS messages, MAX(ts) AS last_ts FROM sent GROUP BY who
+), peers AS (
+    SELECT totals.kind AS kind, MEDIAN(CAST(ranked.n AS DOUBLE)) AS n
+    FROM totals
+    JOIN ranked ON totals.who = ranked.who
+    WHERE ranked.no = 1
+    GROUP BY totals.kind
 ), firsts AS (
     SELECT busiest.who AS who, MIN(sent.ts) AS first_ts, MIN(sent.source * 10000000000 + sent.line) AS place
     FROM busiest
@@ -119,6 +132,7 @@ SELECT busiest.who AS sender,
        medians.median AS usual_hour,
        medians.median + 6 * spreads.mad AS usual_most,
        CAST(COALESCE(medians.hours, 0) AS BIGINT) AS usual_hours,
+       peers.n AS others,
        totals.recipients AS recipients,
        totals.messages AS messages,
        firsts.first_ts AS first_ts,
@@ -126,6 +140,7 @@ SELECT busiest.who AS sender,
        firsts.place AS place
 FROM busiest
 JOIN totals ON busiest.who = totals.who
+JOIN peers ON totals.kind = peers.kind
 JOIN firsts ON busiest.who = firsts.who
 LEFT JOIN medians ON busiest.who = medians.who
 LEFT JOIN spreads ON busiest.who = spreads.who

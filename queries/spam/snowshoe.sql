@@ -14,7 +14,7 @@
 --   { name = "most_per_address", kind = "count", about = "most messages of one address" },
 --   { name = "senders", kind = "count", about = "different envelope senders" },
 --   { name = "recipients", kind = "count", about = "different recipients" },
---   { name = "bad_addresses", kind = "count", about = "of these addresses, those that were listed, or refused for reputation or content, at any time in these logs" },
+--   { name = "bad_addresses", kind = "count", about = "of these addresses, those that were listed, or refused for reputation, spam or a virus, at any time in these logs" },
 --   { name = "bad_share", kind = "share", about = "bad_addresses / addresses" },
 --   { name = "place", kind = "place", about = "line of the first message of that day in the order of the logs" },
 -- ]
@@ -46,7 +46,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "addresses >= min_addresses AND most_per_address <= max_messages AND bad_share >= min_bad"
--- sentence   = "On {day}, {addresses} addresses of {network} delivered {messages} messages from {sender_domain}, none more than {most_per_address}; {bad_addresses} of the addresses were also listed, or refused for reputation or content."
+-- sentence   = "On {day}, {addresses} addresses of {network} delivered {messages} messages from {sender_domain}, none more than {most_per_address}; {bad_addresses} of the addresses were also listed, or refused for reputation, spam or a virus."
 -- advice     = "Look at one of the messages; if it is spam, block {network} as a whole rather than address by address."
 -- thresholds = ["min_addresses", "max_messages", "min_bad"]
 -- limit      = 5
@@ -75,7 +75,7 @@ WITH strangers AS (
     LEFT JOIN deliveries ON taken.message = deliveries.message
     GROUP BY spread.network, spread.sender_domain, spread.day
 ), signs AS (
-    SELECT client_ip FROM rejections WHERE cause IN ('reputation', 'content') AND action = 'reject'
+    SELECT client_ip FROM rejections WHERE (cause = 'reputation' OR reason IN ('spam', 'virus')) AND action = 'reject'
     UNION ALL
     SELECT client_ip FROM verdicts WHERE verdict IN ('dnsbl', 'spam', 'virus')
 ), marked AS (
