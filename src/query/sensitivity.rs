@@ -31,6 +31,10 @@ pub(super) fn sensitivity(
     let (Some(value), false) = (params.value(name), rules.is_empty()) else {
         return Ok(None);
     };
+    if matches!(value, ParamValue::Int(0) | ParamValue::Float(0.0)) {
+        // A limit that nobody has set has neither half nor double.
+        return Ok(None);
+    }
     let mut hits = Vec::new();
     for value in [half(value), Some(value.clone()), double(query, name, value)] {
         let Some(value) = value else { continue };
