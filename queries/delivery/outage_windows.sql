@@ -213,7 +213,7 @@ WITH tried AS (
     JOIN deliveries ON struck.message = deliveries.message
     WHERE deliveries.outcome IN ('bounced', 'expired', 'open')
     GROUP BY struck.island
-), overlaps AS (
+), meets AS (
     SELECT windows.recipient_domain AS recipient_domain, windows.run AS run, MAX(worst.domains) AS domains
     FROM windows
     CROSS JOIN storms
@@ -237,12 +237,12 @@ WITH tried AS (
            windows.end_ts AS end_ts, windows.ended_by AS ended_by, 60 * (windows.until_minute - windows.begin_minute) AS seconds,
            windows.tries AS tries, windows.messages AS messages,
            CAST(COALESCE(fates.lost, 0) AS BIGINT) AS lost, CAST(COALESCE(fates.waiting, 0) AS BIGINT) AS waiting,
-           reasons.reason AS reason, windows.run > 0 AS worked_before, overlaps.domains AS domains,
+           reasons.reason AS reason, windows.run > 0 AS worked_before, meets.domains AS domains,
            CAST(NULL AS BIGINT) AS reached, windows.place AS place
     FROM windows
     JOIN reasons ON windows.recipient_domain = reasons.recipient_domain AND windows.run = reasons.run
     LEFT JOIN fates ON windows.recipient_domain = fates.recipient_domain AND windows.run = fates.run
-    LEFT JOIN overlaps ON windows.recipient_domain = overlaps.recipient_domain AND windows.run = overlaps.run
+    LEFT JOIN meets ON windows.recipient_domain = meets.recipient_domain AND windows.run = meets.run
 )
 SELECT kind, recipient_domain, begin_ts, last_failed_ts, end_ts, ended_by, seconds, tries, messages, lost, waiting, reason, worked_before, domains, reached, place
 FROM answers

@@ -83,7 +83,7 @@ WITH events AS (
     FROM grouped
 )
 SELECT failures.recipient_domain AS recipient_domain,
-       meant.similar AS similar_domain,
+       meant."similar" AS similar_domain,
        CASE WHEN meant.other_ending THEN 'the ending' WHEN meant.distance = 1 THEN 'one edit' ELSE 'two edits' END AS differs_by,
        failures.mails AS mails,
        failures.recipients AS recipients,
