@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn each_control_has_its_queries_and_findings() {
-        let report = crate::report::sample::report();
+        let report = crate::report::sample::report("audit");
         let found = controls(&report.sections, &report.findings);
         let results = || report.sections.iter().flat_map(|section| &section.results);
         assert!(!found.is_empty());

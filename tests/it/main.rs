@@ -10,6 +10,7 @@ mod beginnings;
 mod config;
 mod copies;
 mod corpora_postfix;
+mod detections;
 mod disk;
 mod engines;
 mod layouts;

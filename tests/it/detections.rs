@@ -1,0 +1,236 @@
+//! Detections against scenarios: what fires on which attack, with the right entities and at the right time.
+//!
+//! `tests/lab/` has a run of the lab for each scenario alone: the log of a real Postfix and Dovecot, and `truth.tsv`,
+//! drawn from the journal of what the clients did (address, account, first and last second). The table
+//! `tests/lab/detections.tsv` says how many findings of which severity each query has on each of them; `honest` is a run
+//! without any attack. `MTAUDIT_UPDATE=1` rewrites it: read the difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use mtaudit::query::{Engine, Library, Overrides, Query};
+use mtaudit::report::{Finding, Severity};
+
+use super::queries::run::{side_by_side, with_stack};
+use super::support::{engine, repo};
+
+/// Sections whose findings are about what somebody did to us, or with our accounts.
+const SECTIONS: [&str; 2] = ["access", "spam"];
+
+/// Findings of one query on one scenario: high, medium, low, info.
+type Count = [usize; 4];
+
+fn scenarios() -> Vec<String> {
+    let entries = fs::read_dir(repo("tests/lab")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names
+        .filter_map(|name| name.strip_suffix(".log.zst").map(str::to_owned))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+fn log(scenario: &str) -> PathBuf {
+    repo(&format!("tests/lab/{scenario}.log.zst"))
+}
+
+fn detections(library: &Library) -> Vec<&Query> {
+    let ours = |query: &&Query| {
+        SECTIONS.contains(&query.section.as_str()) && !query.header.findings.is_empty()
+    };
+    library.iter().filter(ours).collect()
+}
+
+/// What the clients of a scenario did, by the journal of the lab.
+#[derive(Default)]
+struct Truth {
+    clients: BTreeSet<String>,
+    accounts: BTreeSet<String>,
+    /// Seconds since 1970.
+    first: f64,
+    last: f64,
+}
+
+fn truths() -> BTreeMap<String, Truth> {
+    let text = fs::read_to_string(repo("tests/lab/truth.tsv")).unwrap();
+    let mut truths: BTreeMap<String, Truth> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [scenario, client, account, first, last] = fields[..] else {
+            panic!("tests/lab/truth.tsv: {line}");
+        };
+        let (first, last): (f64, f64) = (first.parse().unwrap(), last.parse().unwrap());
+        let truth = truths.entry(scenario.to_owned()).or_insert_with(|| Truth {
+            first,
+            last,
+            ..Truth::default()
+        });
+        truth.clients.insert(client.to_owned());
+        truth.accounts.insert(account.to_owned());
+        (truth.first, truth.last) = (truth.first.min(first), truth.last.max(last));
+    }
+    truths
+}
+
+fn count(findings: &[Finding]) -> Count {
+    let of = |severity| {
+        findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
+    [
+        Severity::High,
+        Severity::Medium,
+        Severity::Low,
+        Severity::Info,
+    ]
+    .map(of)
+}
+
+fn shown(count: Count) -> String {
+    let words = ["H", "M", "L", "I"].into_iter().zip(count);
+    let words: Vec<String> = words
+        .filter(|(_, n)| *n > 0)
+        .map(|(word, n)| format!("{word}{n}"))
+        .collect();
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        words.join(" ")
+    }
+}
+
+/// The table of queries and scenarios, and what is wrong with the entities of findings.
+fn measured() -> (String, Vec<String>) {
+    let (library, scenarios, truths) = (Library::builtin().unwrap(), scenarios(), truths());
+    let queries = detections(&library);
+    let columns = side_by_side(&scenarios, |scenario| {
+        let engine = engine(&[log(scenario)], chrono_tz::UTC);
+        let found = queries
+            .iter()
+            .map(|query| on(&engine, query, scenario, &truths));
+        found.collect::<Vec<(Count, Vec<String>)>>()
+    });
+    let mut table = format!("query\t{}\n", scenarios.join("\t"));
+    for (row, query) in queries.iter().enumerate() {
+        let cells: Vec<String> = columns.iter().map(|column| shown(column[row].0)).collect();
+        writeln!(table, "{}\t{}", query.name, cells.join("\t")).unwrap();
+    }
+    let wrong = columns.into_iter().flatten().flat_map(|(_, wrong)| wrong);
+    (table, wrong.collect())
+}
+
+/// Findings of a query on a scenario, and those of its rows that name somebody or a time which the journal does not.
+fn on(
+    engine: &Engine,
+    query: &Query,
+    scenario: &str,
+    truths: &BTreeMap<String, Truth>,
+) -> (Count, Vec<String>) {
+    let answer = engine.run(query, &Overrides::new());
+    let answer = answer.unwrap_or_else(|error| panic!("{scenario}: {error}"));
+    let mut wrong = Vec::new();
+    let (Some(truth), false) = (truths.get(scenario), answer.findings.is_empty()) else {
+        return (count(&answer.findings), wrong);
+    };
+    let names: Vec<&str> = answer
+        .result
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    for row in answer.result.full.iter() {
+        for (name, cell) in names.iter().zip(&row) {
+            let Some(text) = cell.value.as_str().filter(|text| !text.is_empty()) else {
+                continue;
+            };
+            let known = match *name {
+                "client_ip" => truth.clients.contains(text),
+                "auth_user" => truth.accounts.contains(text),
+                "first_ts" | "last_ts" | "ts" => {
+                    let time = chrono::DateTime::parse_from_rfc3339(text).unwrap();
+                    let second = time.timestamp_micros() as f64 / 1e6;
+                    // The server's clock is the client's; a line is written within moments.
+                    (truth.first - 3.0..=truth.last + 90.0).contains(&second)
+                }
+                _ => true,
+            };
+            if !known {
+                wrong.push(format!(
+                    "{} on {scenario}: {name} {text} is not in the journal",
+                    query.name
+                ));
+            }
+        }
+    }
+    (count(&answer.findings), wrong)
+}
+
+#[test]
+fn detections_fire_on_their_scenario_with_its_entities() {
+    with_stack(|| {
+        let path = repo("tests/lab/detections.tsv");
+        let (table, wrong) = measured();
+        if std::env::var_os("MTAUDIT_UPDATE").is_some() {
+            fs::write(&path, &table).unwrap();
+        }
+        let expected = fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            table, expected,
+            "MTAUDIT_UPDATE=1 rewrites tests/lab/detections.tsv"
+        );
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+/// Scenarios that a query is made for: it must not be silent there.
+const MADE_FOR: &[(&str, &[&str])] = &[
+    ("access/password_guessing", &["brute", "imap_brute"]),
+    ("access/password_spray", &["spray"]),
+    ("access/success_after_failures", &["compromise"]),
+    ("access/cleartext_and_legacy", &["no_tls_auth"]),
+    ("access/service_abuse", &["vrfy"]),
+    ("spam/compromised_account", &["compromise"]),
+    ("spam/directory_harvest", &["harvest"]),
+    ("spam/relay_probes", &["relay"]),
+    ("spam/internal_spoof", &["spoof"]),
+    ("spam/helo_anomaly", &["bad_helo"]),
+    (
+        "spam/protocol_abuse",
+        &["early", "http", "pipeline", "junk"],
+    ),
+    ("spam/blocklisted_clients", &["listed"]),
+];
+
+#[test]
+fn every_scenario_has_the_detection_that_is_made_for_it() {
+    let table = fs::read_to_string(repo("tests/lab/detections.tsv")).unwrap();
+    let mut lines = table.lines();
+    let scenarios: Vec<&str> = lines.next().unwrap().split('\t').skip(1).collect();
+    let rows: BTreeMap<&str, Vec<&str>> = lines
+        .map(|line| {
+            let mut cells = line.split('\t');
+            (cells.next().unwrap(), cells.collect())
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    for (query, made_for) in MADE_FOR {
+        for scenario in *made_for {
+            let at = scenarios.iter().position(|one| one == scenario).unwrap();
+            if rows[query][at] == "-" {
+                wrong.push(format!("{query} is silent on {scenario}"));
+            }
+        }
+        let honest = scenarios.iter().position(|one| *one == "honest").unwrap();
+        if rows[query][honest].contains(['H', 'M']) {
+            wrong.push(format!(
+                "{query} finds {} in honest mail",
+                rows[query][honest]
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
