@@ -1,7 +1,7 @@
 -- title    = "Servers that could not be reached"
 -- question = "Which other servers did not answer or broke off, and at which point?"
 -- tables   = ["attempts"]
--- limits   = "The stage is read from the words of our own server and is empty when they do not tell. A fault on our own line looks like many unreachable servers at once. Slots begin at multiples of 15 minutes (UTC)."
+-- limits   = "The stage is read from the words of our own server and is empty when they do not tell. A fault on our own line looks like many unreachable servers at once. Windows are whole minutes, and begin with a failure."
 -- controls = ["ISO/IEC 27001 A.8.16"]
 -- sensitivity = "min_tries"
 -- rows     = 20
@@ -16,8 +16,8 @@
 --   { name = "last_ts", kind = "time", about = "last failure" },
 --   { name = "domain_tries", kind = "count", about = "all tries for the domain, successful ones included" },
 --   { name = "domain_failed", kind = "count", about = "of them failed for the network or for encryption" },
---   { name = "worst_ts", kind = "time", about = "first failed try in the domain's worst 15-minute slot" },
---   { name = "worst_tries", kind = "count", about = "all tries in that slot" },
+--   { name = "worst_ts", kind = "time", about = "first failed try in the domain's worst 15 minutes" },
+--   { name = "worst_tries", kind = "count", about = "all tries in them" },
 --   { name = "worst_failed", kind = "count", about = "of them failed for the network or for encryption" },
 --   { name = "first_row", kind = "flag", about = "the domain's first row, which speaks for the domain" },
 --   { name = "example", kind = "text", about = "one of the replies" },
@@ -34,13 +34,13 @@
 -- default = 20
 -- unit    = "tries in 15 minutes"
 -- source  = "mtaudit"
--- about   = "tries in a slot below which a domain is not judged"
+-- about   = "tries within 15 minutes below which a domain is not judged"
 --
 -- [params.failed_share]
 -- default = 0.5
 -- unit    = "share"
 -- source  = "mtaudit"
--- about   = "share of failed tries in the slot above which a domain is pointed out"
+-- about   = "share of failed tries in them above which a domain is pointed out"
 --
 -- [[findings]]
 -- severity   = "medium"
@@ -73,29 +73,43 @@ WITH failures AS (
            MIN(source * 10000000000 + line) AS place
     FROM failures
     GROUP BY recipient_domain, relay, reason, stage
-), quarters AS (
-    SELECT recipient_domain,
-           minute - minute % 15 AS slot,
+), per_minute AS (
+    SELECT COALESCE(recipient_domain, '') AS recipient_domain, minute,
            CAST(COUNT(*) AS BIGINT) AS tries,
            CAST(COUNT(*) FILTER (WHERE cause IN ('network', 'tls') AND status IN ('deferred', 'bounced', 'expired')) AS BIGINT) AS failed,
            MIN(ts) FILTER (WHERE cause IN ('network', 'tls') AND status IN ('deferred', 'bounced', 'expired')) AS first_ts
     FROM attempts
-    GROUP BY recipient_domain, minute - minute % 15
-), slots AS (
-    SELECT COALESCE(recipient_domain, '') AS recipient_domain, slot, tries, failed, first_ts FROM quarters
+    GROUP BY COALESCE(recipient_domain, ''), minute
+), totals AS (
+    SELECT recipient_domain, CAST(SUM(tries) AS BIGINT) AS domain_tries, CAST(SUM(failed) AS BIGINT) AS domain_failed
+    FROM per_minute
+    GROUP BY recipient_domain
+), back AS (
+    SELECT CAST(v.n AS BIGINT) AS minutes
+    FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12), (13), (14)) AS v(n)
+), spans AS (
+    -- Every minute with a failure begins a window of fifteen.
+    SELECT per_minute.recipient_domain AS recipient_domain, per_minute.minute AS starts, per_minute.minute + back.minutes AS minute
+    FROM per_minute
+    CROSS JOIN back
+    WHERE per_minute.failed > 0
+), windows AS (
+    SELECT spans.recipient_domain AS recipient_domain, spans.starts AS starts,
+           CAST(SUM(per_minute.tries) AS BIGINT) AS tries, CAST(SUM(per_minute.failed) AS BIGINT) AS failed, MIN(per_minute.first_ts) AS first_ts
+    FROM spans
+    JOIN per_minute ON spans.recipient_domain = per_minute.recipient_domain AND spans.minute = per_minute.minute
+    GROUP BY spans.recipient_domain, spans.starts
 ), numbered AS (
     SELECT recipient_domain, tries, failed, first_ts,
-           ROW_NUMBER() OVER (PARTITION BY recipient_domain ORDER BY -failed, slot) AS no
-    FROM slots
+           ROW_NUMBER() OVER (PARTITION BY recipient_domain ORDER BY -failed, starts) AS no
+    FROM windows
+), worst AS (
+    SELECT recipient_domain, tries, failed, first_ts FROM numbered WHERE no = 1
 ), domains AS (
-    SELECT recipient_domain,
-           SUM(tries) AS domain_tries,
-           SUM(failed) AS domain_failed,
-           MAX(CASE WHEN no = 1 THEN first_ts END) AS worst_ts,
-           MAX(CASE WHEN no = 1 THEN tries END) AS worst_tries,
-           MAX(CASE WHEN no = 1 THEN failed END) AS worst_failed
-    FROM numbered
-    GROUP BY recipient_domain
+    SELECT totals.recipient_domain AS recipient_domain, totals.domain_tries AS domain_tries, totals.domain_failed AS domain_failed,
+           worst.first_ts AS worst_ts, worst.tries AS worst_tries, worst.failed AS worst_failed
+    FROM totals
+    JOIN worst ON totals.recipient_domain = worst.recipient_domain
 )
 SELECT grouped.recipient_domain AS recipient_domain,
        grouped.relay AS relay,

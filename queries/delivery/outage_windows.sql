@@ -75,8 +75,21 @@
 -- advice     = "Tell the senders of the {lost} lost and {waiting} waiting mails, and ask the postmaster of {recipient_domain} by another way whether their server is up."
 -- thresholds = ["min_minutes", "min_tries", "own_domains"]
 -- limit      = 5
--- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND COALESCE(reason, '') <> 'expired' AND (cause IN ('network', 'tls', 'remote') OR reason IN ('servfail', 'dns-timeout'))"
--- keys       = ["recipient_domain"]
+-- evidence   = """
+-- WITH tried AS (
+--     SELECT COALESCE(recipient_domain, '') AS recipient_domain, ts, source, line,
+--            CASE WHEN status IN ('deferred', 'bounced', 'expired') AND COALESCE(reason, '') <> 'expired' AND (cause IN ('network', 'tls', 'remote') OR reason IN ('servfail', 'dns-timeout')) THEN 1 ELSE 0 END AS failed
+--     FROM attempts
+--     WHERE status IN ('delivered', 'deferred', 'bounced', 'expired') AND COALESCE(reason, '') <> 'expired'
+-- ), counted AS (
+--     SELECT recipient_domain, ts, source, line, failed,
+--            CAST(SUM(1 - failed) OVER (PARTITION BY recipient_domain ORDER BY ts, source, line) AS BIGINT) AS run
+--     FROM tried
+-- ), failures AS (
+--     SELECT recipient_domain, run, ts, source, line FROM counted WHERE failed = 1
+-- )
+-- SELECT recipient_domain, MIN(ts) OVER (PARTITION BY recipient_domain, run) AS begin_ts, source, line FROM failures"""
+-- keys       = ["recipient_domain", "begin_ts"]
 --
 -- [[findings]]
 -- severity   = "low"
@@ -85,8 +98,21 @@
 -- advice     = "Nothing is to be done for the mail, which went out late; if {recipient_domain} matters and this comes again, speak to their postmaster."
 -- thresholds = ["min_minutes", "min_tries", "own_domains"]
 -- limit      = 5
--- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND COALESCE(reason, '') <> 'expired' AND (cause IN ('network', 'tls', 'remote') OR reason IN ('servfail', 'dns-timeout'))"
--- keys       = ["recipient_domain"]
+-- evidence   = """
+-- WITH tried AS (
+--     SELECT COALESCE(recipient_domain, '') AS recipient_domain, ts, source, line,
+--            CASE WHEN status IN ('deferred', 'bounced', 'expired') AND COALESCE(reason, '') <> 'expired' AND (cause IN ('network', 'tls', 'remote') OR reason IN ('servfail', 'dns-timeout')) THEN 1 ELSE 0 END AS failed
+--     FROM attempts
+--     WHERE status IN ('delivered', 'deferred', 'bounced', 'expired') AND COALESCE(reason, '') <> 'expired'
+-- ), counted AS (
+--     SELECT recipient_domain, ts, source, line, failed,
+--            CAST(SUM(1 - failed) OVER (PARTITION BY recipient_domain ORDER BY ts, source, line) AS BIGINT) AS run
+--     FROM tried
+-- ), failures AS (
+--     SELECT recipient_domain, run, ts, source, line FROM counted WHERE failed = 1
+-- )
+-- SELECT recipient_domain, MIN(ts) OVER (PARTITION BY recipient_domain, run) AS begin_ts, source, line FROM failures"""
+-- keys       = ["recipient_domain", "begin_ts"]
 WITH tried AS (
     SELECT COALESCE(recipient_domain, '') AS recipient_domain, message, ts, minute, status, reason, source, line,
            CASE WHEN status IN ('deferred', 'bounced', 'expired') AND COALESCE(reason, '') <> 'expired' AND (cause IN ('network', 'tls', 'remote') OR reason IN ('servfail', 'dns-timeout')) THEN 1 ELSE 0 END AS failed
