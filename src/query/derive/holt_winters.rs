@@ -174,10 +174,10 @@ fn read(rows: &DataFrame) -> PolarsResult<BTreeMap<String, Asked>> {
                 horizon: horizons.get(row).unwrap_or(0).clamp(0, FARTHEST) as usize,
                 max_mape: most.get(row).unwrap_or(f64::INFINITY),
             });
-        if let (Some(day), Some(value)) = (days.get(row), values.get(row)) {
-            if one.values.insert(day, value).is_some() {
-                return Err(polars_err!(ComputeError: "a day has two values in one series"));
-            }
+        if let (Some(day), Some(value)) = (days.get(row), values.get(row))
+            && one.values.insert(day, value).is_some()
+        {
+            return Err(polars_err!(ComputeError: "a day has two values in one series"));
         }
     }
     Ok(asked)
