@@ -2,7 +2,7 @@
 -- question = "Which clients tried many recipients that do not exist, to learn which ones do?"
 -- tables   = ["deliveries", "messages", "rejections"]
 -- limits   = "Strange is a recipient that was refused and to whom nothing was delivered in these logs: postscreen and greylisting refuse before it is known whether the address exists. An outdated address list looks alike. Trusted and private clients are left out. Windows are whole minutes."
--- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4", "MITRE T1589.002"]
+-- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]
 -- rows     = 15
 -- sensitivity = "unknown_per_hour"
 -- columns  = [
