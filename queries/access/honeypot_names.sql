@@ -2,7 +2,7 @@
 -- question = "Who tried to log in with names that guessers have in their lists and that nobody here uses?"
 -- tables   = ["logins"]
 -- limits   = "The list holds 35 usual names. A name counts as used here when it logged in even once in these logs; one that exists and was not used is taken for a trap. Names are not always logged."
--- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.5", "ISO/IEC 27001 A.8.16", "PCI DSS 10.2.1.4", "MITRE T1110.001"]
+-- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.5", "ISO/IEC 27001 A.8.16", "PCI DSS 10.2.1.4"]
 -- rows     = 15
 -- sensitivity = "min_tries"
 -- columns  = [

@@ -2,7 +2,7 @@
 -- question = "Which clients tried to log in with names that do not exist?"
 -- tables   = ["logins", "verdicts"]
 -- limits   = "Rests on the lines of Dovecot's auth process that say `unknown user`; a server that does not say so answers nothing here. A misspelt name counts too. Windows are whole minutes, so `within 30 s` is counted as within one minute."
--- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.5", "ISO/IEC 27001 A.8.16", "PCI DSS 10.2.1.4", "MITRE T1589.002"]
+-- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.5", "ISO/IEC 27001 A.8.16", "PCI DSS 10.2.1.4"]
 -- rows     = 15
 -- sensitivity = "hour_names"
 -- columns  = [

@@ -2,7 +2,7 @@
 -- question = "Did many clients together try recipients that do not exist, each so few that none stands out?"
 -- tables   = ["rejections"]
 -- limits   = "Counts recipients said not to exist. Clients that tried many on their own are left out (see spam/directory_harvest). Spam to bought lists looks alike. Windows are whole minutes; episodes less than an hour apart are one."
--- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4", "MITRE T1589.002"]
+-- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]
 -- rows     = 15
 -- sensitivity = "min_recipients"
 -- columns  = [

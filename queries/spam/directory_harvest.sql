@@ -1,8 +1,8 @@
 -- title    = "Clients that try out addresses"
 -- question = "Which clients tried many recipients that do not exist, to learn which ones do?"
 -- tables   = ["deliveries", "messages", "rejections"]
--- limits   = "Strange is a recipient that was refused and to whom nothing was delivered in these logs: postscreen and greylisting refuse before it is known whether the address exists. An outdated address list looks alike. Trusted and private clients are left out. Windows are whole minutes."
--- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4", "MITRE T1589.002"]
+-- limits   = "Strange is a recipient that was refused and to whom nothing was delivered in these logs: postscreen, greylisting and checks of the client refuse before it is known whether the address exists. An outdated address list looks alike. Trusted and private clients are left out. Windows are whole minutes."
+-- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]
 -- rows     = 15
 -- sensitivity = "unknown_per_hour"
 -- columns  = [
@@ -52,17 +52,17 @@
 -- advice     = "Block {client_ip}, and let errors cost (Postfix: smtpd_error_sleep_time, smtpd_hard_error_limit); if messages were accepted, look whether the recipients that exist get spam now."
 -- thresholds = ["unknown_per_hour", "max_share"]
 -- limit      = 5
--- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason IN ('user-unknown', 'greylist')"
+-- evidence   = "SELECT client_ip, source, line FROM rejections WHERE stage = 'rcpt' AND cause IN ('address', 'policy', 'reputation')"
 -- keys       = ["client_ip"]
 --
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_hour > strange_per_hour AND strange_share > max_share AND accepted = 0"
 -- sentence   = "{client_ip} tried {most_in_hour} recipients within one hour to whom nothing was ever delivered here ({strange} of {tried} tried, such as {example}), and was turned away before it learnt anything. Nothing was accepted from there."
--- advice     = "Nothing to do as long as postscreen or greylisting holds such clients off; block {client_ip} if it comes back."
+-- advice     = "Nothing to do as long as such clients are held off; block {client_ip} if it comes back."
 -- thresholds = ["strange_per_hour", "max_share"]
 -- limit      = 5
--- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason IN ('user-unknown', 'greylist')"
+-- evidence   = "SELECT client_ip, source, line FROM rejections WHERE stage = 'rcpt' AND cause IN ('address', 'policy', 'reputation')"
 -- keys       = ["client_ip"]
 WITH strangers AS (
     SELECT client_ip, network, block FROM clients WHERE kind = 'other'
@@ -74,7 +74,7 @@ WITH strangers AS (
            rejections.reason = 'user-unknown' AS unknown, rejections.ts AS ts, rejections.minute AS minute, rejections.source AS source, rejections.line AS line
     FROM rejections
     JOIN strangers ON rejections.client_ip = strangers.client_ip
-    WHERE rejections.action = 'reject' AND rejections.stage = 'rcpt' AND rejections.reason IN ('user-unknown', 'greylist') AND rejections.recipient <> '' AND COALESCE(rejections.auth_user, '') = ''
+    WHERE rejections.action = 'reject' AND rejections.stage = 'rcpt' AND rejections.cause IN ('address', 'policy', 'reputation') AND rejections.reason <> 'bad-sender' AND rejections.recipient <> '' AND COALESCE(rejections.auth_user, '') = ''
 ), strange AS (
     SELECT refused.client_ip AS client_ip, refused.client_name AS client_name, refused.recipient AS recipient, refused.unknown AS unknown,
            refused.ts AS ts, refused.minute AS minute, refused.source AS source, refused.line AS line

@@ -13,7 +13,7 @@
 --   { name = "most_in_hour", kind = "count", about = "most different names within one hour" },
 --   { name = "as_us", kind = "count", about = "uses of a name of ours" },
 --   { name = "bare_address", kind = "count", about = "uses of an address without brackets" },
---   { name = "no_domain", kind = "count", about = "uses of a name without a dot" },
+--   { name = "no_domain", kind = "count", about = "uses of a name without a domain: no dot, or .localdomain, .local, .lan" },
 --   { name = "example", kind = "text", about = "one of these false names; the first by the alphabet" },
 --   { name = "accepted", kind = "count", about = "messages accepted with a false name" },
 --   { name = "first_ts", kind = "time", about = "first use" },
@@ -97,6 +97,7 @@ WITH strangers AS (
                 -- No letter, no bracket, but dots: an IPv4 address.
                 WHEN uses.helo = UPPER(uses.helo) AND uses.helo LIKE '%.%' AND uses.helo NOT LIKE '[%' THEN 'address'
                 WHEN uses.helo NOT LIKE '%.%' AND uses.helo NOT LIKE '[%' AND uses.helo NOT LIKE '%:%' THEN 'bare'
+                WHEN uses.helo LIKE '%.localdomain' OR uses.helo LIKE '%.local' OR uses.helo LIKE '%.lan' THEN 'bare'
                 ELSE 'name' END AS kind
     FROM uses
     JOIN strangers ON uses.client_ip = strangers.client_ip
