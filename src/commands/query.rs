@@ -42,7 +42,7 @@ pub fn run(args: &QueryArgs) -> Result<Done> {
         .muting(mutes.clone());
     let answer = input
         .timings
-        .of(&query.name, || engine.answer(query, &overrides))
+        .query(&query.name, || engine.answer(query, &overrides))
         .map_err(|error| anyhow!("{error}"))?;
     if let Some(why) = &answer.result.not_assessable {
         writeln!(io::stderr(), "{}: not assessable: {why}", query.name)?;

@@ -253,7 +253,7 @@ fn ask(
             let query = queries[index];
             let answer = input
                 .timings
-                .of(&query.name, || engine.answer(query, overrides));
+                .query(&query.name, || engine.answer(query, overrides));
             // Each index is given out once, so the cell is empty.
             let _ = answers[index].set(answer);
         }

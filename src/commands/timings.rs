@@ -14,7 +14,12 @@ struct Stage {
     cpu: Option<Duration>,
     /// Bytes that went through, where it makes sense to ask.
     bytes: Option<u64>,
+    /// It is one of many queries, of which the most expensive are shown.
+    is_query: bool,
 }
+
+/// Queries that are shown.
+const SHOWN: usize = 10;
 
 /// Stages in the order in which they ended; nothing is noted unless they were asked for. Clones share one list.
 #[derive(Clone, Debug, Default)]
@@ -31,12 +36,27 @@ impl Timings {
         self.with_bytes(stage, run, |_| None)
     }
 
+    /// Runs one of many queries and notes its time.
+    pub fn query<T>(&self, name: &str, run: impl FnOnce() -> T) -> T {
+        self.noted(name, run, |_| None, true)
+    }
+
     /// The same for a stage whose result says how many bytes went through.
     pub fn with_bytes<T>(
         &self,
         stage: &str,
         run: impl FnOnce() -> T,
         bytes: impl FnOnce(&T) -> Option<u64>,
+    ) -> T {
+        self.noted(stage, run, bytes, false)
+    }
+
+    fn noted<T>(
+        &self,
+        stage: &str,
+        run: impl FnOnce() -> T,
+        bytes: impl FnOnce(&T) -> Option<u64>,
+        is_query: bool,
     ) -> T {
         let Some(stages) = &self.0 else {
             return run();
@@ -52,6 +72,7 @@ impl Timings {
             wall,
             cpu,
             bytes: bytes(&result),
+            is_query,
         };
         stages
             .lock()
@@ -76,7 +97,8 @@ impl Timings {
     }
 
     /// One line a stage: wall milliseconds, CPU milliseconds, megabytes of decoded log a second of wall, name. Of
-    /// stages that run side by side, the CPU time is that of all of them.
+    /// stages that run side by side, the CPU time is that of all of them. Then the most expensive queries, and what the
+    /// others took together.
     fn lines(&self) -> Vec<String> {
         let Some(stages) = &self.0 else {
             return Vec::new();
@@ -100,7 +122,21 @@ impl Timings {
             let (wall, cpu, rate) = (ms(s.wall), cpu(s), rate(s));
             format!("{wall:9.1} ms wall {cpu:>6} ms cpu {rate:>10}  {}", s.name)
         };
-        stages.iter().map(line).collect()
+        let (mut queries, stages): (Vec<&Stage>, Vec<&Stage>) =
+            stages.iter().partition(|stage| stage.is_query);
+        queries.sort_by(|a, b| b.wall.cmp(&a.wall).then(a.name.cmp(&b.name)));
+        let others = queries.split_off(SHOWN.min(queries.len()));
+        let mut lines: Vec<String> = stages.into_iter().map(line).collect();
+        // Queries run side by side, so what a single one took of the CPU is not known.
+        let wall =
+            |wall: Duration| format!("{:9.1} ms wall {:>6} ms cpu {:>10}", ms(wall), "-", "");
+        let of_query = |stage: &Stage| format!("{}    {}", wall(stage.wall), stage.name);
+        lines.extend(queries.into_iter().map(of_query));
+        if !others.is_empty() {
+            let sum: Duration = others.iter().map(|stage| stage.wall).sum();
+            lines.push(format!("{}    {} other queries", wall(sum), others.len()));
+        }
+        lines
     }
 }
 
