@@ -285,7 +285,7 @@ fn free_text_is_scanned_for_forms() {
         ("prvs=1=alice@corp.example", "u_*@corp.example"),
         ("a@b@corp.example", "u_*@corp.example"),
         ("alice@ said", "u_*@ said"),
-        ("host x[192.0.2.7]:25 said", "host x[192.0.2.h*]:25 said"),
+        ("host x[192.0.2.7]:25 said", "host h-*[192.0.2.h*]:25 said"),
         ("[IPv6:2001:db8::7]", "[IPv6:2001:db8:0:h*]"),
         (
             "unknown[2001:db8:1::7]: lost",
@@ -315,7 +315,7 @@ fn free_text_is_scanned_for_forms() {
         ("header Subject: for alice", "header Subject: s_*"),
         (
             "warning: Subject: for alice from x[192.0.2.7]; from=<a@b.example>",
-            "warning: Subject: s_* from x[192.0.2.h*]; from=<u_*@b.example>",
+            "warning: Subject: s_* from h-*[192.0.2.h*]; from=<u_*@b.example>",
         ),
         (
             "250 2.0.0 Ok: queued as 7DD45EDA",

@@ -104,7 +104,7 @@ fn a_method_that_is_not_there_has_its_line() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("`input` gives no column `x` (hint: theil_sen reads series, x and y)"),
+        error.contains("`input` gives no column `x` (hint: theil_sen reads `series`, `x` and `y`)"),
         "{error}"
     );
 }

@@ -39,7 +39,10 @@ fn every_query_stands_in_the_audit_and_only_known_ones_anywhere() {
     let library = library();
     let known: BTreeSet<&str> = library.keys().map(String::as_str).collect();
     let audit = templates.definition("audit").unwrap();
-    assert_eq!(audit.queries().into_iter().collect::<BTreeSet<_>>(), known);
+    let mut all = known.clone();
+    // The audit is of all mail, and these are of one key.
+    all.retain(|name| !["trace/entities", "trace/timeline"].contains(name));
+    assert_eq!(audit.queries().into_iter().collect::<BTreeSet<_>>(), all);
     for kind in templates.kinds() {
         let definition = templates.definition(kind).unwrap();
         assert!(
