@@ -228,7 +228,7 @@ fn words_as_categories_change_no_answer() {
     // Without rows nothing could differ.
     let rows = strings
         .sql("SELECT message FROM messages")
-        .map(|table| table.full.len());
+        .map(|table| table.rows.len());
     assert!(rows.is_ok_and(|rows| rows > 1_000));
     let library = library();
     let mut wrong = Vec::new();
