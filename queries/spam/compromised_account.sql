@@ -109,7 +109,7 @@
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE auth_user <> '' AND (success OR credentials) UNION ALL SELECT auth_user, source, line FROM messages WHERE auth_user <> ''"
 -- keys       = ["auth_user"]
 WITH own AS (
-    SELECT message, auth_user, sender, sender_domain, client_ip, received_ts, minute, day, source, line
+    SELECT message, CAST(auth_user AS VARCHAR) AS auth_user, sender, sender_domain, client_ip, received_ts, minute, day, source, line
     FROM messages
     WHERE auth_user <> '' AND origin <> 'reinjected'
 ), hops AS (
@@ -132,13 +132,13 @@ WITH own AS (
     -- A refusal seldom names the login; its text or its connection may.
     SELECT CASE WHEN STRPOS(rejections.reply, 'not owned by user ') > 0 THEN SPLIT_PART(rejections.reply, 'not owned by user ', 2)
                 ELSE CAST(COALESCE(rejections.auth_user, sessions.auth_user) AS VARCHAR) END AS auth_user, rejections.ts AS ts, rejections.minute AS minute, rejections.day AS day,
-           rejections.recipient AS recipient, rejections.recipient_domain AS recipient_domain, rejections.reason AS reason, rejections.reply AS reply
+           CAST(rejections.recipient AS VARCHAR) AS recipient, CAST(rejections.recipient_domain AS VARCHAR) AS recipient_domain, rejections.reason AS reason, rejections.reply AS reply
     FROM rejections
     LEFT JOIN sessions ON rejections.session = sessions.session
     WHERE rejections.action = 'reject'
 ), sent AS (
     SELECT own.auth_user AS auth_user, own.received_ts AS ts, own.minute AS minute, own.day AS day,
-           fates.recipient AS recipient, fates.recipient_domain AS recipient_domain, 1 AS taken,
+           CAST(fates.recipient AS VARCHAR) AS recipient, CAST(fates.recipient_domain AS VARCHAR) AS recipient_domain, 1 AS taken,
            fates.delivered AS delivered, fates.invalid AS invalid, fates.spam AS spam
     FROM own
     JOIN fates ON own.message = fates.message
@@ -189,7 +189,7 @@ WITH own AS (
 ), domain_minutes AS (
     SELECT DISTINCT auth_user, recipient_domain AS what, minute FROM sent WHERE taken = 1
 ), outside AS (
-    SELECT logins.auth_user AS auth_user, logins.client_ip AS client_ip, clients.network AS network, clients.block AS block,
+    SELECT CAST(logins.auth_user AS VARCHAR) AS auth_user, logins.client_ip AS client_ip, clients.network AS network, clients.block AS block,
            logins.ts AS ts, logins.minute AS minute, logins.hour AS hour, logins.source AS source, logins.line AS line
     FROM logins
     JOIN clients ON logins.client_ip = clients.client_ip
@@ -214,16 +214,17 @@ WITH own AS (
     SELECT kind, auth_user, width, minute, SUM(n) AS n FROM place_steps GROUP BY kind, auth_user, width, minute
 ), spread AS (
     SELECT kind, auth_user, width, minute, SUM(n) OVER (PARTITION BY kind, auth_user ORDER BY minute) AS n FROM place_nets
+), won AS (
+    SELECT CAST(auth_user AS VARCHAR) AS auth_user, client_ip, ts, source, line FROM logins WHERE success AND auth_user <> ''
 ), firsts AS (
-    SELECT auth_user, client_ip, MIN(ts) AS ts FROM logins WHERE success AND auth_user <> '' GROUP BY auth_user, client_ip
+    SELECT auth_user, client_ip, MIN(ts) AS ts FROM won GROUP BY auth_user, client_ip
 ), first_networks AS (
     SELECT auth_user, network, MIN(minute) AS minute, MIN(ts) AS ts FROM outside GROUP BY auth_user, network
 ), begun AS (
     SELECT auth_user, MIN(minute) AS minute FROM outside GROUP BY auth_user
 ), failed AS (
-    SELECT auth_user, client_ip, minute, CAST(SUM(COALESCE(attempts, 1)) AS BIGINT) AS n
-    FROM logins
-    WHERE NOT success AND credentials AND auth_user <> ''
+    SELECT auth_user, client_ip, minute, CAST(SUM(n) AS BIGINT) AS n
+    FROM (SELECT CAST(auth_user AS VARCHAR) AS auth_user, client_ip, minute, COALESCE(attempts, 1) AS n FROM logins WHERE NOT success AND credentials AND auth_user <> '') AS tries
     GROUP BY auth_user, client_ip, minute
 ), guessed AS (
     SELECT firsts.auth_user AS auth_user, firsts.client_ip AS client_ip, firsts.ts AS ts, outside.minute AS minute, SUM(failed.n) AS n
@@ -234,7 +235,7 @@ WITH own AS (
     GROUP BY firsts.auth_user, firsts.client_ip, firsts.ts, outside.minute
 ), homes AS (
     -- Domains that the account writes from by right: that of its own name, or else that of its first message.
-    SELECT DISTINCT auth_user, sender_domain FROM own WHERE LOWER(CAST(sender AS VARCHAR)) = LOWER(CAST(auth_user AS VARCHAR))
+    SELECT DISTINCT auth_user, sender_domain FROM own WHERE LOWER(CAST(sender AS VARCHAR)) = LOWER(auth_user)
 ), first_senders AS (
     SELECT auth_user, sender_domain
     FROM (SELECT auth_user, sender_domain, ROW_NUMBER() OVER (PARTITION BY auth_user ORDER BY received_ts, source, line) AS no FROM own WHERE sender <> '') AS numbered
@@ -342,17 +343,17 @@ WITH own AS (
     WHERE no = 1 AND score >= 2
 ), good AS (
     SELECT auth_user, ts, client_ip
-    FROM (SELECT logins.auth_user AS auth_user, logins.ts AS ts, logins.client_ip AS client_ip,
-                 ROW_NUMBER() OVER (PARTITION BY logins.auth_user ORDER BY logins.ts DESC, logins.source DESC, logins.line DESC) AS no
-          FROM logins
-          JOIN best ON logins.auth_user = best.auth_user
-          WHERE logins.success AND logins.ts < best.first_ts) AS ranked
+    FROM (SELECT won.auth_user AS auth_user, won.ts AS ts, won.client_ip AS client_ip,
+                 ROW_NUMBER() OVER (PARTITION BY won.auth_user ORDER BY won.ts DESC, won.source DESC, won.line DESC) AS no
+          FROM won
+          JOIN best ON won.auth_user = best.auth_user
+          WHERE won.ts < best.first_ts) AS ranked
     WHERE no = 1
 ), seen AS (
-    SELECT logins.auth_user AS auth_user, logins.client_ip AS client_ip
-    FROM logins
-    JOIN best ON logins.auth_user = best.auth_user
-    WHERE logins.success AND logins.ts >= best.first_ts AND logins.client_ip IS NOT NULL
+    SELECT won.auth_user AS auth_user, won.client_ip AS client_ip
+    FROM won
+    JOIN best ON won.auth_user = best.auth_user
+    WHERE won.ts >= best.first_ts AND won.client_ip IS NOT NULL
     UNION ALL
     SELECT own.auth_user AS auth_user, own.client_ip AS client_ip
     FROM own

@@ -64,14 +64,14 @@
 -- keys       = ["direction", "reason"]
 WITH stopped AS (
     -- A filter that is handed the mail answers from this machine, or discards.
-    SELECT deliveries.direction AS direction, COALESCE(deliveries.reason, 'spam') AS reason, deliveries.message AS message, messages.sender AS sender,
+    SELECT CAST(deliveries.direction AS VARCHAR) AS direction, COALESCE(CAST(deliveries.reason AS VARCHAR), 'spam') AS reason, deliveries.message AS message, CAST(messages.sender AS VARCHAR) AS sender,
            CAST(deliveries.outcome AS VARCHAR) AS what, deliveries.source AS source, deliveries.line AS line
     FROM deliveries
     JOIN messages ON deliveries.message = messages.message
     WHERE deliveries.outcome IN ('bounced', 'discarded') AND deliveries.relay_ip IN ('127.0.0.1', '::1')
       AND (deliveries.cause = 'content' OR (deliveries.outcome = 'discarded' AND (deliveries.reply LIKE '%spam%' OR deliveries.reply LIKE '%SPAM%')))
     UNION ALL
-    SELECT CASE WHEN auth_user <> '' THEN 'outbound' ELSE 'unknown' END AS direction, reason, NULL AS message, sender, 'refused' AS what, source, line
+    SELECT CASE WHEN auth_user <> '' THEN 'outbound' ELSE 'unknown' END AS direction, CAST(reason AS VARCHAR) AS reason, NULL AS message, CAST(sender AS VARCHAR) AS sender, 'refused' AS what, source, line
     FROM rejections
     WHERE cause = 'content' AND action IN ('reject', 'discard')
 ), grouped AS (
@@ -90,7 +90,9 @@ WITH stopped AS (
 ), main_senders AS (
     SELECT direction, reason, sender FROM ranked WHERE no = 1
 ), accepted AS (
-    SELECT direction, COUNT(*) AS n FROM messages WHERE origin IN ('smtp', 'submission', 'local', 'unknown') GROUP BY direction
+    SELECT direction, COUNT(*) AS n
+    FROM (SELECT CAST(direction AS VARCHAR) AS direction FROM messages WHERE origin IN ('smtp', 'submission', 'local', 'unknown')) AS directions
+    GROUP BY direction
 )
 SELECT grouped.direction AS direction,
        grouped.reason AS reason,

@@ -59,7 +59,7 @@
 WITH strangers AS (
     SELECT client_ip, network, block FROM clients WHERE kind = 'other'
 ), said AS (
-    SELECT client_ip, verdict AS kind, ts, minute, source, line
+    SELECT client_ip, CAST(verdict AS VARCHAR) AS kind, ts, minute, source, line
     FROM verdicts
     WHERE verdict IN ('pregreet', 'pipelining', 'non-smtp-command', 'bare-newline', 'command-count-limit', 'command-time-limit', 'command-length-limit', 'long-request', 'data-without-recipient')
     UNION ALL

@@ -123,11 +123,15 @@ impl Known {
     /// The table `clients`: the different addresses in the column `client_ip` of `tables`, in order.
     pub(super) fn clients(&self, tables: &[(&str, Frame)]) -> PolarsResult<DataFrame> {
         let mut texts = BTreeSet::new();
+        // Texts are joined with texts, categories with categories: as the tables have them.
+        let mut kind = DataType::String;
         for (_, frame) in tables {
             let mut rows = frame.lazy();
-            if !rows.collect_schema()?.contains("client_ip") {
+            let schema = rows.collect_schema()?;
+            let Some(theirs) = schema.get("client_ip") else {
                 continue;
-            }
+            };
+            kind = theirs.clone();
             let rows = rows
                 .select([col("client_ip")])
                 .unique(None, UniqueKeepStrategy::Any);
@@ -148,7 +152,7 @@ impl Known {
         };
         let addresses: Vec<&str> = rows.iter().map(|(text, _)| text.as_str()).collect();
         DataFrame::new_infer_height(vec![
-            Column::new("client_ip".into(), addresses),
+            Column::new("client_ip".into(), addresses).cast(&kind)?,
             text("network", |one| one.network.as_deref()),
             text("block", |one| one.block.as_deref()),
             text("kind", |one| Some(one.kind)),
