@@ -1,5 +1,6 @@
 -- title    = "Clients guessing passwords"
 -- question = "Which clients tried many passwords, and did one work?"
+-- aliases  = ["bruteforce_ip"]
 -- tables   = ["logins"]
 -- limits   = "An address may stand for many machines (an office, a webmail server), and a guesser may use many addresses and stay below the limits. Windows are whole minutes. Not every server logs the names that were tried. A success after failures is a pattern, not proof of a break-in."
 -- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.5", "PCI DSS 10.2.1.4"]

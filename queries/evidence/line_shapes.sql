@@ -1,5 +1,6 @@
 -- title    = "Lines that were not understood"
 -- question = "Which kinds of lines does this report not know, and how many are there?"
+-- aliases  = ["parse_coverage"]
 -- tables   = ["line_shapes", "sources"]
 -- limits   = "Numbers, addresses and IDs are masked, so that lines of one kind fall together. Whether such a line matters can only be told by reading it."
 -- controls = ["ISO/IEC 27001 A.8.15", "NIST SP 800-53 AU-6"]

@@ -1,5 +1,6 @@
 -- title    = "The sources and how much of them was read"
 -- question = "Which files does this report rest on, and what is wrong with them?"
+-- aliases  = ["manifest"]
 -- tables   = ["sources", "line_shapes"]
 -- limits   = "`understood` says that a line's kind is known, not that the line is true. The hash is of the file as found by this program; how it came there is for the custody record to say."
 -- controls = ["ISO/IEC 27001 A.5.28", "ISO/IEC 27001 A.8.15", "NIST SP 800-53 AU-10", "PCI DSS 10.3"]

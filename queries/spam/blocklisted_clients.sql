@@ -1,5 +1,6 @@
 -- title    = "Clients on block lists"
 -- question = "Which clients stood on a block list, and did mail from them come in all the same?"
+-- aliases  = ["rbl_rejects"]
 -- tables   = ["rejections", "verdicts", "messages"]
 -- limits   = "Knows only the lists that our server asked and logged. A listing is the list's opinion at that time. Accepted mail may have come before the listing."
 -- controls = ["ISO/IEC 27001 A.8.7", "NIST SP 800-53 SI-8"]

@@ -14,7 +14,7 @@
 --   { name = "last_good_ip", kind = "text", about = "address of that login" },
 --   { name = "addresses", kind = "count", about = "different addresses that logged in or sent since the first sign" },
 --   { name = "messages", kind = "count", about = "messages accepted from the account since the first sign" },
---   { name = "recipients", kind = "count", about = "their different recipients: whom to notify (see spam/affected_recipients)" },
+--   { name = "recipients", kind = "count", about = "their different recipients: whom to notify (see trace/affected_recipients)" },
 --   { name = "recipient_domains", kind = "count", about = "their different domains" },
 --   { name = "delivered", kind = "count", about = "deliveries of these messages that arrived" },
 --   { name = "invalid", kind = "count", about = "recipients since the first sign that do not exist" },
@@ -93,7 +93,7 @@
 -- severity   = "high"
 -- when       = "score >= high_score"
 -- sentence   = "{auth_user} looks taken over since {first_ts} ({score} points: {signs}). Messages since: {messages}, different recipients: {recipients} (domains: {recipient_domains}, invalid: {invalid}), refused as spam: {spam_replies}, addresses of the client: {addresses}. Last login before: {last_good_ip}. A pattern, not proof."
--- advice     = "Lock {auth_user} or change its password now, end its sessions, hold its mail in the queue, then ask the owner, check forwards and filters, and tell those it wrote to (`mtaudit query spam/affected_recipients --param account={auth_user}` lists them)."
+-- advice     = "Lock {auth_user} or change its password now, end its sessions, hold its mail in the queue, then ask the owner, check forwards and filters, and tell those it wrote to (`mtaudit query trace/affected_recipients --param account={auth_user}` lists them)."
 -- thresholds = ["high_score", "rcpts_per_hour", "domains_per_hour", "networks_per_day", "blocks_per_hour", "invalid_per_hour", "invalid_share", "min_spam_replies", "min_failures"]
 -- limit      = 10
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE auth_user <> '' AND (success OR credentials) UNION ALL SELECT auth_user, source, line FROM messages WHERE auth_user <> ''"

@@ -1,5 +1,6 @@
 -- title    = "Clients that we refused most"
 -- question = "Who was turned away most often, and did anyone try out our addresses?"
+-- aliases  = ["rejects_by_client"]
 -- tables   = ["rejections", "messages"]
 -- limits   = "An address may stand for many machines, and an attacker uses many addresses. Windows are whole minutes. Guessing at addresses and an outdated address list look alike."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]

@@ -1,5 +1,6 @@
 -- title    = "Clients trying to relay"
 -- question = "Who tried to send mail to outside addresses through our server, and did any pass?"
+-- aliases  = ["relay_probe"]
 -- tables   = ["rejections", "messages"]
 -- limits   = "Refused tries show that the server is closed at that door, not at every other. A refused try may also be a user whose mail program does not log in. Windows are whole minutes, so `6 in 90 s` is counted as 6 in 2 minutes."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]

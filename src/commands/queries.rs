@@ -47,6 +47,10 @@ fn describe(query: &Query) -> String {
     let mut page = Page::default();
     page.line(&format!("{}: {}", query.name, header.title));
     page.line(&header.question);
+    page.part(
+        "Also found as",
+        Some(header.aliases.join(", ")).filter(|text| !text.is_empty()),
+    );
     page.part("Reads", [header.tables.join(", ")]);
     page.part("Needs", header.needs.iter().map(need));
     page.part(

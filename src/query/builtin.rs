@@ -88,7 +88,6 @@ builtin! {
     "evidence/sources",
     "spam/account_many_ips",
     "spam/account_spread",
-    "spam/affected_recipients",
     "spam/backscatter_received",
     "spam/backscatter_sent",
     "spam/blocklisted_clients",
@@ -114,8 +113,9 @@ builtin! {
     "spam/sender_login_mismatch",
     "spam/snowshoe",
     "spam/volume_outlier_client",
+    "trace/account_timeline",
+    "trace/affected_recipients",
     "trace/entities",
-    "trace/timeline",
     "trace/unresolved",
 }
 

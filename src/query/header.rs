@@ -18,6 +18,9 @@ pub struct Header {
     pub title: String,
     /// The question it answers.
     pub question: String,
+    /// Other stems that it is found by.
+    #[serde(default)]
+    pub aliases: Vec<String>,
     /// Every table that its SQL reads, besides `params`.
     pub tables: Vec<String>,
     /// What it cannot say.

@@ -188,12 +188,22 @@ impl Library {
         self.queries.values()
     }
 
-    /// The query of that full name, or the only one with that stem.
+    /// The query of that full name, or the only one with that stem, or with an alias.
     pub fn find(&self, name: &str) -> Result<&Query, Error> {
         if let Some(query) = self.queries.get(name) {
             return Ok(query);
         }
-        let matches: Vec<&Query> = self.iter().filter(|query| query.stem == name).collect();
+        let alias = |query: &&Query| {
+            let aliases = &query.header.aliases;
+            aliases.iter().any(|alias| {
+                let full = name.split_once('/') == Some((&query.section, alias));
+                full || alias == name
+            })
+        };
+        let mut matches: Vec<&Query> = self.iter().filter(|query| query.stem == name).collect();
+        if matches.is_empty() {
+            matches = self.iter().filter(alias).collect();
+        }
         match matches.as_slice() {
             [one] => Ok(one),
             [] => Err(self.unknown(name)),

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mtaudit::commands::load::{Options, load};
-use mtaudit::query::check::{check, check_shuffled};
+use mtaudit::query::check::{Frames, check, check_shuffled};
 use mtaudit::query::{Engine, Library, Overrides, Query};
 use mtaudit::report::templates::Templates;
 use mtaudit::tables::build::Wanted;
@@ -145,6 +145,33 @@ fn every_query_keeps_the_contract() {
     fail_with("queries break the contract (src/query/check.rs)", &wrong);
 }
 
+/// Tables of one row each: what windows, medians and shares are made of is often not there.
+#[test]
+fn one_row_is_enough_to_run() {
+    let logs: Vec<String> = case_files()
+        .iter()
+        .flat_map(|file| &file.cases)
+        .map(|case| case.logs().map(|(_, text)| text).collect())
+        .collect();
+    let frames: Frames = run::frames(&logs.concat())
+        .into_iter()
+        .map(|(name, frame)| (name, frame.head(Some(1))))
+        .collect();
+    let library = library();
+    let queries: Vec<&Query> = library.iter().collect();
+    let wrong = run::side_by_side(&queries, |query| {
+        let engine =
+            Engine::new(frames.clone(), chrono_tz::UTC).asking(&library, &Overrides::new());
+        let answer = engine.run(query, &Overrides::new());
+        answer
+            .err()
+            .map(|error| error.to_string())
+            .into_iter()
+            .collect()
+    });
+    fail_with("queries fail over one row", &with_file(&queries, wrong));
+}
+
 #[test]
 fn the_order_of_rows_does_not_show() {
     let files = case_files();
@@ -189,6 +216,44 @@ fn shared(path: &str) -> Option<PathBuf> {
     }
     println!("left out: {} is not here", path.display());
     None
+}
+
+/// The names of the catalogue in the field study: `mal_sender_burst` is `spam/sender_burst`. The story of one message is
+/// the command `trace`.
+#[test]
+fn every_entry_of_the_catalogue_is_found() {
+    let Some(path) = shared("reference/field-study.md") else {
+        return;
+    };
+    let library = library();
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut wrong = Vec::new();
+    let mut entries = 0;
+    for line in text.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let (Some(number), Some(name)) = (cells.get(1), cells.get(2)) else {
+            continue;
+        };
+        let sections = [
+            ("cap_", "capacity/"),
+            ("del_", "delivery/"),
+            ("mal_", "spam/"),
+            ("acc_", "access/"),
+            ("trc_", "trace/"),
+            ("evd_", "evidence/"),
+        ];
+        let section = sections.iter().find(|(prefix, _)| name.starts_with(prefix));
+        let (Ok(_), Some((prefix, section))) = (number.parse::<u32>(), section) else {
+            continue;
+        };
+        entries += 1;
+        let name = name.replacen(prefix, section, 1);
+        if name != "trace/message" && library.find(&name).is_err() {
+            wrong.push(name);
+        }
+    }
+    assert_eq!(entries, 101);
+    fail_with("entries of the catalogue that no query has", &wrong);
 }
 
 #[test]
