@@ -109,12 +109,14 @@ WITH held AS (
     FROM running
     WHERE begins > 0
     GROUP BY basis, host, service, client_ip
+), kinds AS (
+    SELECT CAST(client_ip AS VARCHAR) AS client_ip, kind FROM clients
 )
 SELECT ranked.basis AS basis,
        ranked.host AS host,
        ranked.service AS service,
        CASE WHEN ranked.basis = 'client' THEN ranked.client_ip END AS client_ip,
-       clients.kind AS kind,
+       kinds.kind AS kind,
        summed.sessions AS sessions,
        CAST(ranked.depth AS BIGINT) AS most,
        ROUND(summed.p99, 2) AS p99,
@@ -123,6 +125,6 @@ SELECT ranked.basis AS basis,
 FROM ranked
 JOIN summed ON ranked.basis = summed.basis AND ranked.host = summed.host AND ranked.service = summed.service AND ranked.client_ip = summed.client_ip
 CROSS JOIN params
-LEFT JOIN clients ON ranked.client_ip = clients.client_ip
+LEFT JOIN kinds ON ranked.client_ip = kinds.client_ip
 WHERE ranked.no = 1 AND (ranked.basis = 'service' OR ranked.depth >= params.listed)
 ORDER BY basis DESC, most DESC, host, service, client_ip

@@ -111,8 +111,8 @@ WITH put_off AS (
 )
 SELECT by_whom AS "by", domain, put_off, passed, given_up, pending,
        CASE WHEN passed + given_up > 0 THEN ROUND(CAST(passed AS DOUBLE) / (passed + given_up), 4) END AS passed_share,
-       ROUND(median_seconds, 0) AS median_seconds,
-       ROUND(longest_seconds, 0) AS longest_seconds,
+       ROUND(median_seconds, 1) AS median_seconds,
+       ROUND(longest_seconds, 1) AS longest_seconds,
        first_ts, last_ts, place
 FROM grouped
 ORDER BY by_whom DESC, put_off DESC, domain
