@@ -146,7 +146,7 @@ fn what_touches_an_entity_is_the_same() {
         let all = Engine::new(all.tables.frames, chrono_tz::UTC);
         let sql = "SELECT MAX(sender) AS a, MAX(client_ip) AS b, MAX(sender_domain) AS c, MAX(queue_id) AS d FROM messages";
         let keys = rows(&all, sql).remove(0);
-        for key in keys.values().filter_map(Value::as_str) {
+        for (part, key) in keys.values().filter_map(Value::as_str).enumerate() {
             let about = Selection {
                 about: Some(Entity::new(key).unwrap()),
                 ..Selection::default()
@@ -159,7 +159,11 @@ fn what_touches_an_entity_is_the_same() {
             assert_eq!(counted[0], counted[1], "{key}");
             let engines = engines(&loaded).map(|engine| engine.narrowed(true));
             same_tables(&engines, key);
-            same_answers(&engines, &library, key);
+            // All queries answer the same over all rows: of each key a part of them is asked.
+            let mut some = Library::default();
+            let of_part = library.iter().skip(part).step_by(keys.len());
+            of_part.for_each(|query| some.add(query.clone()));
+            same_answers(&engines, &some, key);
             // Few rows are had once.
             let [memory, disk] =
                 loaded.map(|loaded| loaded.tables.in_memory_within(1 << 30).unwrap());

@@ -325,7 +325,7 @@ fn another_zone_than_the_one_given_is_told() {
         "Thu 2026-10-01 10:00:00 CEST",
         "Thu 2026-11-19 10:00:00 CET",
     ]
-    .map(|time| line(time));
+    .map(line);
     fs::write(dir.path().join("journal.txt"), log.concat()).unwrap();
     let told = |zone| {
         let loaded = read(dir.path(), |options| options.zone = zone);
