@@ -1,7 +1,7 @@
 -- title    = "Logins tried with names out of a list"
 -- question = "Who tried to log in with names that guessers have in their lists and that nobody here uses?"
 -- tables   = ["logins"]
--- limits   = "The list holds 35 usual names. A name counts as used here when it logged in even once in these logs; one that exists and was not used is taken for a trap. Names are not always logged."
+-- limits   = "The list holds 35 usual names. A name counts as used here when it logged in even once in these logs; one that exists and was not used is taken for a trap. Names are not always logged. With `--pseudonymise` the names have another form, and what rests on it is not seen."
 -- controls = ["NIST SP 800-53 AC-7", "ISO/IEC 27001 A.8.5", "ISO/IEC 27001 A.8.16", "PCI DSS 10.2.1.4"]
 -- rows     = 15
 -- sensitivity = "min_tries"

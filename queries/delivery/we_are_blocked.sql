@@ -1,7 +1,7 @@
 -- title    = "Who blocks us, and since when"
 -- question = "Which lists or servers refuse our mail for our address or repute?"
 -- tables   = ["attempts", "deliveries"]
--- limits   = "The list and the address are read from the replies; many servers name neither. A server that keeps its own list shows as `not named`. A listing that no server told us about is not seen. Refusals of single messages as spam are in delivery/by_reason."
+-- limits   = "The list and the address are read from the replies; many servers name neither. A server that keeps its own list shows as `not named`. A listing that no server told us about is not seen. Refusals of single messages as spam are in delivery/by_reason. With `--pseudonymise` the names have another form, and what rests on it is not seen."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]
 -- sensitivity = "min_messages"
 -- rows     = 20

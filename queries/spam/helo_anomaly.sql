@@ -1,7 +1,7 @@
 -- title    = "Clients with false names in HELO"
 -- question = "Which clients greet us with our own name, a bare address, a name without a domain, or many names?"
 -- tables   = ["deliveries", "messages", "rejections"]
--- limits   = "Knows the HELO of accepted messages and of refusals, on port 25 and without a login. Ours is a domain that mail is delivered for here, and the name of a log's host with or without it; our addresses are not known. Many names may be many machines behind one address. Windows are whole minutes."
+-- limits   = "Knows the HELO of accepted messages and of refusals, on port 25 and without a login. Ours is a domain that mail is delivered for here, and the name of a log's host with or without it; our addresses are not known. Many names may be many machines behind one address. Windows are whole minutes. With `--pseudonymise` the names have another form, and what rests on it is not seen."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]
 -- rows     = 15
 -- sensitivity = "names_per_hour"

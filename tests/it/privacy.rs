@@ -252,6 +252,23 @@ fn json(folder: &BTreeMap<String, String>) -> Value {
     serde_json::from_str(&folder["report.json"]).unwrap()
 }
 
+/// Queries that read the form of a name: a pseudonym has none, as their limits say.
+const OF_FORMS: [&str; 4] = [
+    "access/honeypot_names",
+    "delivery/we_are_blocked",
+    "spam/helo_anomaly",
+    "spam/snowshoe",
+];
+
+/// Without what [`OF_FORMS`] say.
+fn of_no_forms(figures: (Vec<String>, Vec<String>)) -> (Vec<String>, Vec<String>) {
+    let keep = |list: Vec<String>| {
+        let other = |text: &String| !OF_FORMS.iter().any(|name| text.contains(name));
+        list.into_iter().filter(other).collect()
+    };
+    (keep(figures.0), keep(figures.1))
+}
+
 /// Rows of each result, and findings by query and severity.
 fn figures(report: &Value) -> (Vec<String>, Vec<String>) {
     let sections = report["sections"].as_array().unwrap();
@@ -307,7 +324,8 @@ fn nobody_is_in_a_report() {
         let found = persons.found(&all).into_iter().map(|(word, _)| word);
         let found: BTreeSet<&str> = found.collect();
         assert!(found.len() > 40, "{kind}: {found:?}");
-        assert_eq!(figures(&json(&shown)), figures(&json(&plain)), "{kind}");
+        let (hidden, open) = (figures(&json(&shown)), figures(&json(&plain)));
+        assert_eq!(of_no_forms(hidden), of_no_forms(open), "{kind}");
         assert!(!figures(&json(&plain)).1.is_empty() || kind != "audit");
         fs::remove_dir_all(case.path("plain")).unwrap();
     }
