@@ -12,7 +12,7 @@
 //!   which year the first line of a source is of.
 //! * [`formats`] has one file a mail server; each turns the text into an [`event`].
 //! * [`correlate`] folds events into messages, attempts, sessions and the rest. It is the only part with state.
-//!   [`classify`] says why a delivery failed; [`strings`] keeps every text once.
+//!   [`classify`] says why a delivery failed; [`strings`] keeps every text once; [`groups`] joins what belongs together.
 //! * [`tables`] has the schema, the one list of names, puts the rows into columns, and keeps them as Parquet.
 //! * [`pseudonyms`] hides persons, by what [`tables::persons`] says that a column holds of them.
 //! * [`query`] is the library of `.sql` files under `queries/`, and runs them.
@@ -43,6 +43,7 @@ pub mod config;
 pub mod correlate;
 pub mod event;
 pub mod formats;
+pub mod groups;
 pub mod pseudonyms;
 pub mod query;
 pub mod report;

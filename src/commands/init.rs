@@ -17,7 +17,7 @@ use super::{Done, coverage, options};
 use crate::cli::InitArgs;
 use crate::config::draft::{Draft, Seen};
 use crate::query::Engine;
-use crate::query::own::is_private;
+use crate::query::own::{is_private, network};
 use crate::report::format::count;
 
 /// Sources by where the offset of their times is from, and by host.
@@ -160,15 +160,10 @@ fn private(engine: &Engine) -> Result<Vec<Seen>> {
             continue;
         };
         let ip = ip.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
-        let Some(ip) = ip.filter(|ip| is_private(*ip)) else {
+        let Some(net) = ip.filter(|ip| is_private(*ip)).and_then(network) else {
             continue;
         };
-        let bits = if ip.is_ipv4() { 24 } else { 64 };
-        // Both lengths are those of an address of their kind.
-        let Ok(net) = IpNet::new(ip, bits) else {
-            continue;
-        };
-        let sums = networks.entry(net.trunc()).or_default();
+        let sums = networks.entry(net).or_default();
         let more = [1, n.as_u64().unwrap_or(0), messages.as_u64().unwrap_or(0)];
         sums.iter_mut().zip(more).for_each(|(sum, n)| *sum += n);
     }

@@ -21,6 +21,7 @@ use crate::correlate::activity::{BUCKET, HostTimes};
 use crate::correlate::coverage::{Counter, Hosts, Tally};
 use crate::correlate::rows::NO_TIME;
 use crate::formats::instants::{From, instant};
+use crate::groups::Groups;
 use crate::source::{Doubt, Loss, Outcome, Problem, Source};
 use crate::strings::{Strings, Sym};
 use crate::syslog::{self, Follower};
@@ -342,7 +343,7 @@ fn groups(all: &[Option<Span<'_>>], strings: &Strings) -> Vec<Vec<usize>> {
             .as_ref()
             .map_or((0, 0), |span| (span.first, span.last))
     };
-    let mut together = Together((0..all.len()).collect());
+    let mut together = Groups::new(all.len());
     for mut ranks in by_host.into_values() {
         ranks.sort_by_key(|rank| (span(rank), *rank));
         // The one that reaches furthest so far.
@@ -358,35 +359,7 @@ fn groups(all: &[Option<Span<'_>>], strings: &Strings) -> Vec<Vec<usize>> {
             }
         }
     }
-    together.groups()
-}
-
-/// Numbers that belong together, each pointing to another one or itself.
-struct Together(Vec<usize>);
-
-impl Together {
-    fn root(&self, mut at: usize) -> usize {
-        while self.0[at] != at {
-            at = self.0[at];
-        }
-        at
-    }
-
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.root(a), self.root(b));
-        self.0[a.max(b)] = a.min(b);
-    }
-
-    fn groups(&self) -> Vec<Vec<usize>> {
-        let mut groups: HashMap<usize, Vec<usize>> = HashMap::new();
-        for at in 0..self.0.len() {
-            groups.entry(self.root(at)).or_default().push(at);
-        }
-        groups
-            .into_values()
-            .filter(|group| group.len() > 1)
-            .collect()
-    }
+    together.several()
 }
 
 /// A host's name without its domain.

@@ -243,7 +243,7 @@ fn ask(
     let next = AtomicUsize::new(0);
     // What asks of the others comes last: it need not run them again.
     let mut order: Vec<usize> = (0..queries.len()).collect();
-    order.sort_by_key(|index| queries[*index].asks());
+    order.sort_by_cached_key(|index| queries[*index].asks());
     let answers: Vec<OnceLock<_>> = queries.iter().map(|_| OnceLock::new()).collect();
     let work = || {
         while let Some(index) =

@@ -64,8 +64,11 @@ pub(super) fn now(before: &str) -> &str {
     before.strip_prefix(BEFORE).unwrap_or(before)
 }
 
-/// Whether a statement reads that table of the run.
+/// Whether a statement reads that table of the run. Few do: one that does not hold the name is not parsed for it.
 pub(super) fn reads(sql: &str, name: &str) -> bool {
+    if !sql.contains(name) {
+        return false;
+    }
     // SQL that does not parse is reported when it is run.
     let names = extract_table_identifiers(sql, false, true).unwrap_or_default();
     names.iter().any(|known| known == name)
@@ -164,14 +167,9 @@ impl Known {
             return self.pseudonym(text);
         };
         let ip = ip.to_canonical();
-        let (network, block) = match ip {
-            IpAddr::V4(_) => (24, 16),
-            IpAddr::V6(_) => (64, 32),
-        };
-        let within = |bits: u8| IpNet::new(ip, bits).ok().map(|net| net.trunc().to_string());
         Address {
-            network: within(network),
-            block: within(block),
+            network: network(ip).map(|net| net.to_string()),
+            block: block(ip).map(|net| net.to_string()),
             kind: self.kind(ip),
         }
     }
@@ -189,39 +187,51 @@ impl Known {
                 kind: "other",
             };
         };
-        let named = self.networks.iter().filter(|(net, _)| net.contains(&own));
-        let narrowest = named.max_by_key(|(net, word)| (net.prefix_len(), *word));
-        let private = is_private(own.addr());
-        let (network, block) = match own {
-            IpNet::V4(_) => (Some(own.to_string()), 16),
-            // A /48 holds many networks of clients.
-            IpNet::V6(_) => (None, 32),
-        };
+        let known = self.narrowest(|net| net.contains(&own));
         Address {
-            network,
-            block: IpNet::new(own.addr(), block)
-                .ok()
-                .map(|net| net.trunc().to_string()),
-            kind: match narrowest {
-                Some((_, word)) => word,
-                None if private => "private",
-                None => "other",
-            },
+            // A /48 holds many networks of clients.
+            network: Some(own.to_string()).filter(|_| own.addr().is_ipv4()),
+            block: block(own.addr()).map(|net| net.to_string()),
+            kind: known.unwrap_or_else(|| rest(own.addr())),
         }
     }
 
     /// Who the user says is at an address: the word of the narrowest network.
     pub fn kind_of(&self, ip: IpAddr) -> Option<&'static str> {
-        let named = self.networks.iter().filter(|(net, _)| net.contains(&ip));
+        self.narrowest(|net| net.contains(&ip))
+    }
+
+    /// The word of the narrowest network that holds something.
+    fn narrowest(&self, holds: impl Fn(&IpNet) -> bool) -> Option<&'static str> {
+        let named = self.networks.iter().filter(|(net, _)| holds(net));
         let narrowest = named.max_by_key(|(net, word)| (net.prefix_len(), *word));
         narrowest.map(|(_, word)| *word)
     }
 
     /// Who is at an address: what the user says, else `private` or `other`.
     fn kind(&self, ip: IpAddr) -> &'static str {
-        let rest = if is_private(ip) { "private" } else { "other" };
-        self.kind_of(ip).unwrap_or(rest)
+        self.kind_of(ip).unwrap_or_else(|| rest(ip))
     }
+}
+
+/// Who is at an address of which the user says nothing.
+fn rest(ip: IpAddr) -> &'static str {
+    if is_private(ip) { "private" } else { "other" }
+}
+
+/// The network of a client: its /24, or /64 of IPv6.
+pub fn network(ip: IpAddr) -> Option<IpNet> {
+    within(ip, 24, 64)
+}
+
+/// The block of addresses that a provider has: its /16, or /32 of IPv6.
+fn block(ip: IpAddr) -> Option<IpNet> {
+    within(ip, 16, 32)
+}
+
+fn within(ip: IpAddr, v4: u8, v6: u8) -> Option<IpNet> {
+    let bits = if ip.is_ipv4() { v4 } else { v6 };
+    IpNet::new(ip, bits).ok().map(|net| net.trunc())
 }
 
 /// What is known of an address.

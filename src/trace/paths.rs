@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use polars::prelude::*;
 
 use super::rows::{Attempt, Slim, chosen, read};
+use crate::groups::Groups;
 use crate::tables::Tables;
 use crate::tables::touch::{APART, Keys, is_in};
 
@@ -38,7 +39,7 @@ struct Known {
 pub(super) fn ways(tables: &Tables, named: &Keys) -> PolarsResult<Vec<Way>> {
     let known = Known::of(tables)?;
     let adopted = known.adopted(tables)?;
-    let mut groups = Groups((0..known.messages.len()).collect());
+    let mut groups = Groups::new(known.messages.len());
     for (at, message) in known.messages.iter().enumerate() {
         if let Some(parent) = message.parent.and_then(|parent| known.at.get(&parent)) {
             groups.join(at, *parent);
@@ -205,25 +206,5 @@ impl Known {
             }
         }
         halves
-    }
-}
-
-/// Union-find over positions.
-struct Groups(Vec<usize>);
-
-impl Groups {
-    fn root(&mut self, mut at: usize) -> usize {
-        while self.0[at] != at {
-            self.0[at] = self.0[self.0[at]];
-            at = self.0[at];
-        }
-        at
-    }
-
-    fn join(&mut self, one: usize, other: usize) {
-        let (one, other) = (self.root(one), self.root(other));
-        // The first in the order of places stands for all.
-        let (first, next) = (one.min(other), one.max(other));
-        self.0[next] = first;
     }
 }
