@@ -8,6 +8,7 @@ use super::{Done, Usage, options, print};
 use crate::cli::QueriesArgs;
 use crate::query::derive::METHODS;
 use crate::query::header::{ColumnSpec, Need, ParamSpec, Rule};
+use crate::query::sentence::shown;
 use crate::query::{Library, Query};
 
 /// Lists or describes.
@@ -183,12 +184,12 @@ fn column(spec: &ColumnSpec) -> String {
 
 fn rule(rule: &Rule) -> String {
     let advice = rule.advice.as_ref();
-    let advice = advice.map_or_else(String::new, |text| format!("\nwhat to do: {text}"));
+    let advice = advice.map_or_else(String::new, |text| format!("\nwhat to do: {}", shown(text)));
     format!(
         "{} when {}\n\u{201c}{}\u{201d}{advice}",
         rule.severity.word(),
         rule.when,
-        rule.sentence
+        shown(&rule.sentence)
     )
 }
 
@@ -227,8 +228,8 @@ mod tests {
                 has(&spec.source);
             }
             for rule in &query.header.findings {
-                has(&rule.sentence);
-                rule.advice.iter().for_each(|advice| has(advice));
+                has(&shown(&rule.sentence));
+                rule.advice.iter().for_each(|advice| has(&shown(advice)));
             }
             query
                 .header

@@ -22,6 +22,7 @@ use crate::report::controls::controls;
 use crate::report::definition::Definition;
 use crate::report::escape::visible;
 use crate::report::folder::Evidence;
+use crate::report::format::counted;
 use crate::report::templates::Templates;
 use crate::report::{Finding, Report, Section};
 use crate::report::{chart, folder};
@@ -428,15 +429,15 @@ fn say(report: &Report, out: &std::path::Path) -> Result<()> {
     let mut err = io::stderr().lock();
     writeln!(
         err,
-        "{}: {} findings{} from {} lines in {} sources",
+        "{}: {}{} from {} in {}",
         out.join("report.html").display(),
-        report.findings.len(),
+        counted(report.findings.len() as u64, "finding"),
         match report.muted.len() {
             0 => String::new(),
             muted => format!(", {muted} muted,"),
         },
-        crate::report::format::count(report.coverage.lines),
-        report.coverage.sources_total,
+        counted(report.coverage.lines, "line"),
+        counted(report.coverage.sources_total as u64, "source"),
     )?;
     for problem in report.coverage.problems.iter().take(10) {
         writeln!(err, "note: {}", visible(problem))?;

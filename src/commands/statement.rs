@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::escape::clip;
-use crate::report::format::{count, share, when};
+use crate::report::format::{count, counted, share, when};
 use crate::report::{Cell, QueryResult};
 use crate::tables::build::SourceRow;
 
@@ -107,10 +107,9 @@ fn is_true(cell: &Cell) -> bool {
 pub fn statement(rows: &[SourceRow], first_last: Option<(&str, &str)>, doubts: &Doubts) -> String {
     let lines: u64 = rows.iter().map(|row| row.lines).sum();
     let mut said = format!(
-        "{} with {} {} of {}",
-        counted(rows.len(), "source"),
-        count(lines),
-        if lines == 1 { "line" } else { "lines" },
+        "{} with {} of {}",
+        counted(rows.len() as u64, "source"),
+        counted(lines, "line"),
         hosts(rows)
     );
     if let Some((first, last)) = first_last {
@@ -129,11 +128,6 @@ pub fn statement(rows: &[SourceRow], first_last: Option<(&str, &str)>, doubts: &
     format!("{said}. {}; {}.{last}", wrong(rows), unknown(rows, lines))
 }
 
-fn counted(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", count(number as u64))
-}
-
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {
@@ -148,7 +142,7 @@ fn hosts(rows: &[SourceRow]) -> String {
         .filter_map(|row| row.hosts.as_deref())
         .flat_map(|hosts| hosts.split(", "))
         .collect();
-    let number = counted(names.len(), "host");
+    let number = counted(names.len() as u64, "host");
     if names.is_empty() || names.len() > NAMED {
         return number;
     }
@@ -234,7 +228,7 @@ fn years(rows: &[SourceRow]) -> String {
     let without: u64 = methods.values().sum();
     format!(
         "the year is not in the lines of {} ({})",
-        counted(without as usize, "source"),
+        counted(without, "source"),
         told.join(", ")
     )
 }

@@ -307,7 +307,7 @@ fn rule_words(query: &Query, rule: &Rule) -> Vec<String> {
     {
         match pieces(text) {
             Err(said) => wrong.push(said),
-            Ok(pieces) => wrong.extend(pieces.into_iter().filter_map(|piece| match piece {
+            Ok(pieces) => wrong.extend(pieces.into_iter().filter_map(|(piece, _)| match piece {
                 Piece::Column(name) if !is_column(name) => {
                     Some(format!("the {what} has no column `{name}`"))
                 }

@@ -21,7 +21,7 @@ pub mod own;
 pub mod params;
 mod places;
 mod sensitivity;
-mod sentence;
+pub mod sentence;
 mod stages;
 
 pub use engine::{Answer, Engine, ResultTable, question};

@@ -33,6 +33,12 @@ pub fn count(value: impl Into<i128>) -> String {
     text
 }
 
+/// `1 source`, `49,816 sources`: a noun whose plural ends in `s`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
 /// Two decimals (`1,234.50`), below 1 two significant ones (`0.0042`), none for whole numbers.
 pub fn plain(value: f64) -> String {
     if !value.is_finite() {

@@ -69,6 +69,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/shared/evidence.html"),
     ),
     (
+        "shared/digest.html",
+        include_str!("../../templates/shared/digest.html"),
+    ),
+    (
         "shared/evidence.md",
         include_str!("../../templates/shared/evidence.md"),
     ),
