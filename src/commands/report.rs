@@ -241,6 +241,9 @@ fn ask(
     overrides: &Overrides,
     input: &Options,
 ) -> Result<Vec<Answer>> {
+    engine
+        .announce(queries, overrides)
+        .map_err(|error| anyhow!("{error}"))?;
     let next = AtomicUsize::new(0);
     // What asks of the others comes last: it need not run them again.
     let mut order: Vec<usize> = (0..queries.len()).collect();

@@ -16,10 +16,12 @@ use super::cells::{self, Paths, Setting};
 use super::error::{Error, list, suggest};
 use super::header::{ColumnSpec, DerivedSpec, Need, line_of};
 use super::library::{Library, Query};
+use super::memo::{Keys, Memo};
 use super::mutes::{Mute, Muted};
 use super::own::{self, CLIENTS, Known, QUESTIONS};
 use super::params::{Overrides, Params, check_overrides};
-use super::sensitivity::sensitivity;
+use super::parts::Statement;
+use super::sensitivity::{sensitivity, tried};
 use super::stages::{Inputs, Plan};
 use super::{derive, findings};
 use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult, Question};
@@ -61,6 +63,7 @@ pub struct Engine {
     clients: OnceLock<DataFrame>,
     /// Why queries were not assessable that had to run to tell, by name.
     empty: Mutex<HashMap<String, Option<String>>>,
+    memo: Memo,
 }
 
 impl Engine {
@@ -87,6 +90,7 @@ impl Engine {
             before: Vec::new(),
             clients: OnceLock::new(),
             empty: Mutex::default(),
+            memo: Memo::default(),
         }
     }
 
@@ -155,6 +159,7 @@ impl Engine {
     /// Runs one query. Overrides that it does not know are an error.
     pub fn run(&self, query: &Query, overrides: &Overrides) -> Result<Answer, Error> {
         check_overrides([query], overrides)?;
+        self.announce(&[query], overrides)?;
         self.answer(query, overrides)
     }
 
@@ -162,10 +167,45 @@ impl Engine {
     /// knows are an error.
     pub fn run_all(&self, queries: &[&Query], overrides: &Overrides) -> Result<Vec<Answer>, Error> {
         check_overrides(queries.iter().copied(), overrides)?;
+        self.announce(queries, overrides)?;
         queries
             .iter()
             .map(|query| self.answer(query, overrides))
             .collect()
+    }
+
+    /// Says which queries are to be answered, so that what several of them need is worked out once. Each may be
+    /// answered once then; more often costs what it would have cost anyway.
+    ///
+    /// # Errors
+    /// A parameter that cannot have its value.
+    pub fn announce(&self, queries: &[&Query], overrides: &Overrides) -> Result<(), Error> {
+        if self.on_disk() {
+            // What is kept would be in memory.
+            return Ok(());
+        }
+        for query in queries {
+            let params = Params::new(query, overrides)?;
+            let statement = query.statement(&query.sql);
+            for params in tried(self, query, &params) {
+                self.memo.announce(&statement, &mut self.keys(query, &params));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the tables that a query may name are known by.
+    fn keys(&self, query: &Query, params: &Params) -> Keys {
+        let mut keys = Keys::default();
+        keys.params(params);
+        let own = own::NAMES.into_iter().filter(|name| *name != QUESTIONS);
+        let tables = self.tables.iter().map(|(name, _)| *name);
+        tables.clone().chain(own).for_each(|name| keys.table(name));
+        tables.for_each(|name| keys.table(&own::then(name)));
+        for (name, spec) in &query.header.derived {
+            keys.derived(name, &spec.with, &spec.input);
+        }
+        keys
     }
 
     /// Runs SQL given by hand over all tables.
@@ -179,7 +219,8 @@ impl Engine {
             // A statement by hand may ask for no order of its own.
             inputs.add(name, frame, frame.in_place_order());
         }
-        self.own_tables(text, &mut inputs)
+        let statement = Statement::new(text);
+        self.own_tables(&statement, &mut inputs)
             .map_err(|error| Error::from_polars(&error))?;
         let told = |error: &_| {
             let error = Error::from_polars(error);
@@ -188,7 +229,8 @@ impl Engine {
             let hint = relation(&error.message).map(|name| suggest(name, names));
             error.hint(hint.unwrap_or_default())
         };
-        let plan = inputs.plan(text).map_err(|error| told(&error))?;
+        let plan = inputs.plan(&statement, &mut Keys::default(), &self.memo);
+        let plan = plan.map_err(|error| told(&error))?;
         let frame = plan.collect().map_err(|error| told(&error))?;
         let columns: Vec<ColumnInfo> = frame
             .columns()
@@ -314,8 +356,11 @@ impl Engine {
 
     /// The query's rows, with the columns that it declares.
     pub(super) fn select(&self, query: &Query, params: &Params) -> Result<DataFrame, Error> {
-        // The whole file, as its comments keep the parser's line numbers those of the file.
-        let frame = self.plan(query, params, &query.text, None)?.collect();
+        let frame = match self.plan(query, params, &query.sql, None) {
+            Ok(plan) => plan.collect(),
+            // The whole file, as its comments keep the parser's line numbers those of the file.
+            Err(_) => self.plan(query, params, &query.text, None)?.collect(),
+        };
         let frame = frame.map_err(|error| self.told(query, None, &error))?;
         match mismatch(&query.header.columns, &frame) {
             None => Ok(frame),
@@ -346,11 +391,12 @@ impl Engine {
                 .map(|frame| ("params".to_owned(), frame)),
         );
         for sql in query.statements() {
-            tables.extend(self.own_frames(sql).map_err(told)?);
-            for (name, frame) in self.before_tables(sql).map_err(told)? {
+            let statement = query.statement(sql);
+            tables.extend(self.own_frames(&statement).map_err(told)?);
+            for (name, frame) in self.before_tables(&statement).map_err(told)? {
                 tables.push((name, frame.collect().map_err(told)?));
             }
-            if own::reads(sql, QUESTIONS) {
+            if statement.reads(QUESTIONS) {
                 tables.push((QUESTIONS.to_owned(), self.questions(query)?));
             }
         }
@@ -385,40 +431,42 @@ impl Engine {
         if let Some(frame) = params.frame().map_err(|error| told(&error))? {
             inputs.add("params", &frame.clone().into(), frame.lazy());
         }
-        self.own_tables(sql, &mut inputs)
+        let statement = query.statement(sql);
+        self.own_tables(&statement, &mut inputs)
             .map_err(|error| told(&error))?;
-        if own::reads(sql, QUESTIONS) {
+        if statement.reads(QUESTIONS) {
             let questions = self.questions(query)?;
             inputs.add(QUESTIONS, &questions.clone().into(), questions.lazy());
         }
         for (name, spec) in &query.header.derived {
-            if own::reads(sql, name) {
+            if statement.reads(name) {
                 let table = self.derived(query, params, name, spec)?;
                 inputs.add(name, &table.clone().into(), table.lazy());
             }
         }
-        inputs.plan(sql).map_err(|error| told(&error))
+        let plan = inputs.plan(&statement, &mut self.keys(query, params), &self.memo);
+        plan.map_err(|error| told(&error))
     }
 
-    /// Adds the tables of the run that `sql` names, but for that of questions.
-    fn own_tables(&self, sql: &str, inputs: &mut Inputs) -> PolarsResult<()> {
-        for (name, frame) in self.before_tables(sql)? {
+    /// Adds the tables of the run that a statement names, but for that of questions.
+    fn own_tables(&self, statement: &Statement, inputs: &mut Inputs) -> PolarsResult<()> {
+        for (name, frame) in self.before_tables(statement)? {
             inputs.add(&name, &frame, frame.lazy());
         }
-        for (name, frame) in self.own_frames(sql)? {
+        for (name, frame) in self.own_frames(statement)? {
             inputs.add(&name, &frame.clone().into(), frame.lazy());
         }
         Ok(())
     }
 
-    /// The tables of the earlier period that `sql` names.
-    fn before_tables(&self, sql: &str) -> PolarsResult<Vec<(String, Frame)>> {
+    /// The tables of the earlier period that a statement names.
+    fn before_tables(&self, statement: &Statement) -> PolarsResult<Vec<(String, Frame)>> {
         let mut found = Vec::new();
-        for name in own::before(sql) {
+        for name in own::before(statement) {
             let of = |tables: &[(&'static str, Frame)]| {
                 let mut tables = tables.iter();
                 tables
-                    .find(|(known, _)| *known == own::now(&name))
+                    .find(|(known, _)| *known == own::now(name))
                     .map(|(_, frame)| frame.clone())
             };
             let frame = match (of(&self.before), of(&self.tables)) {
@@ -426,23 +474,23 @@ impl Engine {
                 (None, Some(frame)) => frame.filter(lit(false))?,
                 (None, None) => continue,
             };
-            found.push((name, frame));
+            found.push((name.to_owned(), frame));
         }
         Ok(found)
     }
 
-    /// The other tables of the run that `sql` names, but for that of questions.
-    fn own_frames(&self, sql: &str) -> PolarsResult<Vec<(String, DataFrame)>> {
+    /// The other tables of the run that a statement names, but for that of questions.
+    fn own_frames(&self, statement: &Statement) -> PolarsResult<Vec<(String, DataFrame)>> {
         let mut found = Vec::new();
         let mut add = |name: &str, frame: DataFrame| found.push((name.to_owned(), frame));
-        if own::reads(sql, "period") {
+        if statement.reads("period") {
             let (since, until) = self.period;
             add("period", own::period(since, until, self.narrowed));
         }
-        if own::reads(sql, "holidays") {
+        if statement.reads("holidays") {
             add("holidays", self.known.holidays()?);
         }
-        if own::reads(sql, CLIENTS) {
+        if statement.reads(CLIENTS) {
             let made = match self.clients.get() {
                 Some(made) => made.clone(),
                 None => {

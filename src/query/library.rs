@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::builtin::BUILTIN;
 use super::error::{Error, list, nearest};
 use super::header::{self, Header};
 use super::own::{self, CLIENTS, QUESTIONS};
 use super::params::SHARE;
+use super::parts::{Parsed, Statement};
 use crate::report::manifest::sha256_hex;
 use crate::tables::build::Wanted;
 use crate::tables::schema::TABLES;
@@ -32,6 +34,8 @@ pub struct Query {
     pub sha256: String,
     /// The whole file.
     pub text: String,
+    /// Its statements, taken apart when they are first needed.
+    parsed: Parsed,
 }
 
 impl Query {
@@ -41,10 +45,10 @@ impl Query {
         let code: Vec<String> = self.statements().map(without_comments).collect();
         let tables = header.tables.iter().map(String::as_str);
         let texts = code.iter().map(String::as_str);
-        let before: Vec<String> = self.statements().flat_map(own::before).collect();
-        let before = before.iter().map(|name| own::now(name));
-        let mut wanted = wanted.add(tables.chain(before), texts);
-        if self.statements().any(|sql| own::reads(sql, CLIENTS)) {
+        let parsed: Vec<Arc<Statement>> = self.statements().map(|sql| self.statement(sql)).collect();
+        let before = parsed.iter().flat_map(|one| own::before(one));
+        let mut wanted = wanted.add(tables.chain(before.map(own::now)), texts);
+        if parsed.iter().any(|one| one.reads(CLIENTS)) {
             let all = TABLES.iter().map(|table| table.name);
             wanted = wanted.add(all, ["client_ip"]);
         }
@@ -55,12 +59,15 @@ impl Query {
 
     /// Whether it reads the table of questions, see [`QUESTIONS`].
     pub fn asks(&self) -> bool {
-        own::reads(&self.sql, QUESTIONS)
+        self.sql.contains(QUESTIONS) && self.statement(&self.sql).reads(QUESTIONS)
     }
 
     /// Whether it compares with an earlier period.
     pub fn compares(&self) -> bool {
-        self.statements().any(|sql| !own::before(sql).is_empty())
+        let mut statements = self.statements();
+        statements.any(|sql| {
+            sql.contains(own::BEFORE) && own::before(&self.statement(sql)).next().is_some()
+        })
     }
 
     /// Every statement in it: those that tables are derived by, the SELECT, those of evidence.
@@ -69,6 +76,11 @@ impl Query {
         let rules = self.header.findings.iter();
         let evidence = rules.filter_map(|rule| rule.evidence.as_deref());
         derived.chain([self.sql.as_str()]).chain(evidence)
+    }
+
+    /// One of its statements, taken apart.
+    pub(super) fn statement(&self, sql: &str) -> Arc<Statement> {
+        self.parsed.get(sql)
     }
 
     /// Whether a parameter is a fraction of one.
@@ -102,6 +114,7 @@ impl Query {
             sql,
             sha256: sha256_hex(text.as_bytes()),
             text: text.to_owned(),
+            parsed: Parsed::default(),
         })
     }
 

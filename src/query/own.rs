@@ -17,8 +17,8 @@ use ipnet::IpNet;
 use polars::prelude::{
     Column, DataFrame, DataType, PolarsResult, TimeUnit, UniqueKeepStrategy, col,
 };
-use polars::sql::extract_table_identifiers;
 
+use super::parts::Statement;
 use crate::report::Question;
 use crate::tables::Frame;
 use crate::tables::frame::collect;
@@ -42,36 +42,21 @@ pub struct Known {
 }
 
 /// How the tables of an earlier period are called: `before_messages`.
-const BEFORE: &str = "before_";
+pub(super) const BEFORE: &str = "before_";
 
 /// The tables of an earlier period that a statement reads.
-pub(super) fn before(sql: &str) -> Vec<String> {
-    if !sql.contains(BEFORE) {
-        return Vec::new();
-    }
-    let names = extract_table_identifiers(sql, false, true).unwrap_or_default();
-    let mut names: Vec<String> = names
-        .into_iter()
-        .filter(|name| name.starts_with(BEFORE))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+pub(super) fn before(statement: &Statement) -> impl Iterator<Item = &str> {
+    statement.tables().filter(|name| name.starts_with(BEFORE))
+}
+
+/// The table of the earlier period.
+pub(super) fn then(now: &str) -> String {
+    format!("{BEFORE}{now}")
 }
 
 /// The table of the period itself.
 pub(super) fn now(before: &str) -> &str {
     before.strip_prefix(BEFORE).unwrap_or(before)
-}
-
-/// Whether a statement reads that table of the run. Few do: one that does not hold the name is not parsed for it.
-pub(super) fn reads(sql: &str, name: &str) -> bool {
-    if !sql.contains(name) {
-        return false;
-    }
-    // SQL that does not parse is reported when it is run.
-    let names = extract_table_identifiers(sql, false, true).unwrap_or_default();
-    names.iter().any(|known| known == name)
 }
 
 /// What was asked for: the first moment of the period and the first one after it, null where there is none, and whether

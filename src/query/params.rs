@@ -56,6 +56,13 @@ impl Params {
         changed
     }
 
+    /// The values as text, by name: what tells one set of them from another.
+    pub(super) fn texts(&self) -> BTreeMap<String, String> {
+        let values = self.values.iter();
+        let texts = values.map(|(name, value)| (name.clone(), format!("{value:?}")));
+        texts.collect()
+    }
+
     /// For the report.
     pub fn shown(&self) -> &[Param] {
         &self.shown

@@ -21,24 +21,15 @@ pub(super) fn sensitivity(
     params: &Params,
     frame: &DataFrame,
 ) -> Result<Option<Sensitivity>, Error> {
-    let Some(name) = &query.header.sensitivity else {
+    let Some(name) = decisive(engine, query, params) else {
         return Ok(None);
     };
     let rules = query.header.findings.iter();
     let rules: Vec<&Rule> = rules
         .filter(|rule| rule.thresholds.contains(name) && engine.bears(query, &rule.thresholds))
         .collect();
-    let (Some(value), false) = (params.value(name), rules.is_empty()) else {
-        return Ok(None);
-    };
-    if matches!(value, ParamValue::Int(0) | ParamValue::Float(0.0)) {
-        // A limit that nobody has set has neither half nor double.
-        return Ok(None);
-    }
     let mut hits = Vec::new();
-    for value in [half(value), Some(value.clone()), double(query, name, value)] {
-        let Some(value) = value else { continue };
-        let changed = params.with(query, name, value);
+    for changed in values(query, name, params) {
         let shown = changed.get(name).map(|param| param.value.clone());
         let count = if changed == *params || !reads(query, name) {
             count(query, &rules, frame, &changed)?
@@ -57,6 +48,44 @@ pub(super) fn sensitivity(
         unit: unit.unwrap_or_default(),
         hits,
     }))
+}
+
+/// The parameters with which a query runs: as they are, and with half and double of the decisive one where the SELECT
+/// reads that.
+pub(super) fn tried(engine: &Engine, query: &Query, params: &Params) -> Vec<Params> {
+    let mut tried = match decisive(engine, query, params) {
+        Some(name) if reads(query, name) => values(query, name, params),
+        _ => vec![params.clone()],
+    };
+    // Half of one is one.
+    tried.dedup();
+    tried
+}
+
+/// The decisive parameter, where a rule that bears a finding rests on it. A limit that nobody has set has neither half
+/// nor double.
+fn decisive<'q>(engine: &Engine, query: &'q Query, params: &Params) -> Option<&'q String> {
+    let name = query.header.sensitivity.as_ref()?;
+    let zero = matches!(
+        params.value(name)?,
+        ParamValue::Int(0) | ParamValue::Float(0.0)
+    );
+    let bears = |rule: &Rule| {
+        rule.thresholds.contains(name) && engine.bears(query, &rule.thresholds)
+    };
+    (!zero && query.header.findings.iter().any(bears)).then_some(name)
+}
+
+/// Half, the value in use, double.
+fn values(query: &Query, name: &str, params: &Params) -> Vec<Params> {
+    let Some(value) = params.value(name) else {
+        return Vec::new();
+    };
+    let values = [half(value), Some(value.clone()), double(query, name, value)];
+    let values = values.into_iter().flatten();
+    values
+        .map(|value| params.with(query, name, value))
+        .collect()
 }
 
 /// Whether the SELECT, or what its tables are derived from, names the parameter.

@@ -9,20 +9,14 @@
 //! only chooses and joins rows may give as many as the files hold: it becomes part of the clauses that name it, and the
 //! files are read again for each.
 
-use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
+use std::collections::HashMap;
 
 use polars::prelude::{DataFrame, IntoLazy, LazyFrame, PolarsResult};
 use polars::sql::SQLContext;
-use sqlparser::ast::{
-    Cte, Expr, GroupByExpr, Join, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr,
-    SetOperator, SetQuantifier, Statement, TableFactor, With, visit_expressions, visit_relations,
-};
-use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::{Parser, ParserOptions};
 
 use super::engine::guarded;
-use super::lists;
+use super::memo::{Keys, Memo};
+use super::parts::{Part, Statement};
 use crate::tables::Frame;
 use crate::tables::frame::collect;
 
@@ -94,34 +88,55 @@ impl Inputs {
         self.kinds.insert(name.to_owned(), kind);
     }
 
-    /// Parses and plans a statement, and runs the clauses before it.
+    /// Plans a statement, and runs the clauses before it, or takes their rows from `memo` where it has them by `keys`.
     ///
     /// # Errors
     /// Those of polars: of parsing with line and column, of planning and running.
-    pub(super) fn plan(self, sql: &str) -> PolarsResult<Plan> {
-        guarded(|| self.stages(sql))
+    pub(super) fn plan(
+        self,
+        statement: &Statement,
+        keys: &mut Keys,
+        memo: &Memo,
+    ) -> PolarsResult<Plan> {
+        guarded(|| self.stages(statement, keys, memo))
     }
 
-    fn stages(mut self, sql: &str) -> PolarsResult<Plan> {
-        let Some((clauses, last)) = cut(sql) else {
-            let rows = self.context.execute(sql)?;
+    fn stages(
+        mut self,
+        statement: &Statement,
+        keys: &mut Keys,
+        memo: &Memo,
+    ) -> PolarsResult<Plan> {
+        let Some((clauses, last)) = &statement.parts else {
+            let rows = self.context.execute(&statement.sql)?;
             // What cannot be cut may name anything.
             let on_disk = self.kinds.values().any(|kind| kind.is_on_disk());
             return Ok(Plan { rows, on_disk });
         };
         for clause in clauses {
-            let (rows, kind) = self.stage(&clause)?;
+            let key = keys.clause(clause);
+            if let Some(rows) = key.and_then(|key| memo.take(&key)) {
+                self.had(&clause.name, rows);
+                continue;
+            }
+            let (rows, kind) = self.stage(clause)?;
             if kind.is_on_disk() && !clause.groups {
                 self.register(&clause.name, rows, kind);
-            } else {
-                let rows = collect(rows, kind.is_on_disk())?;
-                let kind = Kind::of(&rows);
-                self.register(&clause.name, rows.lazy(), kind);
+                continue;
             }
+            let rows = collect(rows, kind.is_on_disk())?;
+            key.into_iter().for_each(|key| memo.keep(key, &rows));
+            self.had(&clause.name, rows);
         }
-        let (rows, kind) = self.stage(&last)?;
+        let (rows, kind) = self.stage(last)?;
         let on_disk = kind.is_on_disk();
         Ok(Plan { rows, on_disk })
+    }
+
+    /// The rows of a clause are there.
+    fn had(&mut self, name: &str, rows: DataFrame) {
+        let kind = Kind::of(&rows);
+        self.register(name, rows.lazy(), kind);
     }
 
     fn stage(&mut self, part: &Part) -> PolarsResult<(LazyFrame, Kind)> {
@@ -149,165 +164,6 @@ impl Inputs {
     }
 }
 
-/// The clauses, and the rest of the statement; nothing when polars has to say what is wrong.
-fn cut(sql: &str) -> Option<(Vec<Part>, Part)> {
-    // As polars-sql parses.
-    let options = ParserOptions {
-        trailing_commas: true,
-        ..ParserOptions::default()
-    };
-    let parser = Parser::new(&GenericDialect).with_options(options);
-    let mut statements = parser.try_with_sql(sql).ok()?.parse_statements().ok()?;
-    let (Some(Statement::Query(mut query)), true) = (statements.pop(), statements.is_empty())
-    else {
-        return None;
-    };
-    let rewritten = lists::compare(&mut query);
-    let Some(with) = query.with.take() else {
-        let mut whole = Part::new(String::new(), &query);
-        if !rewritten {
-            // In the words that it was given in.
-            whole.sql = sql.to_owned();
-        }
-        return Some((Vec::new(), whole));
-    };
-    if with.recursive || !with.cte_tables.iter().all(is_plain) {
-        return None;
-    }
-    let With { cte_tables, .. } = with;
-    let clauses = cte_tables
-        .into_iter()
-        .map(|clause| Part::new(clause.alias.name.value, &clause.query));
-    Some((clauses.collect(), Part::new(String::new(), &query)))
-}
-
-/// A clause, or the rest of the statement.
-struct Part {
-    /// Nothing for the rest.
-    name: String,
-    sql: String,
-    /// Tables and clauses that it names.
-    reads: HashSet<String>,
-    /// Those of them that it pairs with every row.
-    crossed: Vec<String>,
-    /// It has a WHERE.
-    chooses: bool,
-    /// It gives groups of rows, or rows that cannot be had one by one.
-    groups: bool,
-}
-
-impl Part {
-    fn new(name: String, query: &Query) -> Self {
-        let mut reads = HashSet::new();
-        // Nothing breaks off.
-        let _: ControlFlow<()> = visit_relations(query, |name| {
-            reads.extend(own_name(name));
-            ControlFlow::Continue(())
-        });
-        let (mut crossed, mut chooses) = (Vec::new(), false);
-        selects(&query.body, &mut |select| {
-            chooses |= select.selection.is_some();
-            let joins = select.from.iter().flat_map(|from| &from.joins);
-            let crosses = |join: &&Join| matches!(join.join_operator, JoinOperator::CrossJoin(_));
-            let relations = joins.filter(crosses).map(|join| &join.relation);
-            let listed = select.from.iter().skip(1).map(|from| &from.relation);
-            crossed.extend(relations.chain(listed).filter_map(table_name));
-        });
-        Part {
-            name,
-            sql: query.to_string(),
-            reads,
-            crossed,
-            chooses,
-            groups: groups(query),
-        }
-    }
-}
-
-/// The last part of a name, without quotes.
-fn own_name(name: &ObjectName) -> Option<String> {
-    let ident = name.0.last()?.as_ident()?;
-    Some(ident.value.clone())
-}
-
-fn table_name(relation: &TableFactor) -> Option<String> {
-    match relation {
-        TableFactor::Table { name, .. } => own_name(name),
-        _ => None,
-    }
-}
-
-/// Calls `see` with every SELECT that is part of a UNION or the like, but not of a FROM.
-fn selects<'q>(body: &'q SetExpr, see: &mut impl FnMut(&'q Select)) {
-    match body {
-        SetExpr::Select(select) => see(select),
-        SetExpr::Query(query) => selects(&query.body, see),
-        SetExpr::SetOperation { left, right, .. } => {
-            selects(left, see);
-            selects(right, see);
-        }
-        _ => {}
-    }
-}
-
-fn groups(query: &Query) -> bool {
-    query.limit_clause.is_some() || query.fetch.is_some() || body_groups(&query.body)
-}
-
-fn body_groups(body: &SetExpr) -> bool {
-    match body {
-        SetExpr::Select(select) => {
-            let by = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
-            by || select.distinct.is_some() || select.projection.iter().any(aggregates)
-        }
-        SetExpr::Query(query) => groups(query),
-        SetExpr::SetOperation {
-            op,
-            set_quantifier,
-            left,
-            right,
-        } => {
-            let all = (op, set_quantifier) == (&SetOperator::Union, &SetQuantifier::All);
-            !all || (body_groups(left) && body_groups(right))
-        }
-        _ => false,
-    }
-}
-
-/// Whether it makes one of many rows. A window gives a value to each of them.
-fn aggregates(item: &SelectItem) -> bool {
-    let found = visit_expressions(item, |expr| match expr {
-        Expr::Function(function) if function.over.is_none() => {
-            let name = function.name.to_string().to_ascii_uppercase();
-            match AGGREGATES.contains(&name.as_str()) {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        }
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
-}
-
-/// Functions of many rows.
-const AGGREGATES: &[&str] = &[
-    "AVG",
-    "COUNT",
-    "MAX",
-    "MEDIAN",
-    "MIN",
-    "QUANTILE_CONT",
-    "QUANTILE_DISC",
-    "STDDEV",
-    "SUM",
-    "VARIANCE",
-];
-
-/// A name and a query, without names for the columns.
-fn is_plain(clause: &Cte) -> bool {
-    clause.alias.columns.is_empty() && clause.from.is_none()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -322,7 +178,10 @@ mod tests {
     }
 
     fn run(inputs: Inputs, sql: &str) -> PolarsResult<DataFrame> {
-        inputs.plan(sql)?.collect()
+        let statement = Statement::new(sql);
+        inputs
+            .plan(&statement, &mut Keys::default(), &Memo::default())?
+            .collect()
     }
 
     #[test]
@@ -347,37 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn clauses_that_group_are_known() {
-        let groups = |sql: &str| cut(sql).unwrap().1.groups;
-        for sql in [
-            "SELECT a FROM t GROUP BY a",
-            "SELECT DISTINCT a FROM t",
-            "SELECT a + MAX(b) AS m FROM t",
-            "SELECT CASE WHEN count(*) > 1 THEN 1 END AS n FROM t",
-            "SELECT a FROM t LIMIT 3",
-            "SELECT a FROM t UNION SELECT a FROM u",
-            "SELECT MIN(a) AS a FROM t UNION ALL SELECT a FROM u GROUP BY a",
-        ] {
-            assert!(groups(sql), "{sql}");
-        }
-        for sql in [
-            "SELECT a, SUM(b) OVER (ORDER BY a) AS s FROM t",
-            "SELECT a FROM t WHERE a > 1 ORDER BY a",
-            "SELECT MIN(a) AS a FROM t UNION ALL SELECT a FROM u",
-            "SELECT a FROM t JOIN u ON t.a = u.a",
-        ] {
-            assert!(!groups(sql), "{sql}");
-        }
-    }
-
-    #[test]
     fn files_are_told_from_what_is_in_memory() {
         let mut inputs = inputs();
         let rows = inputs.context.execute("SELECT a, b FROM t").unwrap();
         for (name, kind) in [("f", Kind::Files), ("m", Kind::Many), ("p", Kind::Paired)] {
             inputs.register(name, rows.clone(), kind);
         }
-        let kind = |sql: &str| inputs.kind(&cut(sql).unwrap().1);
+        let kind = |sql: &str| inputs.kind(&Statement::new(sql).parts.unwrap().1);
         assert!(kind("SELECT a FROM t CROSS JOIN m WHERE t.a > m.a") == Kind::Many);
         assert!(kind("SELECT a FROM \"f\" WHERE a > 1") == Kind::Files);
         assert!(kind("SELECT a FROM (SELECT a FROM f) AS x") == Kind::Files);
