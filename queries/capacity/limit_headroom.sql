@@ -135,12 +135,12 @@ WITH sent AS (
     JOIN got_minutes ON summed.who = got_minutes.who AND summed.starts = got_minutes.minute
     WHERE summed.position = 3
 ), peaks AS (
-    SELECT position, who, n, ts, place, ROW_NUMBER() OVER (PARTITION BY position, who ORDER BY -n, ts, place) AS no
+    SELECT DISTINCT ON (position, who) position, who, n, ts, place
     FROM begun
+    ORDER BY position, who, -n, ts, place
 ), ranked AS (
     SELECT position, who, n, ts, place, ROW_NUMBER() OVER (PARTITION BY position ORDER BY -n, who) AS rank
     FROM peaks
-    WHERE no = 1
 ), amounts AS (
     SELECT 1 AS position, CAST(COUNT(*) AS BIGINT) AS measured FROM sender_totals
     UNION ALL

@@ -81,13 +81,23 @@ WITH strangers AS (
     FROM refused
     LEFT JOIN known ON refused.recipient = known.recipient
     WHERE known.recipient IS NULL
-), minutes AS (
-    SELECT DISTINCT client_ip, recipient, minute FROM strange
+), totals AS (
+    -- Fewer are no harvest, which leaves out most clients.
+    SELECT client_ip, MAX(client_name) AS client_name, COUNT(DISTINCT recipient) AS strange, COUNT(DISTINCT CASE WHEN unknown THEN recipient END) AS unknown,
+           MIN(recipient) AS example, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(source * 10000000000 + line) AS place
+    FROM strange
+    GROUP BY client_ip
+    HAVING COUNT(DISTINCT recipient) >= 3
+), all_minutes AS (
+    SELECT strange.client_ip AS client_ip, strange.recipient AS recipient, strange.minute AS minute, MAX(CASE WHEN strange.unknown THEN 1 ELSE 0 END) AS unknown
+    FROM strange
+    JOIN totals ON strange.client_ip = totals.client_ip
+    GROUP BY strange.client_ip, strange.recipient, strange.minute
 ), all_around AS (
     SELECT client_ip, recipient, minute,
            LAG(minute) OVER (PARTITION BY client_ip, recipient ORDER BY minute) AS before,
            LEAD(minute) OVER (PARTITION BY client_ip, recipient ORDER BY minute) AS after
-    FROM minutes
+    FROM all_minutes
 ), all_steps AS (
     -- Each counts from its minute on, and until 60 minutes after its last: the running sum is how many differ.
     SELECT client_ip, minute, 1 AS n FROM all_around WHERE before IS NULL OR before + 60 <= minute
@@ -98,7 +108,7 @@ WITH strangers AS (
 ), all_running AS (
     SELECT client_ip, minute, SUM(n) OVER (PARTITION BY client_ip ORDER BY minute) AS n FROM all_nets
 ), unknown_minutes AS (
-    SELECT DISTINCT client_ip, recipient, minute FROM strange WHERE unknown
+    SELECT client_ip, recipient, minute FROM all_minutes WHERE unknown = 1
 ), unknown_around AS (
     SELECT client_ip, recipient, minute,
            LAG(minute) OVER (PARTITION BY client_ip, recipient ORDER BY minute) AS before,
@@ -128,11 +138,6 @@ WITH strangers AS (
     SELECT client_ip, COUNT(DISTINCT recipient) AS n
     FROM (SELECT client_ip, recipient FROM refused UNION ALL SELECT client_ip, recipient FROM taken) AS every
     GROUP BY client_ip
-), totals AS (
-    SELECT client_ip, MAX(client_name) AS client_name, COUNT(DISTINCT recipient) AS strange, COUNT(DISTINCT CASE WHEN unknown THEN recipient END) AS unknown,
-           MIN(recipient) AS example, MIN(ts) AS first_ts, MAX(ts) AS last_ts, MIN(source * 10000000000 + line) AS place
-    FROM strange
-    GROUP BY client_ip
 )
 SELECT totals.client_ip AS client_ip,
        totals.client_name AS client_name,
@@ -152,5 +157,4 @@ JOIN most ON totals.client_ip = most.client_ip
 JOIN tried ON totals.client_ip = tried.client_ip
 LEFT JOIN most_unknown ON totals.client_ip = most_unknown.client_ip
 LEFT JOIN accepted ON totals.client_ip = accepted.client_ip
-WHERE totals.strange >= 3
 ORDER BY strange DESC, client_ip

@@ -94,9 +94,9 @@ WITH ours AS (
     JOIN days ON running.who = days.who AND running.minute = days.minute
     GROUP BY running.who, days.day
 ), ranked AS (
-    SELECT who, day, n, ROW_NUMBER() OVER (PARTITION BY who ORDER BY -n, day) AS no FROM daily
+    SELECT DISTINCT ON (who) who, day, n FROM daily ORDER BY who, -n, day
 ), busiest AS (
-    SELECT who, day, n FROM ranked WHERE no = 1 AND n >= 10
+    SELECT who, day, n FROM ranked WHERE n >= 10
 ), hours AS (
     SELECT who, hour, MIN(day) AS day, CAST(COUNT(*) AS BIGINT) AS n FROM sent GROUP BY who, hour
 ), history AS (
@@ -117,7 +117,6 @@ WITH ours AS (
     SELECT totals.kind AS kind, MEDIAN(CAST(ranked.n AS DOUBLE)) AS n
     FROM totals
     JOIN ranked ON totals.who = ranked.who
-    WHERE ranked.no = 1
     GROUP BY totals.kind
 ), firsts AS (
     SELECT busiest.who AS who, MIN(sent.ts) AS first_ts, MIN(sent.source * 10000000000 + sent.line) AS place

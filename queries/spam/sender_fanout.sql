@@ -65,8 +65,14 @@ WITH ours AS (
            ours.source AS source, ours.line AS line, deliveries.recipient AS recipient, deliveries.recipient_domain AS recipient_domain
     FROM ours
     JOIN deliveries ON ours.message = deliveries.message
+), many AS (
+    -- Few write to so many domains at all, which leaves out nearly all mail.
+    SELECT who FROM sent WHERE recipient_domain <> '' GROUP BY who HAVING COUNT(DISTINCT recipient_domain) >= 5
 ), minutes AS (
-    SELECT DISTINCT who, recipient_domain, minute FROM sent WHERE recipient_domain <> ''
+    SELECT DISTINCT sent.who AS who, sent.recipient_domain AS recipient_domain, sent.minute AS minute
+    FROM sent
+    JOIN many ON sent.who = many.who
+    WHERE sent.recipient_domain <> ''
 ), around AS (
     SELECT who, recipient_domain, minute,
            LAG(minute) OVER (PARTITION BY who, recipient_domain ORDER BY minute) AS before,
@@ -89,9 +95,9 @@ WITH ours AS (
     JOIN days ON running.who = days.who AND running.minute = days.minute
     GROUP BY running.who, days.day
 ), ranked AS (
-    SELECT who, day, n, ROW_NUMBER() OVER (PARTITION BY who ORDER BY -n, day) AS no FROM daily
+    SELECT DISTINCT ON (who) who, day, n FROM daily ORDER BY who, -n, day
 ), busiest AS (
-    SELECT who, day, n FROM ranked WHERE no = 1 AND n >= 5
+    SELECT who, day, n FROM ranked WHERE n >= 5
 ), usual AS (
     SELECT busiest.who AS who, MEDIAN(CAST(daily.n AS DOUBLE)) AS n
     FROM busiest
