@@ -1,7 +1,7 @@
 -- title    = "Day by day, and where it is heading"
 -- question = "How much mail came each day, and is it growing?"
 -- tables   = ["messages", "rejections", "sessions"]
--- limits   = "The trend rests on complete days (the first and last day are left out), is the median of the slopes between all pairs of days, at most the last 366, and knows no seasons. Its 95 % interval holds when days do not depend on each other, which mail only roughly keeps."
+-- limits   = "The trend rests on complete days (the first and last day are left out; a day without any line counts for nothing), is the median of the slopes between all pairs of days, at most the last 366, and knows no seasons. Its 95 % interval holds when days do not depend on each other, which mail only roughly keeps."
 -- controls = ["ISO/IEC 27001 A.8.6"]
 -- rows     = 31
 -- sensitivity = "growth"
@@ -39,6 +39,24 @@
 -- unit    = "share"
 -- source  = "mtaudit"
 -- about   = "change in 30 days from which it is pointed out"
+--
+-- [derived.trend]
+-- with  = "theil_sen"
+-- input = """
+-- WITH events AS (
+--     SELECT day, CASE WHEN origin NOT IN ('reinjected', 'forwarded') THEN 1 ELSE 0 END AS once FROM messages WHERE day IS NOT NULL
+--     UNION ALL
+--     SELECT day, 0 AS once FROM rejections WHERE day IS NOT NULL
+--     UNION ALL
+--     SELECT day, 0 AS once FROM sessions WHERE day IS NOT NULL
+-- ), counted AS (
+--     SELECT day, CAST(SUM(once) AS BIGINT) AS accepted FROM events GROUP BY day
+-- ), framed AS (
+--     SELECT day, accepted, MIN(day) OVER () AS first_day, MAX(day) OVER () AS last_day FROM counted
+-- ), numbered AS (
+--     SELECT day, accepted, CAST(ROW_NUMBER() OVER (ORDER BY day DESC) AS BIGINT) AS no FROM framed WHERE day > first_day AND day < last_day
+-- )
+-- SELECT 'all' AS series, day AS x, accepted AS y FROM numbered WHERE no <= 366"""
 --
 -- [chart]
 -- kind  = "columns"
@@ -93,48 +111,10 @@ WITH events AS (
            SUM(refusal_lines) OVER () AS all_refusals
     FROM counted
 ), bounded AS (
-    SELECT day, accepted, accepted_all_hops, bytes, rejections, sessions, last_day, all_sessions, all_refusals,
+    SELECT 'all' AS series, day, accepted, accepted_all_hops, bytes, rejections, sessions, last_day, all_sessions, all_refusals,
            day > first_day AND day < last_day AS complete,
            CAST(SUM(CASE WHEN day > first_day AND day < last_day THEN 1 ELSE 0 END) OVER () AS BIGINT) AS days
     FROM framed
-), used AS (
-    -- The newest 366 complete days, the newest first.
-    SELECT accepted, no
-    FROM (
-        SELECT accepted, CAST(ROW_NUMBER() OVER (ORDER BY day DESC) AS BIGINT) AS no
-        FROM bounded
-        WHERE complete
-    ) AS numbered
-    WHERE no <= 366
-), amount AS (
-    SELECT CAST(COUNT(*) AS BIGINT) AS days, QUANTILE_CONT(accepted, 0.5) AS median_day
-    FROM used
-), slopes AS (
-    -- Theil-Sen: the median slope over all pairs of days; its interval is from Kendall's variance.
-    SELECT CAST(a.accepted - b.accepted AS DOUBLE) / (b.no - a.no) AS slope
-    FROM used AS a
-    CROSS JOIN used AS b
-    WHERE a.no < b.no
-), ordered AS (
-    SELECT slope, CAST(ROW_NUMBER() OVER (ORDER BY slope) AS BIGINT) AS no
-    FROM slopes
-), limits AS (
-    SELECT amount.median_day AS median_day,
-           amount.days >= params.min_days AS enough,
-           CAST(FLOOR((amount.days * (amount.days - 1) / 2.0
-               - 1.96 * SQRT(amount.days * (amount.days - 1) * (2 * amount.days + 5) / 18.0)) / 2.0) AS BIGINT) AS low_no,
-           CAST(CEIL((amount.days * (amount.days - 1) / 2.0
-               + 1.96 * SQRT(amount.days * (amount.days - 1) * (2 * amount.days + 5) / 18.0)) / 2.0) AS BIGINT) + 1 AS high_no
-    FROM amount
-    CROSS JOIN params
-), trend AS (
-    SELECT COUNT(*) FILTER (WHERE limits.enough) > 0 AS enough,
-           MAX(limits.median_day) AS median_day,
-           QUANTILE_CONT(ordered.slope, 0.5) AS slope,
-           MAX(ordered.slope) FILTER (WHERE ordered.no = limits.low_no) AS low,
-           MAX(ordered.slope) FILTER (WHERE ordered.no = limits.high_no) AS high
-    FROM limits
-    CROSS JOIN ordered
 )
 SELECT bounded.day AS day,
        bounded.complete AS complete,
@@ -144,12 +124,13 @@ SELECT bounded.day AS day,
        CASE WHEN bounded.all_sessions + bounded.all_refusals > 0 THEN bounded.rejections END AS rejections,
        CASE WHEN bounded.all_sessions > 0 THEN bounded.sessions END AS sessions,
        bounded.days AS days,
-       CASE WHEN trend.enough THEN ROUND(30 * trend.slope, 2) END AS trend_30_days,
-       CASE WHEN trend.enough THEN ROUND(30 * trend.low, 2) END AS trend_low,
-       CASE WHEN trend.enough THEN ROUND(30 * trend.high, 2) END AS trend_high,
-       CASE WHEN trend.enough THEN ROUND(trend.median_day, 2) END AS median_day,
-       CASE WHEN trend.enough AND trend.median_day > 0 THEN ROUND(30 * trend.slope / trend.median_day, 4) END AS trend_share,
+       CASE WHEN trend.points >= params.min_days THEN ROUND(30 * trend.slope, 2) END AS trend_30_days,
+       CASE WHEN trend.points >= params.min_days THEN ROUND(30 * trend.slope_low, 2) END AS trend_low,
+       CASE WHEN trend.points >= params.min_days THEN ROUND(30 * trend.slope_high, 2) END AS trend_high,
+       CASE WHEN trend.points >= params.min_days THEN ROUND(trend.median, 2) END AS median_day,
+       CASE WHEN trend.points >= params.min_days AND trend.median > 0 THEN ROUND(30 * trend.slope / trend.median, 4) END AS trend_share,
        bounded.day = bounded.last_day AS last_day
 FROM bounded
-CROSS JOIN trend
+CROSS JOIN params
+LEFT JOIN trend ON bounded.series = trend.series
 ORDER BY day

@@ -188,7 +188,16 @@ impl Engine {
             let params = Params::new(query, overrides)?;
             let statement = query.statement(&query.sql);
             for params in tried(self, query, &params) {
-                self.memo.announce(&statement, &mut self.keys(query, &params));
+                let keys = self.keys(query, &params);
+                self.memo.announce(&statement, &mut keys.clone());
+                let derived = query.header.derived.iter();
+                for (name, spec) in derived.filter(|(name, _)| statement.reads(name)) {
+                    keys.of(name)
+                        .into_iter()
+                        .for_each(|key| self.memo.expect(key));
+                    let input = query.statement(&spec.input);
+                    self.memo.announce(&input, &mut keys.clone());
+                }
             }
         }
         Ok(())
@@ -514,9 +523,15 @@ impl Engine {
         let line = line_of(&query.text, &format!("derived.{name}"), 0);
         let at = |error: Error| error.at(&query.file, line);
         let method = derive::method(&spec.with).map_err(at)?;
+        let key = self.keys(query, params).of(name);
+        if let Some(known) = key.and_then(|key| self.memo.take(&key)) {
+            return Ok(known);
+        }
         let rows = self.plan(query, params, &spec.input, line)?.collect();
         let rows = rows.map_err(|error| self.told(query, line, &error))?;
-        method.table(&rows).map_err(at)
+        let table = method.table(&rows).map_err(at)?;
+        key.into_iter().for_each(|key| self.memo.keep(key, &table));
+        Ok(table)
     }
 
     /// Name of a source as evidence gives it.

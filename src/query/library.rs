@@ -45,7 +45,8 @@ impl Query {
         let code: Vec<String> = self.statements().map(without_comments).collect();
         let tables = header.tables.iter().map(String::as_str);
         let texts = code.iter().map(String::as_str);
-        let parsed: Vec<Arc<Statement>> = self.statements().map(|sql| self.statement(sql)).collect();
+        let parsed: Vec<Arc<Statement>> =
+            self.statements().map(|sql| self.statement(sql)).collect();
         let before = parsed.iter().flat_map(|one| own::before(one));
         let mut wanted = wanted.add(tables.chain(before.map(own::now)), texts);
         if parsed.iter().any(|one| one.reads(CLIENTS)) {

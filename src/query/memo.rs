@@ -37,6 +37,11 @@ impl Keys {
         self.keys.insert(name.to_owned(), key);
     }
 
+    /// The key of a table.
+    pub(super) fn of(&self, table: &str) -> Option<Key> {
+        self.keys.get(table).copied()
+    }
+
     /// The table of parameters.
     pub(super) fn params(&mut self, params: &Params) {
         self.params = params.texts();
@@ -113,10 +118,13 @@ impl Memo {
         let Some((clauses, _)) = &statement.parts else {
             return;
         };
-        let mut entries = self.entries();
-        for key in clauses.iter().filter_map(|clause| keys.clause(clause)) {
-            entries.entry(key).or_default().uses += 1;
-        }
+        let keys = clauses.iter().filter_map(|clause| keys.clause(clause));
+        keys.for_each(|key| self.expect(key));
+    }
+
+    /// Announces that rows are needed once more.
+    pub(super) fn expect(&self, key: Key) {
+        self.entries().entry(key).or_default().uses += 1;
     }
 
     /// The rows, if another statement had them. One that was announced no longer needs them.

@@ -96,8 +96,7 @@ fn cut(sql: &str) -> Option<(Vec<Part>, Part)> {
     };
     let parser = Parser::new(&GenericDialect).with_options(options);
     let mut statements = parser.try_with_sql(sql).ok()?.parse_statements().ok()?;
-    let (Some(Sql::Query(mut query)), true) = (statements.pop(), statements.is_empty())
-    else {
+    let (Some(Sql::Query(mut query)), true) = (statements.pop(), statements.is_empty()) else {
         return None;
     };
     let rewritten = lists::compare(&mut query);
@@ -257,8 +256,14 @@ mod tests {
         let tables = |sql: &str| Statement::new(sql).tables.into_iter().collect::<Vec<_>>();
         let sql = "WITH u AS (SELECT a FROM t), t AS (SELECT a FROM t JOIN v ON t.a = v.a) SELECT a FROM t, u";
         assert_eq!(tables(sql), ["t", "v"]);
-        assert_eq!(tables("WITH u AS (SELECT a FROM t) SELECT a, clients FROM u"), ["t"]);
-        assert_eq!(tables("WITH u(x) AS (SELECT a FROM t) SELECT x FROM u"), ["t"]);
+        assert_eq!(
+            tables("WITH u AS (SELECT a FROM t) SELECT a, clients FROM u"),
+            ["t"]
+        );
+        assert_eq!(
+            tables("WITH u(x) AS (SELECT a FROM t) SELECT x FROM u"),
+            ["t"]
+        );
         assert!(tables("SELECT a FORM t").is_empty());
     }
 

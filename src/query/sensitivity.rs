@@ -70,9 +70,8 @@ fn decisive<'q>(engine: &Engine, query: &'q Query, params: &Params) -> Option<&'
         params.value(name)?,
         ParamValue::Int(0) | ParamValue::Float(0.0)
     );
-    let bears = |rule: &Rule| {
-        rule.thresholds.contains(name) && engine.bears(query, &rule.thresholds)
-    };
+    let bears =
+        |rule: &Rule| rule.thresholds.contains(name) && engine.bears(query, &rule.thresholds);
     (!zero && query.header.findings.iter().any(bears)).then_some(name)
 }
 

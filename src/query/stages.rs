@@ -101,12 +101,7 @@ impl Inputs {
         guarded(|| self.stages(statement, keys, memo))
     }
 
-    fn stages(
-        mut self,
-        statement: &Statement,
-        keys: &mut Keys,
-        memo: &Memo,
-    ) -> PolarsResult<Plan> {
+    fn stages(mut self, statement: &Statement, keys: &mut Keys, memo: &Memo) -> PolarsResult<Plan> {
         let Some((clauses, last)) = &statement.parts else {
             let rows = self.context.execute(&statement.sql)?;
             // What cannot be cut may name anything.
