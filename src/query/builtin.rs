@@ -49,6 +49,7 @@ builtin! {
     "capacity/transport_mix",
     "capacity/user_ranking",
     "capacity/weekday_hour_heatmap",
+    "capacity/what_changed",
     "delivery/auth_policy",
     "delivery/by_destination",
     "delivery/by_dsn",
