@@ -3,6 +3,7 @@
 //! Data goes to standard output, talk to standard error, and a closed pipe is success. The exit code is decided
 //! here: 0 complete, 1 no result, 2 usage, 3 result written but the evidence is incomplete.
 
+mod asked;
 pub mod configured;
 mod convert;
 mod coverage;

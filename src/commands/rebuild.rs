@@ -11,9 +11,10 @@ use anyhow::{Context as _, Result};
 use chrono::DateTime;
 use clap::Parser;
 
+use super::asked::Again;
 use super::privacy::Privacy;
 use super::proof::Now;
-use super::report::{self, Again};
+use super::report;
 use super::verify::Said;
 use crate::cli::{Cli, Command, ReportArgs, VerifyArgs};
 use crate::config::Config;

@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, anyhow};
 
+use super::asked::{Again, Asked, wrong};
 use super::configured::Dress;
 use super::load::{Loaded, Options, load};
-use super::options::usage;
 use super::provenance::{command, filters, hosts, library_origin, manifest, method};
-use super::query::{state, wanted};
+use super::query::state;
 use super::statement::{GAPS, doubts};
-use super::{Done, STACK, Usage, coverage, custody, evidence, options, privacy};
+use super::{Done, STACK, coverage, custody, evidence, options};
 use crate::cli::ReportArgs;
+use crate::query::mutes::Mute;
 use crate::query::{Answer, Engine, Library, Overrides, Query, question};
 use crate::report::case::CaseFile;
 use crate::report::controls::controls;
@@ -26,21 +26,6 @@ use crate::report::format::counted;
 use crate::report::templates::Templates;
 use crate::report::{Finding, Report, Section};
 use crate::report::{chart, folder};
-use crate::source::Source;
-use crate::tables::zone::rfc3339;
-
-/// What a report that is made again takes from the manifest of the first.
-#[derive(Default)]
-pub struct Again {
-    /// Its sources where they are now, by the names and times that they had.
-    pub found: Vec<Source>,
-    /// The time that was printed as that of the report.
-    pub generated_at: Option<String>,
-    /// Its case.
-    pub case: Option<CaseFile>,
-    /// The path that its configuration had.
-    pub config: Option<String>,
-}
 
 /// Writes a report folder.
 ///
@@ -58,102 +43,35 @@ pub fn run(args: &ReportArgs) -> Result<Done> {
 pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     let (library, given) = options::library(&args.library)?;
     let templates = Templates::load(args.templates.as_deref()).map_err(wrong)?;
-    let (kind, paths) = kind_and_paths(args, &templates)?;
-    if kind != "incident" && args.about.is_some() {
-        return Err(usage(
-            format!("--about narrows an incident report, not `{kind}`"),
-            "write `mtaudit report incident --about …`",
-        ));
-    }
-    let found = again.as_ref().map(|again| again.found.clone());
-    let mut input = options::input_of(&args.input, &paths, args.about.as_deref(), found)?;
     let made_before = again.is_some();
-    input.call_config(again.as_ref().and_then(|again| again.config.as_deref()));
-    let (generated_at, case) = match again {
-        Some(again) => (again.generated_at, again.case),
-        None => (generated_at(args)?, case(args)?),
-    };
-    let definition = templates.definition(&kind).map_err(wrong)?;
-    let queries = queries(&definition, &library, &templates.definition_place(&kind))?;
-    crate::query::params::check_overrides(queries.iter().copied(), &given).map_err(wrong)?;
-    let overrides = input.overrides(&library, &given)?;
-    if args.evidence {
-        privacy::refuse_raw_lines(&paths)?;
-    }
-    input.keep_map_out_of(&args.out)?;
+    let mut asked = Asked::new(args, again, (&library, &given), &templates)?;
     let out = folder::prepare(&args.out).map_err(wrong)?;
-
-    if input.selection.about.is_none() {
-        input.wanted = wanted(&queries, &library);
-    }
-    if !queries.iter().any(|query| query.compares()) {
-        input.baseline = None;
-    }
-    let mut loaded = load(&input)?;
-    if let Some(nothing) = nothing(&loaded, args, &input)? {
+    let mut loaded = load(&asked.input)?;
+    if let Some(nothing) = nothing(&loaded, args, &asked.input)? {
         return Err(nothing);
     }
-    let mutes = input.mutes(&library, &loaded)?;
-    let engine = Engine::new(loaded.tables.frames.clone(), input.zone)
-        .knowing(input.known())
-        .muting(mutes.clone())
-        .over(input.selection.since, input.selection.until)
-        .narrowed(input.selection.about.is_some())
-        .comparing(loaded.before.frames.clone())
-        .asking(&library, &overrides);
-    let decoded: u64 = loaded.sources.iter().map(|s| s.decoded_bytes).sum();
-    let ask = || ask(&engine, &queries, &overrides, &input);
-    let mut answers = input
-        .timings
-        .with_bytes("queries", ask, |_| Some(decoded))?;
-    input.timings.of("charts", || draw(&queries, &mut answers));
-
-    let dress = Dress::new(&answers, &queries, &mutes, &input);
-    let command = command(&kind, args, &input);
-    let mut report = input.timings.of("assemble", || {
-        assemble(&kind, &definition, &queries, answers, &loaded, &input)
-    })?;
-    dress.put_on(&mut report, &input);
-    report.command.clone_from(&command);
-    report.generated_at = generated_at;
-    report.filters = filters(args, &input);
-    let compared = Some(&loaded.before).filter(|tables| !tables.frames.is_empty());
-    let compared = compared.map(|tables| tables.is_empty()).transpose()? == Some(false);
-    report.period.baseline = input.baseline.take_if(|_| compared).map(|one| one.name);
-    if let Some(key) = args.about.as_ref().map(|key| input.shown_key(key)) {
-        // A denominator of "all mail" is then all mail of this key.
-        let within = format!(" Counted is only what touches {key}.");
-        let muted = report.muted.iter_mut().map(|one| &mut one.finding);
-        let findings = report.findings.iter_mut().chain(muted);
-        findings.for_each(|finding| finding.sentence.push_str(&within));
-    }
+    let mutes = asked.input.mutes(&library, &loaded)?;
+    let engine = asked.engine(&loaded, &library, &mutes);
+    let answers = asked.answers(&engine, &loaded)?;
+    let mut report = asked.report(args, answers, &loaded, &mutes)?;
     report.controls = controls(&report.sections, &report.findings);
-    report.tiles = definition
-        .tiles(&report.sections, &templates.definition_place(&kind))
+    report.tiles = asked
+        .definition
+        .tiles(&report.sections, &templates.definition_place(&asked.kind))
         .map_err(|error| anyhow!("{error}"))?;
+    let input = &asked.input;
     let evidence = match args.evidence {
-        true => evidence::write(&mut report.findings, &loaded.sources, &input),
+        true => evidence::write(&mut report.findings, &loaded.sources, input),
         false => Evidence::new(),
     };
-    let after = match case {
-        Some(case) => {
-            // That of an earlier report is as it was shown there.
-            let case = match made_before {
-                true => case,
-                false => input.shown_case(case),
-            };
-            hash_again(&mut report, case, &loaded, &input)
-        }
+    let after = match asked.case.take() {
+        // That of an earlier report is as it was shown there.
+        Some(case) if made_before => hash_again(&mut report, case, &loaded, input),
+        Some(case) => hash_again(&mut report, input.shown_case(case), &loaded, input),
         None => Vec::new(),
     };
-    let mut manifest = manifest(
-        &report,
-        &loaded,
-        &input,
-        &queries,
-        &templates,
-        &library_origin(args, &input),
-    );
+    let origin = library_origin(args, input);
+    let mut manifest = manifest(&report, &loaded, input, &asked.queries, &templates, &origin);
     for (source, sha256) in manifest.sources.iter_mut().zip(after) {
         source.sha256_after = sha256;
     }
@@ -178,19 +96,65 @@ pub fn write(args: &ReportArgs, again: Option<Again>) -> Result<Done> {
     Ok(done)
 }
 
-/// The case, taken apart.
-fn case(args: &ReportArgs) -> Result<Option<CaseFile>> {
-    let Some(file) = &args.case else {
-        return Ok(None);
-    };
-    let name = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|error| {
-        usage(
-            format!("--case {name}: {error}"),
-            "name a TOML file with at least `reference = \"…\"`",
-        )
-    })?;
-    CaseFile::parse(&name, &bytes).map(Some).map_err(wrong)
+impl Asked<'_> {
+    fn engine(&self, loaded: &Loaded, library: &Library, mutes: &[Mute]) -> Engine {
+        let input = &self.input;
+        Engine::new(loaded.tables.frames.clone(), input.zone)
+            .knowing(input.known())
+            .muting(mutes.to_vec())
+            .over(input.selection.since, input.selection.until)
+            .narrowed(input.selection.about.is_some())
+            .comparing(loaded.before.frames.clone())
+            .asking(library, &self.overrides)
+    }
+
+    /// Every query's answer with its picture, in order.
+    fn answers(&self, engine: &Engine, loaded: &Loaded) -> Result<Vec<Answer>> {
+        let timings = &self.input.timings;
+        let decoded: u64 = loaded.sources.iter().map(|s| s.decoded_bytes).sum();
+        let ask = || ask(engine, &self.queries, &self.overrides, &self.input);
+        let mut answers = timings.with_bytes("queries", ask, |_| Some(decoded))?;
+        timings.of("charts", || draw(&self.queries, &mut answers));
+        Ok(answers)
+    }
+
+    /// The report, without what rests on all of it: controls, tiles, evidence and case.
+    fn report(
+        &mut self,
+        args: &ReportArgs,
+        answers: Vec<Answer>,
+        loaded: &Loaded,
+        mutes: &[Mute],
+    ) -> Result<Report> {
+        let dress = Dress::new(&answers, &self.queries, mutes, &self.input);
+        let assemble = || {
+            assemble(
+                &self.kind,
+                &self.definition,
+                &self.queries,
+                answers,
+                loaded,
+                &self.input,
+            )
+        };
+        let mut report = self.input.timings.of("assemble", assemble)?;
+        dress.put_on(&mut report, &self.input);
+        report.command = command(&self.kind, args, &self.input);
+        report.generated_at = self.generated_at.take();
+        report.filters = filters(args, &self.input);
+        let compared = Some(&loaded.before).filter(|tables| !tables.frames.is_empty());
+        let compared = compared.map(|tables| tables.is_empty()).transpose()? == Some(false);
+        let baseline = self.input.baseline.take_if(|_| compared);
+        report.period.baseline = baseline.map(|one| one.name);
+        if let Some(key) = args.about.as_ref().map(|key| self.input.shown_key(key)) {
+            // A denominator of "all mail" is then all mail of this key.
+            let within = format!(" Counted is only what touches {key}.");
+            let muted = report.muted.iter_mut().map(|one| &mut one.finding);
+            let findings = report.findings.iter_mut().chain(muted);
+            findings.for_each(|finding| finding.sentence.push_str(&within));
+        }
+        Ok(report)
+    }
 }
 
 /// Puts the case into the report, with what hashing every source again comes to, as all reading is done. A source that
@@ -292,69 +256,6 @@ fn draw(queries: &[&Query], answers: &mut [Answer]) {
             result.chart = chart::draw(spec, &result.columns, &rows);
         }
     }
-}
-
-fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
-    Usage(error.to_string()).into()
-}
-
-/// The first word names a report when it is the name of one; a file of that name is meant as `./audit`.
-fn kind_and_paths(args: &ReportArgs, templates: &Templates) -> Result<(String, Vec<PathBuf>)> {
-    let first = args
-        .words
-        .first()
-        .and_then(|word| word.to_str())
-        .unwrap_or_default();
-    if !templates.kinds().contains(&first) {
-        let plain = !first.is_empty() && first.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        if plain && !std::path::Path::new(first).exists() {
-            let hint = format!(
-                "the reports are {}; logs are files and folders",
-                templates.kinds().join(", ")
-            );
-            return Err(usage(
-                format!("report {first}: neither a report nor a path"),
-                &hint,
-            ));
-        }
-        return Ok(("audit".into(), args.words.clone()));
-    }
-    if args.words.len() == 1 {
-        return Err(usage(
-            format!("report {first}: no logs given"),
-            "name files or folders after the kind of report",
-        ));
-    }
-    Ok((first.to_owned(), args.words[1..].to_vec()))
-}
-
-fn queries<'a>(
-    definition: &Definition,
-    library: &'a Library,
-    place: &str,
-) -> Result<Vec<&'a Query>> {
-    let found = definition
-        .queries()
-        .into_iter()
-        .map(|name| library.find(name));
-    found
-        .map(|query| query.map_err(|error| wrong(format!("{place}: {error}"))))
-        .collect()
-}
-
-/// RFC 3339, from the option or from `SOURCE_DATE_EPOCH`; nothing otherwise (law 2).
-fn generated_at(args: &ReportArgs) -> Result<Option<String>> {
-    if let Some(text) = &args.generated_at {
-        let time = chrono::DateTime::parse_from_rfc3339(text);
-        let hint = "write it as 2026-11-23T12:00:00+01:00";
-        return time
-            .map(|t| Some(t.to_rfc3339()))
-            .map_err(|_| usage(format!("--generated-at {text}: not a time"), hint));
-    }
-    let epoch = std::env::var("SOURCE_DATE_EPOCH")
-        .ok()
-        .and_then(|text| text.parse::<i64>().ok());
-    Ok(epoch.map(|seconds| rfc3339(chrono_tz::Tz::UTC, seconds.saturating_mul(1_000_000))))
 }
 
 fn assemble(
