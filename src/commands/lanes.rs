@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 
-use super::load::BLOCK;
+use super::blocks::BLOCK;
 use super::overlap::{Skip, TOUCHING};
 use super::progress::Progress;
 use super::readers::not_reached;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::load::{BLOCK, Options};
+use super::blocks::BLOCK;
+use super::load::Options;
 use super::readers;
 use crate::pseudonyms::{Holds, Pseudonyms};
 use crate::source::{self, Block, Limits, MemberLines, Outcome, Problem, Source};

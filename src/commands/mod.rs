@@ -4,6 +4,7 @@
 //! here: 0 complete, 1 no result, 2 usage, 3 result written but the evidence is incomplete.
 
 mod asked;
+pub mod blocks;
 pub mod configured;
 mod convert;
 mod coverage;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 
-use super::load::{BLOCK, Reader};
+use super::blocks::{BLOCK, Reader};
 use super::overlap::Skip;
 use super::progress::Progress;
 use super::sources::Job;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono_tz::Tz;
 
-use super::load::BLOCK;
+use super::blocks::BLOCK;
 use super::overlap::{Overlaps, TOUCHING, short};
 use super::rotation;
 use super::year::{self, Method, Proof};

@@ -12,8 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, anyhow};
 use rayon::ThreadPool;
 
+use super::blocks::{BLOCK, Reading, parse, parse_but};
 use super::lanes::{Lane, Piece, earliest, lanes};
-use super::load::{BLOCK, Loaded, Options, Reading, parse, parse_but, tell_duplicate};
+use super::load::{Loaded, Options, tell_duplicate};
 use super::lookup::passes;
 use super::overlap::{self, Overlaps, Skip};
 use super::progress::Progress;

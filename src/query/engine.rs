@@ -2,29 +2,30 @@
 //!
 //! Each run has a context of its own that holds the tables the query declares and nothing else, so the
 //! declaration is what was read. Frames are shared: a clone counts references. The engine is `Sync`. A statement over
-//! tables on disk gives the same rows as over tables in memory, see [`super::stages`].
+//! tables on disk gives the same rows as over tables in memory, see [`super::stages`]. What a statement is given to read
+//! is in [`super::supply`], whether the logs can answer at all in [`super::assess`], what rows come to in
+//! [`super::findings`].
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use chrono_tz::Tz;
-use polars::prelude::{AnyValue, DataFrame, DataType, IntoLazy, PolarsError, PolarsResult, lit};
-use polars::sql::sql_expr;
+use polars::prelude::{AnyValue, DataFrame, DataType, PolarsError, PolarsResult};
 
 use super::cells::{self, Paths, Setting};
 use super::error::{Error, list, suggest};
-use super::header::{ColumnSpec, DerivedSpec, Need, line_of};
+use super::findings;
+use super::header::{ColumnSpec, line_of};
 use super::library::{Library, Query};
 use super::memo::{Keys, Memo};
 use super::mutes::{Mute, Muted};
-use super::own::{self, CLIENTS, Known, QUESTIONS};
+use super::own::{self, Known};
 use super::params::{Overrides, Params, check_overrides};
 use super::parts::Statement;
-use super::sensitivity::{sensitivity, tried};
-use super::stages::{Inputs, Plan};
-use super::{derive, findings};
-use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult, Question};
+use super::sensitivity::sensitivity;
+use super::stages::Inputs;
+use crate::report::{Cell, ColumnInfo, Finding, Full, QueryResult};
 use crate::tables::{Frame, shown};
 
 /// A query's result with what it concludes.
@@ -49,21 +50,21 @@ pub struct ResultTable {
 
 /// The tables, ready for queries.
 pub struct Engine {
-    tables: Vec<(&'static str, Frame)>,
+    pub(super) tables: Vec<(&'static str, Frame)>,
     setting: Setting,
-    narrowed: bool,
+    pub(super) narrowed: bool,
     /// First moment and first one after, µs.
-    period: (Option<i64>, Option<i64>),
-    library: Library,
-    overrides: Overrides,
-    questions: OnceLock<DataFrame>,
-    known: Known,
+    pub(super) period: (Option<i64>, Option<i64>),
+    pub(super) library: Library,
+    pub(super) overrides: Overrides,
+    pub(super) questions: OnceLock<DataFrame>,
+    pub(super) known: Known,
     mutes: Vec<Mute>,
-    before: Vec<(&'static str, Frame)>,
-    clients: OnceLock<DataFrame>,
+    pub(super) before: Vec<(&'static str, Frame)>,
+    pub(super) clients: OnceLock<DataFrame>,
     /// Why queries were not assessable that had to run to tell, by name.
-    empty: Mutex<HashMap<String, Option<String>>>,
-    memo: Memo,
+    pub(super) empty: Mutex<HashMap<String, Option<String>>>,
+    pub(super) memo: Memo,
 }
 
 impl Engine {
@@ -174,49 +175,6 @@ impl Engine {
             .collect()
     }
 
-    /// Says which queries are to be answered, so that what several of them need is worked out once. Each may be
-    /// answered once then; more often costs what it would have cost anyway.
-    ///
-    /// # Errors
-    /// A parameter that cannot have its value.
-    pub fn announce(&self, queries: &[&Query], overrides: &Overrides) -> Result<(), Error> {
-        if self.on_disk() {
-            // What is kept would be in memory.
-            return Ok(());
-        }
-        for query in queries {
-            let params = Params::new(query, overrides)?;
-            let statement = query.statement(&query.sql);
-            for params in tried(self, query, &params) {
-                let keys = self.keys(query, &params);
-                self.memo.announce(&statement, &mut keys.clone());
-                let derived = query.header.derived.iter();
-                for (name, spec) in derived.filter(|(name, _)| statement.reads(name)) {
-                    keys.of(name)
-                        .into_iter()
-                        .for_each(|key| self.memo.expect(key));
-                    let input = query.statement(&spec.input);
-                    self.memo.announce(&input, &mut keys.clone());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What the tables that a query may name are known by.
-    fn keys(&self, query: &Query, params: &Params) -> Keys {
-        let mut keys = Keys::default();
-        keys.params(params);
-        let own = own::NAMES.into_iter().filter(|name| *name != QUESTIONS);
-        let tables = self.tables.iter().map(|(name, _)| *name);
-        tables.clone().chain(own).for_each(|name| keys.table(name));
-        tables.for_each(|name| keys.table(&own::then(name)));
-        for (name, spec) in &query.header.derived {
-            keys.derived(name, &spec.with, &spec.input);
-        }
-        keys
-    }
-
     /// Runs SQL given by hand over all tables.
     pub fn sql(&self, text: &str) -> Result<ResultTable, Error> {
         if let Some(verb) = writes(text) {
@@ -282,87 +240,6 @@ impl Engine {
         })
     }
 
-    /// Why the logs cannot answer, if they cannot. The query runs only where its rows tell that.
-    pub fn why_not(&self, query: &Query) -> Result<Option<String>, Error> {
-        match (self.missing(query)?, &query.header.empty) {
-            (None, Some(_)) => match self.noted_empty(query) {
-                Some(known) => Ok(known),
-                None => Ok(self.answer(query, &self.overrides)?.result.not_assessable),
-            },
-            (missing, _) => Ok(missing),
-        }
-    }
-
-    /// Notes whether a query gave no row, so that [`Self::why_not`] need not run it again.
-    fn note_empty(&self, query: &Query, overrides: &Overrides, rows: usize) {
-        if query.header.empty.is_some() && *overrides == self.overrides {
-            let reason = query.header.empty.clone().filter(|_| rows == 0);
-            let mut empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
-            empty.insert(query.name.clone(), reason);
-        }
-    }
-
-    fn noted_empty(&self, query: &Query) -> Option<Option<String>> {
-        let empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
-        empty.get(&query.name).cloned()
-    }
-
-    /// Why the logs cannot answer: the words of every need that no row meets.
-    pub(super) fn missing(&self, query: &Query) -> Result<Option<String>, Error> {
-        let mut reasons: Vec<&str> = Vec::new();
-        for (index, need) in query.header.needs.iter().enumerate() {
-            let line = line_of(&query.text, "needs", index);
-            let met = match self.table(&need.table) {
-                Some(frame) => {
-                    meets(frame, need).map_err(|error| self.told(query, line, &error))?
-                }
-                None => return Err(self.no_table(&need.table).at(&query.file, line)),
-            };
-            let met = met || self.any_row(query, line, &need.or)?;
-            if !met && !reasons.contains(&need.missing.as_str()) {
-                reasons.push(&need.missing);
-            }
-        }
-        Ok(Some(reasons.join("; ")).filter(|joined| !joined.is_empty()))
-    }
-
-    /// Whether one of the tables holds a row.
-    fn any_row(
-        &self,
-        query: &Query,
-        line: Option<usize>,
-        tables: &[String],
-    ) -> Result<bool, Error> {
-        let mut any = false;
-        for name in tables {
-            let frame = self.table(name);
-            let frame = frame.ok_or_else(|| self.no_table(name).at(&query.file, line))?;
-            any = any
-                || !frame
-                    .is_empty()
-                    .map_err(|error| self.told(query, line, &error))?;
-        }
-        Ok(any)
-    }
-
-    /// The question that a query asks, and what the logs lack for an answer.
-    pub fn question(&self, query: &Query) -> Result<Question, Error> {
-        Ok(question(query, self.why_not(query)?.as_deref()))
-    }
-
-    /// The table [`QUESTIONS`]: whether each query of the library is assessable, and what would make it so. Those that
-    /// read this table are left out: they ask about the others.
-    fn questions(&self, asking: &Query) -> Result<DataFrame, Error> {
-        if let Some(known) = self.questions.get() {
-            return Ok(known.clone());
-        }
-        let others = self.library.iter().filter(|query| !query.asks());
-        let questions: Result<Vec<Question>, Error> =
-            others.map(|query| self.question(query)).collect();
-        let frame = own::questions(&questions?).map_err(|error| self.told(asking, None, &error))?;
-        Ok(self.questions.get_or_init(|| frame).clone())
-    }
-
     /// The query's rows, with the columns that it declares.
     pub(super) fn select(&self, query: &Query, params: &Params) -> Result<DataFrame, Error> {
         let frame = match self.plan(query, params, &query.sql, None) {
@@ -380,171 +257,17 @@ impl Engine {
         }
     }
 
-    /// What another engine needs beside the files of `convert` to run a query, and the rows that it must give: the
-    /// tables of the run and the derived ones that its statements name, `params` among them.
-    ///
-    /// # Errors
-    /// Those of [`Self::run`].
-    pub fn beside(
-        &self,
-        query: &Query,
-        overrides: &Overrides,
-    ) -> Result<(Vec<(String, DataFrame)>, DataFrame), Error> {
-        let params = Params::new(query, overrides)?;
-        let told = |error: PolarsError| self.told(query, None, &error);
-        let mut tables: Vec<(String, DataFrame)> = Vec::new();
-        tables.extend(
-            params
-                .frame()
-                .map_err(told)?
-                .map(|frame| ("params".to_owned(), frame)),
-        );
-        for sql in query.statements() {
-            let statement = query.statement(sql);
-            tables.extend(self.own_frames(&statement).map_err(told)?);
-            for (name, frame) in self.before_tables(&statement).map_err(told)? {
-                tables.push((name, frame.collect().map_err(told)?));
-            }
-            if statement.reads(QUESTIONS) {
-                tables.push((QUESTIONS.to_owned(), self.questions(query)?));
-            }
-        }
-        for (name, spec) in &query.header.derived {
-            let table = self.derived(query, &params, name, spec)?;
-            tables.push((name.clone(), table));
-        }
-        tables.sort_by(|a, b| a.0.cmp(&b.0));
-        tables.dedup_by(|a, b| a.0 == b.0);
-        let frame = self.select(query, &params)?;
-        let frame = cells::owned(&frame).map_err(told)?;
-        Ok((tables, frame))
-    }
-
-    /// What gives the rows of `sql` over the declared tables and the parameters. `line` is where it stands in the
-    /// file.
-    pub(super) fn plan(
-        &self,
-        query: &Query,
-        params: &Params,
-        sql: &str,
-        line: Option<usize>,
-    ) -> Result<Plan, Error> {
-        let mut inputs = Inputs::default();
-        for name in &query.header.tables {
-            let frame = self
-                .table(name)
-                .ok_or_else(|| self.no_table(name).at(&query.file, None))?;
-            inputs.add(name, frame, frame.lazy());
-        }
-        let told = |error: &_| self.told(query, line, error);
-        if let Some(frame) = params.frame().map_err(|error| told(&error))? {
-            inputs.add("params", &frame.clone().into(), frame.lazy());
-        }
-        let statement = query.statement(sql);
-        self.own_tables(&statement, &mut inputs)
-            .map_err(|error| told(&error))?;
-        if statement.reads(QUESTIONS) {
-            let questions = self.questions(query)?;
-            inputs.add(QUESTIONS, &questions.clone().into(), questions.lazy());
-        }
-        for (name, spec) in &query.header.derived {
-            if statement.reads(name) {
-                let table = self.derived(query, params, name, spec)?;
-                inputs.add(name, &table.clone().into(), table.lazy());
-            }
-        }
-        let plan = inputs.plan(&statement, &mut self.keys(query, params), &self.memo);
-        plan.map_err(|error| told(&error))
-    }
-
-    /// Adds the tables of the run that a statement names, but for that of questions.
-    fn own_tables(&self, statement: &Statement, inputs: &mut Inputs) -> PolarsResult<()> {
-        for (name, frame) in self.before_tables(statement)? {
-            inputs.add(&name, &frame, frame.lazy());
-        }
-        for (name, frame) in self.own_frames(statement)? {
-            inputs.add(&name, &frame.clone().into(), frame.lazy());
-        }
-        Ok(())
-    }
-
-    /// The tables of the earlier period that a statement names.
-    fn before_tables(&self, statement: &Statement) -> PolarsResult<Vec<(String, Frame)>> {
-        let mut found = Vec::new();
-        for name in own::before(statement) {
-            let of = |tables: &[(&'static str, Frame)]| {
-                let mut tables = tables.iter();
-                tables
-                    .find(|(known, _)| *known == own::now(name))
-                    .map(|(_, frame)| frame.clone())
-            };
-            let frame = match (of(&self.before), of(&self.tables)) {
-                (Some(frame), _) => frame,
-                (None, Some(frame)) => frame.filter(lit(false))?,
-                (None, None) => continue,
-            };
-            found.push((name.to_owned(), frame));
-        }
-        Ok(found)
-    }
-
-    /// The other tables of the run that a statement names, but for that of questions.
-    fn own_frames(&self, statement: &Statement) -> PolarsResult<Vec<(String, DataFrame)>> {
-        let mut found = Vec::new();
-        let mut add = |name: &str, frame: DataFrame| found.push((name.to_owned(), frame));
-        if statement.reads("period") {
-            let (since, until) = self.period;
-            add("period", own::period(since, until, self.narrowed));
-        }
-        if statement.reads("holidays") {
-            add("holidays", self.known.holidays()?);
-        }
-        if statement.reads(CLIENTS) {
-            let made = match self.clients.get() {
-                Some(made) => made.clone(),
-                None => {
-                    let made = guarded(|| self.known.clients(&self.tables))?;
-                    self.clients.get_or_init(|| made).clone()
-                }
-            };
-            add(CLIENTS, made);
-        }
-        Ok(found)
-    }
-
-    /// A table that the query has made by a method.
-    fn derived(
-        &self,
-        query: &Query,
-        params: &Params,
-        name: &str,
-        spec: &DerivedSpec,
-    ) -> Result<DataFrame, Error> {
-        let line = line_of(&query.text, &format!("derived.{name}"), 0);
-        let at = |error: Error| error.at(&query.file, line);
-        let method = derive::method(&spec.with).map_err(at)?;
-        let key = self.keys(query, params).of(name);
-        if let Some(known) = key.and_then(|key| self.memo.take(&key)) {
-            return Ok(known);
-        }
-        let rows = self.plan(query, params, &spec.input, line)?.collect();
-        let rows = rows.map_err(|error| self.told(query, line, &error))?;
-        let table = method.table(&rows).map_err(at)?;
-        key.into_iter().for_each(|key| self.memo.keep(key, &table));
-        Ok(table)
-    }
-
     /// Name of a source as evidence gives it.
     pub(super) fn path(&self, source: i64) -> String {
         self.setting.paths.of(source)
     }
 
-    fn table(&self, name: &str) -> Option<&Frame> {
+    pub(super) fn table(&self, name: &str) -> Option<&Frame> {
         let found = self.tables.iter().find(|(known, _)| *known == name);
         found.map(|(_, frame)| frame)
     }
 
-    fn no_table(&self, name: &str) -> Error {
+    pub(super) fn no_table(&self, name: &str) -> Error {
         let names = self.tables.iter().map(|(name, _)| *name);
         Error::new(format!("there is no table `{name}`")).hint(suggest(name, names))
     }
@@ -561,20 +284,6 @@ impl Engine {
             None => String::new(),
         };
         error.hint(hint).at(&query.file, line)
-    }
-}
-
-/// A question, why the logs cannot answer it if they cannot, and what would have to be logged.
-pub fn question(query: &Query, why_not: Option<&str>) -> Question {
-    let needs = query.header.needs.iter();
-    let lacking = needs.filter(|need| why_not.is_some_and(|why| why.contains(&need.missing)));
-    let mut remedies: Vec<&str> = lacking.filter_map(|need| need.remedy.as_deref()).collect();
-    remedies.dedup();
-    Question {
-        query: query.name.clone(),
-        title: query.header.title.clone(),
-        not_assessable: why_not.map(str::to_owned),
-        remedy: Some(remedies.join("; ")).filter(|text| !text.is_empty()),
     }
 }
 
@@ -603,23 +312,6 @@ fn relation(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("relation '")?;
     rest.split_once('\'').map(|(name, _)| name)
 }
-
-/// Whether at least one row is as needed.
-fn meets(frame: &Frame, need: &Need) -> PolarsResult<bool> {
-    let Some(condition) = &need.condition else {
-        return frame.is_empty().map(|empty| !empty);
-    };
-    let condition = sql_expr(condition)?;
-    let Some(rows) = frame.in_memory() else {
-        return frame.any(condition);
-    };
-    // The first rows nearly always tell.
-    let (first, rest) = rows.split_at(FIRST.min(rows.height()) as i64);
-    Ok(Frame::from(first).any(condition.clone())? || Frame::from(rest).any(condition)?)
-}
-
-/// Rows in which a condition is looked for before all others.
-const FIRST: usize = 1024;
 
 /// What differs between the declared columns and those found.
 fn mismatch(declared: &[ColumnSpec], frame: &DataFrame) -> Option<String> {

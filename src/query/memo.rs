@@ -149,3 +149,68 @@ impl Memo {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use polars::prelude::df;
+
+    fn keys(most: &str, least: &str) -> Keys {
+        let mut keys = Keys::default();
+        keys.table("t");
+        let params = [("most", most), ("least", least)];
+        let texts = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        keys.params = BTreeMap::from(texts);
+        keys
+    }
+
+    /// The key of each clause of a statement.
+    fn of(sql: &str, mut keys: Keys) -> Vec<Option<Key>> {
+        let statement = Statement::new(sql);
+        let (clauses, _) = statement.parts.as_ref().unwrap();
+        clauses.iter().map(|clause| keys.clause(clause)).collect()
+    }
+
+    const SQL: &str = "WITH a AS (SELECT x FROM t), b AS (SELECT x FROM a CROSS JOIN params WHERE x > params.most)
+        SELECT x FROM b";
+
+    #[test]
+    fn only_parameters_that_a_clause_names_tell_it_apart() {
+        let (one, two) = (of(SQL, keys("5", "1")), of(SQL, keys("10", "1")));
+        assert_eq!(one[0], two[0]);
+        assert_ne!(one[1], two[1]);
+        assert_eq!(one, of(SQL, keys("5", "2")));
+        let all = SQL.replace("SELECT x FROM a", "SELECT * FROM a");
+        assert_ne!(of(&all, keys("5", "1"))[1], of(&all, keys("5", "2"))[1]);
+    }
+
+    #[test]
+    fn a_clause_is_its_words_and_what_it_reads() {
+        let (one, other) = (SQL, SQL.replace("SELECT x FROM t", "SELECT y AS x FROM t"));
+        let (one, other) = (of(one, keys("5", "1")), of(&other, keys("5", "1")));
+        assert!(one[0] != other[0] && one[1] != other[1]);
+        // The same words over a clause of the table's name are not the same.
+        let hidden =
+            "WITH t AS (SELECT x FROM t WHERE x > 1), a AS (SELECT x FROM t) SELECT x FROM a";
+        assert_ne!(of(hidden, keys("5", "1"))[1], one[0]);
+        let unknown = "WITH a AS (SELECT x FROM questions), b AS (SELECT x FROM a) SELECT x FROM b";
+        assert_eq!(of(unknown, keys("5", "1")), [None, None]);
+    }
+
+    #[test]
+    fn rows_are_kept_for_as_long_as_they_are_needed() {
+        let (memo, key) = (Memo::default(), digest(["t"]));
+        let rows = df!("x" => [1i64]).unwrap();
+        memo.keep(key, &rows);
+        assert!(memo.take(&key).is_none());
+        let statement = Statement::new(SQL);
+        memo.announce(&statement, &mut keys("5", "1"));
+        memo.announce(&statement, &mut keys("10", "1"));
+        let key = of(SQL, keys("5", "1"))[0].unwrap();
+        assert!(memo.take(&key).is_none());
+        memo.keep(key, &rows);
+        assert!(memo.take(&key).is_some_and(|found| found.equals(&rows)));
+        assert!(memo.take(&key).is_none());
+    }
+}

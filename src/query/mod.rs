@@ -6,6 +6,7 @@
 //! under `queries/<section>/` and its line in [`builtin`]; [`check`] then holds it to the contract without any
 //! fixture.
 
+mod assess;
 pub mod builtin;
 mod cells;
 pub mod check;
@@ -15,6 +16,7 @@ pub mod error;
 mod findings;
 pub mod header;
 pub mod library;
+mod likes;
 mod lists;
 mod memo;
 pub mod mutes;
@@ -25,8 +27,10 @@ mod places;
 mod sensitivity;
 pub mod sentence;
 mod stages;
+mod supply;
 
-pub use engine::{Answer, Engine, ResultTable, question};
+pub use assess::question;
+pub use engine::{Answer, Engine, ResultTable};
 pub use error::Error;
 pub use library::{Library, Query};
 pub use params::Overrides;

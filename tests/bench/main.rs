@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use mtaudit::commands::blocks;
 use mtaudit::commands::load::{self, Options};
 use mtaudit::correlate::{Part, finish};
 use mtaudit::event::Parsed;
@@ -162,13 +163,13 @@ fn stages(log: &Path) {
         let strings = Strings::default();
         blocks
             .iter()
-            .for_each(|block| drop(load::parse(block, 0, &clock, Cache::default(), &strings)));
+            .for_each(|block| drop(blocks::parse(block, 0, &clock, Cache::default(), &strings)));
     });
     told("parse and fold", seconds, bytes);
     let fold = |strings: &Strings| -> Vec<Part> {
         blocks
             .iter()
-            .map(|block| load::parse(block, 0, &clock, Cache::default(), strings))
+            .map(|block| blocks::parse(block, 0, &clock, Cache::default(), strings))
             .collect()
     };
     let join = |parts: Vec<Part>| {

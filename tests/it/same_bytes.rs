@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mtaudit::commands::load::parse;
+use mtaudit::commands::blocks::parse;
 use mtaudit::correlate::Part;
 use mtaudit::correlate::finish::{Local, finish};
 use mtaudit::source::Block;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mtaudit::commands::load::{Loaded, Options, load, parse};
+use mtaudit::commands::blocks::parse;
+use mtaudit::commands::load::{Loaded, Options, load};
 use mtaudit::correlate::settle::Growing;
 use mtaudit::source::Block;
 use mtaudit::strings::Strings;

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use mtaudit::commands::load::parse;
+use mtaudit::commands::blocks::parse;
 use mtaudit::correlate::Part;
 use mtaudit::correlate::finish::{Local, finish};
 use mtaudit::source::Block;
