@@ -144,7 +144,7 @@ WITH more AS (
     SELECT basis, who, failed, minute FROM counted WHERE NOT success
 ), hits AS (
     SELECT candidates.auth_user AS auth_user, candidates.client_ip AS client_ip, candidates.ts AS ts,
-           candidates.host AS host, candidates.service AS service, candidates.source AS source, candidates.line AS line,
+           candidates.minute - candidates.window_minutes AS habit_before, candidates.host AS host, candidates.service AS service, candidates.source AS source, candidates.line AS line,
            CASE WHEN candidates.basis = 'account' THEN candidates.streak ELSE 0 END AS account_failures,
            CASE WHEN candidates.basis = 'address' THEN candidates.streak ELSE 0 END AS address_failures,
            candidates.streak AS streak
@@ -155,14 +155,16 @@ WITH more AS (
     SELECT ts, COALESCE(host, '') AS host, COALESCE(service, '') AS service, COALESCE(auth_user, '') AS auth_user, COALESCE(client_ip, '') AS client_ip, source, line,
            MAX(account_failures) AS account_failures,
            MAX(address_failures) AS address_failures,
-           MAX(streak) AS failures
+           MAX(streak) AS failures,
+           MIN(habit_before) AS habit_before
     FROM hits
     GROUP BY ts, COALESCE(host, ''), COALESCE(service, ''), COALESCE(auth_user, ''), COALESCE(client_ip, ''), source, line
 ), known AS (
-    SELECT auth_user, client_ip, MIN(ts) AS first_ts
+    -- A login within the window before is part of the same attack, and no habit.
+    SELECT COALESCE(auth_user, '') AS auth_user, COALESCE(client_ip, '') AS client_ip, MIN(minute) AS first_minute
     FROM logins
     WHERE success
-    GROUP BY auth_user, client_ip
+    GROUP BY COALESCE(auth_user, ''), COALESCE(client_ip, '')
 )
 SELECT found.ts AS ts,
        found.host AS host,
@@ -172,7 +174,7 @@ SELECT found.ts AS ts,
        found.account_failures AS account_failures,
        found.address_failures AS address_failures,
        found.failures AS failures,
-       COALESCE(known.first_ts < found.ts, FALSE) AS used_before,
+       COALESCE(known.first_minute < found.habit_before, FALSE) AS used_before,
        found.source AS row_source,
        found.line AS row_line,
        CASE WHEN sources.member IS NULL THEN CONCAT(sources.path, ':', CAST(found.line AS VARCHAR))
