@@ -126,7 +126,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "bad AND change >= change_share AND p < level AND now >= min_a_day"
--- sentence   = "{measure} rose to {now} a day from {before} in the period before, {change} more on an equal mix of weekdays ({days_now|day|days} against {days_before}; p = {p})."
+-- sentence   = "There were {now} {measure} a day, against {before} in the period before: {change} more on an equal mix of weekdays ({days_now|day|days} against {days_before}; p = {p})."
 -- advice     = "Find the days on which it rose (capacity/daily_trend) and what else began then, before it becomes the new normal."
 -- thresholds = ["change_share", "level", "min_a_day"]
 -- limit      = 10
@@ -134,7 +134,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "(change >= change_share OR change <= -change_share) AND p < level AND (now >= min_a_day OR before >= min_a_day)"
--- sentence   = "{measure} changed to {now} a day from {before} in the period before, {change} on an equal mix of weekdays ({days_now|day|days} against {days_before}; p = {p})."
+-- sentence   = "There were {now} {measure} a day, against {before} in the period before: a change of {change} on an equal mix of weekdays ({days_now|day|days} against {days_before}; p = {p})."
 -- thresholds = ["change_share", "level", "min_a_day"]
 -- limit      = 12
 SELECT compared.measure AS measure,

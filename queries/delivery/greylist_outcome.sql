@@ -45,7 +45,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "by = 'others' AND given_up >= min_lost"
--- sentence   = "{domain|A destination without a domain} put off {put_off|delivery|deliveries} at first sight: {given_up} did not come through, at least not within 24 hours, while {passed} did (median wait {median_seconds|unknown})."
+-- sentence   = "{domain|A destination without a domain} put off {put_off|delivery|deliveries} at first sight: {given_up} failed for good, while {passed} arrived (median wait {median_seconds|unknown})."
 -- advice     = "Check that our servers try {domain} again from the same address and soon enough (`minimal_backoff_time`), and ask its postmaster to exempt us."
 -- thresholds = ["min_lost"]
 -- limit      = 5

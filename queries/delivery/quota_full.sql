@@ -43,7 +43,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "ours AND lost + waiting + refused >= min_mails"
--- sentence   = "Our mailbox {recipient|without a name} was full: {mails|mail was|mails were} kept from it on {days|day|days}, first at {first_ts}, last at {last_ts}. Of these, {lost} failed for good, {waiting} still waited when the logs ended, and {refused} had been refused at the door."
+-- sentence   = "Our mailbox {recipient|without a name} was full: {mails|mail was|mails were} put off or refused on {days|day|days}, first at {first_ts}, last at {last_ts}. Of these, {lost} failed for good, {waiting} still waited when the logs ended, and {refused} had been refused at the door."
 -- advice     = "Give {recipient} more room or have its owner tidy up, and tell the owner that mail was sent back to its senders meanwhile."
 -- thresholds = ["min_mails"]
 -- limit      = 5
@@ -53,7 +53,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "ours AND lost + waiting + refused >= one_mail"
--- sentence   = "Our mailbox {recipient|without a name} was full: {mails|mail was|mails were} kept from it, first at {first_ts}, last at {last_ts}. Of these, {lost} failed for good, {waiting} still waited when the logs ended, and {refused} had been refused at the door."
+-- sentence   = "Our mailbox {recipient|without a name} was full: {mails|mail was|mails were} put off or refused, first at {first_ts}, last at {last_ts}. Of these, {lost} failed for good, {waiting} still waited when the logs ended, and {refused} had been refused at the door."
 -- advice     = "Have the owner of {recipient} tidy up, or give the mailbox more room."
 -- thresholds = ["one_mail"]
 -- limit      = 5
