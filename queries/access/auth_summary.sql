@@ -1,5 +1,5 @@
 -- title    = "Logins by service"
--- question = "Who logs in where and how, how often does it fail, and is the way encrypted?"
+-- question = "Who logs in where and how, how often does it fail, and is the connection encrypted?"
 -- tables   = ["logins"]
 -- limits   = "A mail server logs a login for every message sent, an IMAP server for every connection: compare within a service only. Whether a session was encrypted is not always logged. Tries that one line sums up are counted each."
 -- controls = ["NIST SP 800-53 AC-7", "NIST SP 800-53 SC-8", "ISO/IEC 27001 A.8.5", "PCI DSS 4.2"]
@@ -11,7 +11,7 @@
 --   { name = "encryption", kind = "text", about = "yes, no, or not logged" },
 --   { name = "successes", kind = "count", about = "logins that worked" },
 --   { name = "failures", kind = "count", about = "tries refused for user, password or mechanism" },
---   { name = "server_failures", kind = "count", about = "tries that failed for a fault of the server" },
+--   { name = "server_failures", kind = "count", about = "tries that failed because of a fault of the server" },
 --   { name = "not_checked", kind = "count", about = "tries refused before a password was checked: not offered, not encrypted, or for no logged reason" },
 --   { name = "failure_share", kind = "share", about = "failures / (successes + failures)" },
 --   { name = "accounts", kind = "count", about = "different accounts that logged in" },
@@ -43,8 +43,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "encryption = 'no' AND remote_successes >= clear_logins AND auth_method NOT IN ('CRAM-MD5', 'DIGEST-MD5', 'NTLM', 'GSSAPI', 'SCRAM-SHA-1', 'SCRAM-SHA-256')"
--- sentence   = "Passwords went to {service} over unencrypted connections from other machines (method: {auth_method}, logins: {remote_successes} of {successes} in this row, accounts: {accounts}). Whoever can listen on the way can read them."
--- advice     = "Let {service} offer logins on encrypted connections only (Postfix: smtpd_tls_auth_only = yes; Dovecot: disable_plaintext_auth = yes), move the {accounts} accounts to it, and have their passwords changed."
+-- sentence   = "Passwords went to {service|a service that is not named} unencrypted: of {successes|such login|such logins} by {auth_method|a method that is not logged}, to {accounts|account|accounts}, {remote_successes} came from other machines. Whoever can listen on the way can read them."
+-- advice     = "Let {service|the service} offer logins on encrypted connections only (Postfix: smtpd_tls_auth_only = yes; Dovecot: disable_plaintext_auth = yes, from 2.4 on auth_allow_cleartext = no), help users to change over, and have the passwords of {accounts|account|accounts} changed."
 -- thresholds = ["clear_logins"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE success AND NOT tls"
@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "server_failures >= server_faults"
--- sentence   = "Logins to {service} failed for a fault of the server, not of the user (method: {auth_method}, encryption: {encryption}, tries: {server_failures}, beside {successes} successes)."
--- advice     = "Look up the lines shown in the server's own events (evidence/server_events) and repair the password lookup or its connection before users start to change passwords that were right."
+-- sentence   = "{server_failures|login|logins} to {service|a service that is not named} by {auth_method|a method that is not logged} failed for a fault of the server, not of the user, while {successes} worked (encryption: {encryption})."
+-- advice     = "Compare the lines shown with what the server said about itself at that time (evidence/server_events), and repair the password lookup or its connection before users begin to change passwords that were right."
 -- thresholds = ["server_faults"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(service, '') AS service, COALESCE(auth_method, '') AS auth_method, source, line FROM logins WHERE NOT success AND NOT credentials AND COALESCE(failure, '') NOT LIKE 'refused without a reason%' AND COALESCE(failure, '') NOT LIKE '%tried to use dis%'"

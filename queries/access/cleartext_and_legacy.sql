@@ -1,7 +1,7 @@
--- title    = "Accounts that log in unencrypted or by old TLS"
--- question = "Which accounts log in without encryption, or by a TLS version that is no longer safe?"
+-- title    = "Accounts that log in unencrypted or over old TLS"
+-- question = "Which accounts log in without encryption, or over a TLS version that is no longer safe?"
 -- tables   = ["logins", "sessions"]
--- limits   = "The TLS version is known where the connection's own line is in the logs, which IMAP servers seldom write. Challenge methods (CRAM-MD5 and the like) do not show the password but let it be guessed. Loopback and private addresses are left out: they are judged by those who know the network."
+-- limits   = "The TLS version is known where the connection's own line is in the logs, which IMAP servers seldom write. Challenge methods (CRAM-MD5 and the like) do not show the password, but whoever listens can try to guess it. Loopback and private addresses are left out: they are judged by those who know the network."
 -- controls = ["NIST SP 800-53 SC-8", "ISO/IEC 27001 A.8.24", "PCI DSS 4.2"]
 -- rows     = 20
 -- sensitivity = "clear_logins"
@@ -34,13 +34,13 @@
 -- default = 1
 -- unit    = "logins"
 -- source  = "RFC 8996: TLS 1.0 and 1.1 must not be used"
--- about   = "logins by TLS 1.1 or older from which an account is pointed out"
+-- about   = "logins over TLS 1.1 or older from which an account is pointed out"
 --
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "channel = 'clear' AND auth_method NOT IN ('CRAM-MD5', 'DIGEST-MD5', 'NTLM', 'GSSAPI', 'SCRAM-SHA-1', 'SCRAM-SHA-256') AND logins >= clear_logins"
--- sentence   = "{auth_user} logged in to {service} without encryption (logins: {logins} of {all_logins}, addresses: {addresses}, method: {auth_method}). Its password was readable on the way."
--- advice     = "Help the owner of {auth_user} to set the mail program to TLS and then to change the password; refuse unencrypted logins once all have moved."
+-- sentence   = "{auth_user} logged in to {service|a service that is not named} without encryption {logins|time|times}, from {addresses|address|addresses}, by {auth_method|a method that is not logged} (the account has {all_logins|login|logins} in all). The password could be read on the way."
+-- advice     = "Help the owner of {auth_user} to switch the mail program to TLS and then to change the password; refuse unencrypted logins once everybody has moved."
 -- thresholds = ["clear_logins"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, service, source, line FROM logins WHERE success AND NOT tls"
@@ -49,8 +49,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "channel <> 'clear' AND logins >= legacy_logins"
--- sentence   = "{auth_user} logged in to {service} by {channel} (logins: {logins} of {all_logins}, addresses: {addresses})."
--- advice     = "Find the old device or program of {auth_user} and replace it; then allow TLS 1.2 and newer only."
+-- sentence   = "{auth_user} logged in to {service|a service that is not named} over {channel}, which is no longer considered safe, {logins|time|times} from {addresses|address|addresses} (the account has {all_logins|login|logins} in all)."
+-- advice     = "Find the old device or program of {auth_user} and replace it; once nobody needs it, allow TLS 1.2 and newer only."
 -- thresholds = ["legacy_logins"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE success AND auth_user <> ''"

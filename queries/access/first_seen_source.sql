@@ -1,5 +1,5 @@
 -- title    = "Logins from places not seen before"
--- question = "Which accounts logged in from a network that they had never used, after we had known them for two weeks?"
+-- question = "Which accounts logged in from a network that they had never used, after these logs had known them for two weeks?"
 -- tables   = ["logins", "messages"]
 -- limits   = "A journey, a new phone contract or a new provider looks the same. New is what was not in these logs before. Networks are /24 or /64, blocks /16 or /32: no country is looked up. Trusted and private addresses are left out."
 -- controls = ["NIST SP 800-53 AC-2(12)", "ISO/IEC 27001 A.8.16", "PCI DSS 10.4.1"]
@@ -47,8 +47,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "new_block AND failures_before >= min_failures"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip}, a place not seen in {known_days} days, after {failures_before} failures from other networks within 24 hours. Logins from there since: {logins}, messages: {messages}."
--- advice     = "Ask {auth_user} by phone whether the login from {client_ip} was theirs; if not, change the password and look at what was sent from there."
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip}, a place it had not used in the {known_days|day|days} before, after {failures_before|failure|failures} from other networks within 24 hours. From then on, {logins|login|logins} (this one included) and {messages|message|messages} came from that network."
+-- advice     = "Ask {auth_user} by phone whether the login from {client_ip} was theirs; if not, change the password, end the open sessions, and look at what was sent from there."
 -- thresholds = ["baseline_days", "min_failures"]
 -- limit      = 10
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE success AND auth_user <> ''"
@@ -57,8 +57,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "new_block AND known_networks <= few_networks AND messages > 0"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip}, a place not seen in {known_days} days (networks used until then: {known_networks}), and sent mail from there (messages: {messages})."
--- advice     = "Nothing to do if {auth_user} is travelling or changed provider; otherwise ask."
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip}, a place it had not used in the {known_days|day|days} before, and sent {messages|message|messages} from there. Until then it had used {known_networks|network|networks}."
+-- advice     = "There is nothing to do if {auth_user} is travelling or has changed provider; otherwise ask whether the login was theirs."
 -- thresholds = ["baseline_days", "few_networks"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE success AND auth_user <> ''"

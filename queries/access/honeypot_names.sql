@@ -1,4 +1,4 @@
--- title    = "Logins tried with names out of a list"
+-- title    = "Logins tried with names from a guesser's list"
 -- question = "Who tried to log in with names that guessers have in their lists and that nobody here uses?"
 -- tables   = ["logins"]
 -- limits   = "The list holds 35 usual names. A name counts as used here when it logged in even once in these logs; one that exists and was not used is taken for a trap. Names are not always logged. With `--pseudonymise` the names have another form, and what rests on it is not seen."
@@ -34,8 +34,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "tries >= min_tries AND successes > 0"
--- sentence   = "{client_ip} tried names out of a guesser's list (tries: {tries}, names: {names}, such as {example}), and logins from there worked ({successes})."
--- advice     = "Find out who is behind {client_ip}: an office gateway with a scanner that was set up wrongly, or a guesser who got in; in that case change the passwords of the accounts that logged in from there."
+-- sentence   = "{client_ip} tried to log in {tries|time|times} with {names|name|names} from a guesser's list, for example {example}, and {successes|login|logins} from there worked."
+-- advice     = "Find out who is behind {client_ip}: if it is an office with a device that was set up wrongly, correct the device; if it is a guesser who got in, change the passwords of the accounts that logged in from there."
 -- thresholds = ["min_tries"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM logins WHERE success OR credentials"
@@ -44,7 +44,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "tries >= min_tries"
--- sentence   = "{client_ip} tried names out of a guesser's list (tries: {tries}, names: {names}, such as {example}; failures with other names: {other_failures}). No login from there worked."
+-- sentence   = "{client_ip} tried to log in {tries|time|times} with {names|name|names} from a guesser's list, for example {example}, besides {other_failures|failure|failures} with other names. No login from there worked."
 -- thresholds = ["min_tries"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM logins WHERE NOT success AND credentials"

@@ -1,5 +1,5 @@
 -- title    = "Accounts used from distant places at once"
--- question = "Which accounts were used from several blocks of addresses within an hour, more than they ever were?"
+-- question = "Which accounts were used from several blocks of addresses within an hour, more than ever before?"
 -- tables   = ["logins"]
 -- limits   = "Blocks (/16, /32) are no places: no country is looked up. Office, home and phone make three; a VPN or a mail program in the cloud makes more. Trusted and private addresses are left out. Windows are whole minutes."
 -- controls = ["NIST SP 800-53 AC-2(12)", "ISO/IEC 27001 A.8.16", "PCI DSS 10.4.1"]
@@ -40,7 +40,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_blocks >= many_blocks AND most_blocks > COALESCE(usual_blocks, 0)"
--- sentence   = "On {day}, {auth_user} logged in from {most_blocks} different blocks of addresses within one hour (back and forth: {returns}). No one moves like this; a shared password, a VPN or a stolen one does."
+-- sentence   = "On {day}, {auth_user} logged in from {most_blocks|different address block|different address blocks} (/16, or /32 for IPv6) within one hour. Counted over all these logs, it went back and forth between blocks within an hour {returns|time|times}. No traveller moves like this; a shared or stolen password, a VPN or a mail program in the cloud does."
 -- advice     = "Ask the owner of {auth_user} which devices and services use the account; if one address remains unexplained, change the password and end all sessions."
 -- thresholds = ["many_blocks"]
 -- limit      = 5
@@ -50,8 +50,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_blocks >= min_blocks AND usual_blocks > 0 AND most_blocks > usual_blocks"
--- sentence   = "On {day}, {auth_user} logged in from {most_blocks} different blocks of addresses within one hour; most on any day before: {usual_blocks}."
--- advice     = "Look at the addresses of {auth_user} on {day} (access/first_seen_source); a journey explains most of this."
+-- sentence   = "On {day}, {auth_user} logged in from {most_blocks|different address block|different address blocks} (/16, or /32 for IPv6) within one hour; on no day before had it used more than {usual_blocks} in an hour."
+-- advice     = "Look at the addresses of {auth_user} on {day} (access/first_seen_source) and ask if they do not explain themselves; most such cases are journeys."
 -- thresholds = ["min_blocks"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE success AND auth_user <> ''"

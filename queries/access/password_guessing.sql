@@ -47,7 +47,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "most_in_window >= max_failures AND successes_after > 0 AND successes_before = 0"
--- sentence   = "{client_ip} failed to log in {most_in_window} times within {params.window_minutes} minutes ({failures} failures in all, names logged: {accounts}); afterwards logins from there worked ({successes_after}), and none had before. This fits a guessed password as well as a new user who mistyped it: ask the owners of the accounts."
+-- sentence   = "{client_ip} failed to log in {most_in_window|time|times} within {params.window_minutes|minute|minutes} ({failures|failure|failures} in all, with {accounts|name|names} logged). After its first failure {successes_after|login|logins} from there worked, and none had before. This fits a guessed password as well as a new user who mistyped it."
 -- advice     = "Ask the owners of the accounts that logged in from {client_ip} after the failures whether it was they; if one says no, change the password, end the open sessions, and look at what was sent since (spam/compromised_account)."
 -- thresholds = ["max_failures", "window_minutes"]
 -- limit      = 5
@@ -61,8 +61,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_accounts > spray_accounts AND successes_after > 0"
--- sentence   = "{client_ip} failed with {most_accounts} different accounts within {params.window_minutes} minutes ({failures} failures in all); logins from there worked before ({successes_before}) and afterwards ({successes_after}). Many users behind one address look alike."
--- advice     = "Find out whether {client_ip} is an office, a webmail server or a gateway: if it is yours, name it as trusted in mtaudit.toml; if not, treat the accounts that logged in from there as taken."
+-- sentence   = "{client_ip} failed to log in to {most_accounts|different account|different accounts} within {params.window_minutes|minute|minutes} ({failures|failure|failures} in all); {successes_before|login|logins} from there had worked before the first failure, and {successes_after} did after it. Many users behind one address look alike."
+-- advice     = "Find out whether {client_ip} is an office, a webmail server or a gateway: if it is yours, name it as trusted in mtaudit.toml; if not, treat the accounts that logged in from there as taken over."
 -- thresholds = ["spray_accounts", "window_minutes"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"
@@ -71,8 +71,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_accounts > spray_accounts AND successes_after = 0"
--- sentence   = "{client_ip} tried {most_accounts} different accounts within {params.window_minutes} minutes ({failures} failures in all). None worked from that address."
--- advice     = "Block {client_ip} at the firewall or let fail2ban do it, and make sure that none of the accounts tried has a weak password or one that is known from a breach."
+-- sentence   = "{client_ip|Clients whose address is not logged} tried {most_accounts|different account|different accounts} within {params.window_minutes|minute|minutes} ({failures|failure|failures} in all). No login from there is logged afterwards."
+-- advice     = "Block {client_ip|such clients} at the firewall or let fail2ban do it, and make sure that none of the accounts tried has a weak password or one that is known from a breach."
 -- thresholds = ["spray_accounts", "window_minutes"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"
@@ -81,8 +81,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_window >= max_failures AND successes_after = 0"
--- sentence   = "{client_ip} failed to log in {most_in_window} times within {params.window_minutes} minutes ({failures} failures in all, names logged: {accounts}). None worked from that address."
--- advice     = "Check that a ban on repeated failures is in force (fail2ban: jails postfix-sasl and dovecot); if {client_ip} is one of yours, look for a device with an old password."
+-- sentence   = "{client_ip|Clients whose address is not logged} failed to log in {most_in_window|time|times} within {params.window_minutes|minute|minutes} ({failures|failure|failures} in all, with {accounts|name|names} logged). No login from there is logged afterwards."
+-- advice     = "Check that a ban on repeated failures is in force (fail2ban: jails postfix-sasl and dovecot); if {client_ip|the client} is one of yours, look for a device with an old password."
 -- thresholds = ["max_failures", "window_minutes"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(client_ip, '') AS client_ip, source, line FROM logins WHERE NOT success AND credentials"

@@ -53,7 +53,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "opened > 0 AND (most_in_5_min > fast_accounts OR (most_in_24_h >= day_accounts AND failures >= min_failures AND most_per_account <= max_per_account))"
--- sentence   = "{client_ip} tried {accounts} accounts (failures: {failures}, at most {most_per_account} for one) and afterwards logged in to {opened} of them. This fits a password that was sprayed; an office behind one address looks alike."
+-- sentence   = "{client_ip} tried {accounts|different account|different accounts} ({failures|failure|failures}, at most {most_per_account} for one) and afterwards logged in to {opened} of them for the first time. This fits a password that was sprayed; an office behind one address looks alike."
 -- advice     = "Find out whether {client_ip} is one of your offices or gateways; if not, change the passwords of the accounts that it got into, end their sessions, and look at what they sent."
 -- thresholds = ["fast_accounts", "day_accounts", "min_failures", "max_per_account"]
 -- limit      = 5
@@ -63,7 +63,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_5_min > fast_accounts"
--- sentence   = "{client_ip} tried {most_in_5_min} different accounts within 5 minutes (in all: {accounts}, failures: {failures}, at most {most_per_account} for one). None of them logged in from there afterwards."
+-- sentence   = "{client_ip} tried {most_in_5_min|different account|different accounts} within 5 minutes ({accounts|account|accounts} and {failures|failure|failures} in all, at most {most_per_account} for one account). It then got into no account that it had not used before."
 -- advice     = "Block {client_ip}, and look in access/spray_distributed whether other addresses try the same accounts."
 -- thresholds = ["fast_accounts"]
 -- limit      = 5
@@ -73,7 +73,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_24_h >= day_accounts AND failures >= min_failures AND most_per_account <= max_per_account"
--- sentence   = "{client_ip} tried {most_in_24_h} different accounts within 24 hours (in all: {accounts}, failures: {failures}, at most {most_per_account} for one). None of them logged in from there afterwards."
+-- sentence   = "{client_ip} tried {most_in_24_h|different account|different accounts} within 24 hours ({accounts|account|accounts} and {failures|failure|failures} in all, at most {most_per_account} for one account). It then got into no account that it had not used before."
 -- advice     = "Block {client_ip} unless it is a gateway of yours, and make sure that common passwords are refused when users choose one."
 -- thresholds = ["day_accounts", "min_failures", "max_per_account"]
 -- limit      = 5

@@ -12,7 +12,7 @@
 --   { name = "most_in_minute", kind = "count", about = "most connections within one minute" },
 --   { name = "empty_connections", kind = "count", about = "connections without a message, a refusal or a login" },
 --   { name = "odd_commands", kind = "count", about = "VRFY, EXPN, ETRN or TURN that were refused" },
---   { name = "unoffered_logins", kind = "count", about = "tries to log in before a password was asked for: not offered or not encrypted" },
+--   { name = "unoffered_logins", kind = "count", about = "tries to log in that were refused before a password was asked for: not offered or not encrypted" },
 --   { name = "messages", kind = "count", about = "messages accepted from the address" },
 --   { name = "first_ts", kind = "time", about = "first connection" },
 --   { name = "last_ts", kind = "time", about = "last connection" },
@@ -45,7 +45,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_minute >= connections_per_minute AND messages = 0"
--- sentence   = "{client_ip} connected {most_in_minute} times within one minute (connections in all: {connections}, of them empty: {empty_connections}) and delivered nothing."
+-- sentence   = "{client_ip} connected {most_in_minute|time|times} within one minute and delivered nothing; of {connections|connection|connections} in all, {empty_connections} were empty (no message, no refusal, no login)."
 -- advice     = "If {client_ip} is your own monitoring, name it as trusted in mtaudit.toml; otherwise block it, or limit it (Postfix: smtpd_client_connection_rate_limit; postscreen)."
 -- thresholds = ["connections_per_minute"]
 -- limit      = 5
@@ -55,7 +55,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "most_in_minute >= connections_per_minute"
--- sentence   = "{client_ip} connected {most_in_minute} times within one minute (connections in all: {connections}; messages delivered: {messages})."
+-- sentence   = "{client_ip} connected {most_in_minute|time|times} within one minute ({connections|connection|connections} in all) and delivered {messages|message|messages}."
 -- thresholds = ["connections_per_minute"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM sessions"
@@ -64,8 +64,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "unoffered_logins >= unoffered"
--- sentence   = "{client_ip} tried {unoffered_logins} times to log in where no login is offered, or without encryption (connections: {connections})."
--- advice     = "If {client_ip} is one of your users, set the mail program to port 587 or 465 with TLS; otherwise block it."
+-- sentence   = "{client_ip} tried {unoffered_logins|time|times} to log in where no login is offered, or without encryption ({connections|connection|connections} in all)."
+-- advice     = "If {client_ip} is one of your users, set the mail program to port 587 with STARTTLS or 465 with TLS; otherwise block it."
 -- thresholds = ["unoffered"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM logins WHERE NOT success AND NOT credentials"
@@ -74,7 +74,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "odd_commands >= odd"
--- sentence   = "{client_ip} asked for VRFY, EXPN, ETRN or TURN and was refused (times: {odd_commands}, connections: {connections})."
+-- sentence   = "{client_ip} asked for VRFY, EXPN, ETRN or TURN {odd_commands|time|times} and was refused ({connections|connection|connections} in all)."
 -- thresholds = ["odd"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE STRPOS(reply, 'VRFY') = 1 OR STRPOS(reply, 'EXPN') = 1 OR STRPOS(reply, 'ETRN') = 1 OR STRPOS(reply, 'TURN') = 1"

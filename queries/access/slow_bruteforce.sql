@@ -51,7 +51,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_24_h > day_failures AND accounts >= slow_accounts AND days >= slow_days"
--- sentence   = "{client_ip} keeps trying passwords and is never fast: {failures} failures on {days} days for {accounts} accounts, at most {most_in_10_min} in 10 minutes. Logins from there that worked: {successes}."
+-- sentence   = "{client_ip} kept trying passwords slowly: {failures|failure|failures} on {days|day|days} for {accounts|account|accounts}, at most {most_in_10_min} within 10 minutes. In these logs, {successes|login|logins} from there worked."
 -- advice     = "Block {client_ip} for good and set a second, slow limit beside the fast one (fail2ban: a jail with findtime = 1d); if logins from there worked, ask the owners of these accounts."
 -- thresholds = ["day_failures", "slow_accounts", "slow_days", "burst"]
 -- limit      = 5
@@ -61,8 +61,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_24_h > day_failures"
--- sentence   = "{client_ip} failed to log in {most_in_24_h} times within 24 hours, at most {most_in_10_min} of them in 10 minutes ({failures} failures in all, names logged: {accounts}). Logins from there that worked: {successes}. A device with an old password looks alike."
--- advice     = "If logins from {client_ip} work as well, look for the owner's device with an old password; otherwise block the address with a slow limit (fail2ban: findtime = 1d)."
+-- sentence   = "{client_ip} failed to log in {most_in_24_h|time|times} within 24 hours, and never more than {most_in_10_min|time|times} within 10 minutes ({failures|failure|failures} in all, with {accounts|name|names} logged). In these logs, {successes|login|logins} from there worked. A device with an old password looks alike."
+-- advice     = "If logins from {client_ip} work as well, look for its owner's device with an old password; otherwise block the address with a slow limit (fail2ban: findtime = 1d)."
 -- thresholds = ["day_failures", "burst"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM logins WHERE NOT success AND credentials"

@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "most_in_15_min >= min_failures AND most_addresses >= min_addresses AND most_accounts >= min_accounts AND opened > 0"
--- sentence   = "From {first_ts} to {last_ts}, {addresses} addresses tried {accounts} accounts ({failures} failures, {per_account} for each on average), and afterwards logged in to {opened} of them. This fits a distributed spray that worked; it is a pattern, not proof."
--- advice     = "Ask the owners of the accounts that these addresses logged in to since {first_ts} (access/first_seen_source), change passwords where they say no, and require a second factor where you can."
+-- sentence   = "{addresses|address|addresses} tried {accounts|account|accounts}, first at {first_ts}, last at {last_ts} ({failures|failure|failures}, {per_account} for each account on average), and afterwards got into {opened} of them. This fits a distributed password spray that worked; it is a pattern, not proof."
+-- advice     = "Ask the owners of the accounts that these addresses logged in to since {first_ts} (access/first_seen_source) whether it was they, change the passwords where they say no, and require a second factor where you can."
 -- thresholds = ["min_failures", "min_addresses", "min_accounts", "burst"]
 -- limit      = 3
 -- evidence   = "SELECT source, line FROM logins WHERE NOT success AND credentials AND auth_user <> ''"
@@ -62,8 +62,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_15_min >= min_failures AND most_addresses >= min_addresses AND most_accounts >= min_accounts"
--- sentence   = "From {first_ts} to {last_ts}, {addresses} addresses tried {accounts} accounts ({failures} failures, {per_account} for each on average), none of them fast enough to stand out. None of the addresses logged in within a day."
--- advice     = "Check first that the password store was well at {first_ts}; if it was, refuse common passwords, and share the addresses with whoever runs your firewall, as banning one by one does not help."
+-- sentence   = "{addresses|address|addresses} tried {accounts|account|accounts}, first at {first_ts}, last at {last_ts} ({failures|failure|failures}, {per_account} for each account on average), none of them fast enough to stand out. None of the addresses got into one of these accounts within a day."
+-- advice     = "Check first that the password store worked at {first_ts}; if it did, refuse common passwords and tell whoever runs your firewall the addresses, as banning them one by one does not help."
 -- thresholds = ["min_failures", "min_addresses", "min_accounts", "burst"]
 -- limit      = 3
 -- evidence   = "SELECT source, line FROM logins WHERE NOT success AND credentials AND auth_user <> ''"

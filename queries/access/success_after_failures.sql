@@ -9,7 +9,7 @@
 --   { name = "ts", kind = "time", about = "when the login worked" },
 --   { name = "host", kind = "text", about = "our server" },
 --   { name = "service", kind = "text", about = "service that asked for the login" },
---   { name = "auth_user", kind = "text", about = "account that logged in" },
+--   { name = "auth_user", kind = "text", about = "account that logged in; empty when the line names none" },
 --   { name = "client_ip", kind = "text", about = "address it logged in from" },
 --   { name = "account_failures", kind = "count", about = "failures in a row of this account before, from any address; 0 when too few or too long ago" },
 --   { name = "address_failures", kind = "count", about = "failures in a row from this address before, for any account; 0 when too few or too long ago" },
@@ -36,13 +36,27 @@
 -- default = 10
 -- unit    = "minutes"
 -- source  = "fail2ban jail.conf: findtime = 10m"
--- about   = "time in which the last so many failures must lie before the login"
+-- about   = "time before the login within which the last of so many failures must lie"
+--
+-- [[findings]]
+-- severity   = "high"
+-- when       = "auth_user = '' AND NOT used_before"
+-- sentence   = "On {ts}, someone logged in from {client_ip} after {address_failures|failure|failures} in a row from this address; the line names no account. This fits a guessed password; it is a pattern, not proof."
+-- advice     = "Look at the sessions of {client_ip} around {ts}, in Dovecot's log as well, for the account that logged in, and ask its owner whether it was they; if not, change the password and block the address."
+-- thresholds = ["min_failures", "window_minutes"]
+-- limit      = 10
+-- evidence   = """
+-- SELECT auth_user, client_ip, source, line FROM logins WHERE NOT success AND credentials
+-- UNION ALL
+-- SELECT auth_user, client_ip, source, line
+-- FROM (SELECT DISTINCT ON (auth_user, client_ip) auth_user, client_ip, ts, source, line FROM logins WHERE success ORDER BY auth_user, client_ip, ts, source, line) AS firsts"""
+-- keys       = ["client_ip"]
 --
 -- [[findings]]
 -- severity   = "high"
 -- when       = "NOT used_before AND account_failures > 0"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {account_failures} failures in a row of this account, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
--- advice     = "Ask {auth_user} by phone whether the login from {client_ip} was theirs; if not, change the password, end the open sessions, and look for mail sent and forwards set since {ts}."
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip|an address that is not logged} after {account_failures|failure|failures} in a row of this account, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
+-- advice     = "Ask {auth_user} by phone whether the login from {client_ip|there} was theirs; if not, change the password, end the open sessions, and look for mail sent and forwards set since {ts}."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 10
 -- evidence   = """
@@ -55,7 +69,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "NOT used_before AND address_failures > 0"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {address_failures} failures in a row from this address, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {address_failures|failure|failures} in a row from this address, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
 -- advice     = "Ask {auth_user} by phone whether the login from {client_ip} was theirs; if not, change the password, block the address, and look at the other accounts that it tried."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 10
@@ -69,8 +83,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "account_failures > 0"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {account_failures} failures in a row of this account. The account had used this address before, so a mistyped or changed password is likely."
--- advice     = "Nothing to do unless it recurs: then look for a device of {auth_user} that still has the old password."
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip|an address that is not logged} after {account_failures|failure|failures} in a row of this account. The account had used this address before, so a mistyped or changed password is likely."
+-- advice     = "There is nothing to do unless it recurs; then look for a device of {auth_user} that still has the old password."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 5
 -- evidence   = """
@@ -83,8 +97,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "address_failures > 0"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {address_failures} failures in a row from this address. The account had used this address before, so a mistyped or changed password is likely."
--- advice     = "Nothing to do unless it recurs: then look at {client_ip} for a device that still has an old password."
+-- sentence   = "On {ts}, {auth_user|someone} logged in from {client_ip} after {address_failures|failure|failures} in a row from this address. The account had used this address before, so a mistyped or changed password is likely."
+-- advice     = "There is nothing to do unless it recurs; then look at {client_ip} for a device that still has an old password."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 5
 -- evidence   = """

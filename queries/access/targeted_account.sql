@@ -1,4 +1,4 @@
--- title    = "Accounts that someone tries to get into"
+-- title    = "Accounts that someone tried to get into"
 -- question = "Which accounts are being guessed at, from how many addresses, and did a login work?"
 -- tables   = ["logins"]
 -- limits   = "A device with an old password fails as often. Names of failures are not always logged. Windows are whole minutes. An account without any login in these logs may not exist at all. Lockouts and bans hide tries that were not logged."
@@ -35,7 +35,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_5_min > fast_failures AND opened > 0"
--- sentence   = "{auth_user} was tried {most_in_5_min} times within 5 minutes (failures in all: {failures}, addresses: {addresses}), and addresses that failed for it got in afterwards ({opened}). A new device that was set up with difficulty looks alike."
+-- sentence   = "{auth_user} was tried {most_in_5_min|time|times} within 5 minutes ({failures|failure|failures} in all, from {addresses|address|addresses}), and {opened|address that had failed for it at least three times|addresses that had failed for it at least three times} then logged in to it for the first time. A new device that was hard to set up looks alike."
 -- advice     = "Ask the owner of {auth_user} whether the logins after {first_ts} were theirs; if not, change the password, end the sessions, and go on with spam/compromised_account."
 -- thresholds = ["fast_failures"]
 -- limit      = 5
@@ -45,8 +45,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_5_min > fast_failures"
--- sentence   = "{auth_user} was tried {most_in_5_min} times within 5 minutes (failures in all: {failures}, addresses: {addresses}); {strange_failures} of {failures} came from addresses that it never logged in from. Logins of this account in these logs: {successes}."
--- advice     = "If {auth_user} exists and the failures come from its usual address, look for a device with an old password; if it does not exist, block the addresses and leave it at that."
+-- sentence   = "{auth_user} was tried {most_in_5_min|time|times} within 5 minutes ({failures|failure|failures} in all, from {addresses|address|addresses}); {strange_failures} of the {failures} came from addresses that it never logged in from. In these logs, {successes|login|logins} of this account worked."
+-- advice     = "If {auth_user} exists and the failures come from its usual address, look for a device with an old password; if it does not exist, blocking the addresses is enough."
 -- thresholds = ["fast_failures"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE NOT success AND credentials AND auth_user <> ''"

@@ -39,8 +39,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "(most_in_minute > fast_names OR most_in_hour > hour_names) AND successes > 0"
--- sentence   = "{client_ip} tried names that do not exist ({names}, at most {most_in_hour} within an hour), and logins from there worked ({successes}). A gateway of ours looks alike."
--- advice     = "If {client_ip} is not one of your gateways, look at the accounts that logged in from there as taken, and change their passwords."
+-- sentence   = "{client_ip} tried {names|name that does|names that do} not exist, at most {most_in_hour} within an hour, and {successes|login|logins} from there worked. A gateway of our own looks alike."
+-- advice     = "If {client_ip} is not one of your gateways, treat the accounts that logged in from there as taken over, and change their passwords."
 -- thresholds = ["fast_names", "hour_names"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM verdicts WHERE verdict = 'unknown-user'"
@@ -49,8 +49,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_minute > fast_names OR most_in_hour > hour_names"
--- sentence   = "{client_ip} tried {names} names that do not exist ({tries} tries, at most {most_in_hour} within an hour). No login from there worked."
--- advice     = "Block {client_ip}, and check that the server answers a wrong name and a wrong password alike and equally slowly."
+-- sentence   = "{client_ip} tried {names|name that does|names that do} not exist ({tries|try|tries}, at most {most_in_hour|name|names} within an hour). No login from there worked."
+-- advice     = "Block {client_ip}, and check that the server answers a wrong name and a wrong password with the same words and after the same time."
 -- thresholds = ["fast_names", "hour_names"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM verdicts WHERE verdict = 'unknown-user'"

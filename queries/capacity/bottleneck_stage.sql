@@ -51,8 +51,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "stage = 'in the queue' AND stage_part > stage_share AND deliveries >= min_deliveries AND mean_seconds >= min_mean"
--- sentence   = "Mail by {transport} waits for us: {in_queue} of the time of {deliveries} deliveries (mean {mean_seconds}) went by in the queue manager, until a process was free."
--- advice     = "See by `qshape active` whether one slow destination holds the processes of {transport}, give that one a transport of its own, and only then raise `maxproc` of {transport} in master.cf."
+-- sentence   = "Mail by {transport|an unnamed transport} waited on our side: {in_queue} of the time of {deliveries|delivery|deliveries} (mean {mean_seconds}) went by in the queue manager, until a process was free."
+-- advice     = "See with `qshape active` whether one slow destination holds the processes of {transport}; if so, give that one a transport of its own, and only then raise `maxproc` of {transport} in master.cf."
 -- thresholds = ["stage_share", "min_deliveries", "min_mean"]
 -- evidence   = "SELECT transport, source, line FROM attempts WHERE status = 'delivered' AND delay_in_queue > 10"
 -- keys       = ["transport"]
@@ -60,8 +60,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "stage = 'connecting' AND stage_part > stage_share AND deliveries >= min_deliveries AND mean_seconds >= min_mean"
--- sentence   = "Mail by {transport} loses its time while connecting: {connecting} of the time of {deliveries} deliveries (mean {mean_seconds})."
--- advice     = "Time a lookup on the mail server itself first (`dig MX` of a usual destination): a slow resolver costs every delivery; then see delivery/connectivity for hosts that do not answer."
+-- sentence   = "Mail by {transport|an unnamed transport} lost much of its time while connecting: {connecting} of the time of {deliveries|delivery|deliveries} (mean {mean_seconds})."
+-- advice     = "First time a lookup on the mail server itself (`dig MX` of a usual destination), as a slow resolver costs every delivery; then see delivery/connectivity for hosts that do not answer."
 -- thresholds = ["stage_share", "min_deliveries", "min_mean"]
 -- evidence   = "SELECT transport, source, line FROM attempts WHERE status = 'delivered' AND delay_connect > 10"
 -- keys       = ["transport"]
@@ -69,8 +69,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "stage = 'transmitting' AND stage_part > stage_share AND deliveries >= min_deliveries AND mean_seconds >= min_mean"
--- sentence   = "Mail by {transport} loses its time in transmission: {transmitting} of the time of {deliveries} deliveries (mean {mean_seconds})."
--- advice     = "Compare with the sizes (capacity/large_messages): if these do not explain it, the receiving end checks slowly, which for {transport} may be our own filter or mailbox server."
+-- sentence   = "Mail by {transport|an unnamed transport} lost much of its time in transmission: {transmitting} of the time of {deliveries|delivery|deliveries} (mean {mean_seconds})."
+-- advice     = "Compare with the sizes (capacity/large_messages): if they do not explain it, the receiving end checks slowly, which for {transport} may be our own filter or mailbox server."
 -- thresholds = ["stage_share", "min_deliveries", "min_mean"]
 -- evidence   = "SELECT transport, source, line FROM attempts WHERE status = 'delivered' AND delay_transmit > 10"
 -- keys       = ["transport"]

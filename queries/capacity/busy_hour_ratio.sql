@@ -45,8 +45,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "days >= min_days AND ratio >= peak_high"
--- sentence   = "On working days mail comes in bursts: 5 of 100 hours have {p95_hour} messages or more, {ratio} times the average hour of {mean_hour} ({days} complete working days; the fullest hour had {max_hour}, on {max_at})."
--- advice     = "Find out what is sent in the hour from {busy_hour} o'clock (capacity/top_senders, capacity/peak_windows) and spread it, as the servers must be sized for this hour and stand idle in all others."
+-- sentence   = "On working days mail came in bursts: 5 of 100 hours had {p95_hour} messages or more, {ratio} times the average hour of {mean_hour} ({days|complete working day|complete working days}). The fullest hour, on {max_at}, had {max_hour}."
+-- advice     = "Find out what is sent in the hour from {busy_hour} o'clock (capacity/top_senders, capacity/peak_windows) and spread it, as servers that are sized for this hour stand idle in all others."
 -- thresholds = ["peak_high", "min_days"]
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
 -- keys       = []
@@ -54,7 +54,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "days >= min_days AND ratio >= peak_note"
--- sentence   = "5 of 100 hours of working days have {p95_hour} messages or more, {ratio} times the average hour of {mean_hour} ({days} complete working days). The busiest begins at {busy_hour} o'clock."
+-- sentence   = "On working days, 5 of 100 hours had {p95_hour} messages or more, {ratio} times the average hour of {mean_hour} ({days|complete working day|complete working days}). The busiest hour began at {busy_hour} o'clock."
 -- thresholds = ["peak_note", "min_days"]
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
 -- keys       = []

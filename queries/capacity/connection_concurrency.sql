@@ -1,5 +1,5 @@
 -- title    = "Connections at the same time"
--- question = "How many clients were connected at once, and did one of them take more than its part?"
+-- question = "How many clients were connected at once, and did one of them take more than its share?"
 -- tables   = ["sessions"]
 -- limits   = "Counted at each new connection, itself included. Connections without their begin or end in the logs are left out, as nobody knows how long they lasted; with times in whole seconds, those that only touch count as together. Trusted clients, relays, scanners and the server itself are listed, but not pointed out."
 -- controls = ["ISO/IEC 27001 A.8.6", "NIST SP 800-53 SC-5"]
@@ -45,8 +45,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "basis = 'service' AND most >= service_limit"
--- sentence   = "At {most_ts}, {most} clients were connected to {service} on {host} at once ({sessions} connections in all, for 99 of 100 at most {p99}). Unless told otherwise, Postfix serves {params.service_limit} at a time, and who comes then waits."
--- advice     = "Compare with `maxproc` of {service} in master.cf and with the memory of {host}; put postscreen before it if most of these clients bring no mail."
+-- sentence   = "At {most_ts}, {most|client was|clients were} connected to {service|a service} on {host} at once ({sessions|connection|connections} in all; 99 of 100 new ones found at most {p99}, themselves included). Unless told otherwise, Postfix serves {params.service_limit} at a time, and whoever comes then waits."
+-- advice     = "Compare with `maxproc` of {service|the service} in master.cf and with the memory of {host}; put postscreen in front if most of these clients bring no mail."
 -- thresholds = ["service_limit"]
 -- evidence   = "SELECT host, COALESCE(CAST(service AS VARCHAR), '') AS service, connect_ts AS most_ts, source, line FROM sessions"
 -- keys       = ["host", "service", "most_ts"]
@@ -54,8 +54,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "basis = 'client' AND kind IN ('private', 'other') AND client_ip NOT IN ('127.0.0.1', '::1') AND most >= client_limit"
--- sentence   = "{client_ip} held {most} connections to {service} on {host} at once, at {most_ts} ({sessions} in all). Postfix allows a client {params.client_limit} unless told otherwise."
--- advice     = "Find out who {client_ip} is: name it as relay if it is yours, else lower `smtpd_client_connection_count_limit` so that it cannot crowd out others."
+-- sentence   = "At {most_ts}, {client_ip} held {most|connection|connections} to {service|a service} on {host} at once ({sessions} in all). Unless told otherwise, Postfix allows a client {params.client_limit}."
+-- advice     = "Find out who {client_ip} is: if it is yours, name it as a relay in mtaudit.toml, otherwise lower `smtpd_client_connection_count_limit` so that it cannot crowd out others."
 -- thresholds = ["client_limit"]
 -- evidence   = "SELECT host, COALESCE(CAST(service AS VARCHAR), '') AS service, client_ip, connect_ts AS most_ts, source, line FROM sessions"
 -- keys       = ["host", "service", "client_ip", "most_ts"]

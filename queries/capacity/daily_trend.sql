@@ -67,8 +67,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "last_day AND trend_share >= growth AND trend_low > 0"
--- sentence   = "Mail is growing: the daily volume rises by {trend_30_days} messages in 30 days, {trend_share} of a usual day ({days} complete days, usual day {median_day} messages, 95 % interval {trend_low} to {trend_high})."
--- advice     = "Set this rise against what the servers, the disks and the filter can take, and plan the extension before the busiest hour (capacity/busy_hour_ratio) gets there; capacity/forecast gives the date where a limit is set."
+-- sentence   = "Mail grew: the daily volume rose by {trend_30_days|message|messages} in 30 days, {trend_share} of a usual day of {median_day|message|messages} (95 % interval {trend_low} to {trend_high}, from {days|complete day|complete days})."
+-- advice     = "Set this rise against what the servers, the disks and the filter can take, and plan the extension before the busiest hour (capacity/busy_hour_ratio) gets there; capacity/forecast gives the date once a limit is set."
 -- thresholds = ["growth", "min_days"]
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
 -- keys       = []
@@ -76,7 +76,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "last_day AND trend_share <= -growth AND trend_high < 0"
--- sentence   = "Mail is declining: the daily volume changes by {trend_30_days} messages in 30 days, {trend_share} of a usual day ({days} complete days, usual day {median_day} messages, 95 % interval {trend_low} to {trend_high})."
+-- sentence   = "Mail declined: the daily volume changed by {trend_30_days|message|messages} in 30 days, {trend_share} of a usual day of {median_day|message|messages} (95 % interval {trend_low} to {trend_high}, from {days|complete day|complete days})."
 -- thresholds = ["growth", "min_days"]
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded')"
 -- keys       = []

@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "stage = 'total' AND deliveries >= min_deliveries AND p95 > goal"
--- sentence   = "5 of 100 deliveries took longer than {p95}; the goal is {params.goal} s. {late} of {deliveries} successful deliveries were later than that, half of all took at most {p50}."
--- advice     = "See in capacity/bottleneck_stage where the time goes, then look at the destinations with the most deferrals (delivery/deferral_hotspots): greylisting and slow receivers are theirs, a full active queue is ours."
+-- sentence   = "5 of 100 deliveries took longer than {p95}, though the goal is {params.goal} s. Of {deliveries|successful delivery|successful deliveries}, {late} missed the goal; half of all took at most {p50}."
+-- advice     = "See in capacity/bottleneck_stage where the time goes, then look at the destinations with the most deferrals (delivery/deferral_hotspots): greylisting and slow receivers are on their side, a full active queue is on ours."
 -- thresholds = ["goal", "min_deliveries"]
 -- evidence   = "SELECT attempts.source AS source, attempts.line AS line FROM attempts CROSS JOIN params WHERE attempts.status = 'delivered' AND attempts.delay > params.goal"
 -- keys       = []
@@ -62,8 +62,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "stage = 'waiting in the queue' AND deliveries >= min_deliveries AND share > stage_share AND p95 > 1"
--- sentence   = "{share} of all delivery time was spent waiting in our own queue ({deliveries} deliveries, 95 of 100 waited at most {p95}). The limits of the queue manager, not the other servers, set the pace."
--- advice     = "Look for one slow destination that holds the slots of its transport (qshape active), and give it a transport of its own before raising default_process_limit."
+-- sentence   = "{share} of all delivery time was spent waiting in our own queue ({deliveries|delivery|deliveries}, of which 95 in 100 waited at most {p95}). The limits of the queue manager, not the other servers, set the pace."
+-- advice     = "Look for one slow destination that holds the slots of its transport (`qshape active`), and give it a transport of its own before you raise `default_process_limit`."
 -- thresholds = ["stage_share", "min_deliveries"]
 -- evidence   = "SELECT source, line FROM attempts WHERE status = 'delivered' AND delay_in_queue > 1"
 -- keys       = []

@@ -50,7 +50,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "direction IN ('inbound', 'internal') AND is_goal AND due >= min_due AND share < goal_share"
--- sentence   = "Mail for our own users is late: of {due} deliveries ({direction}), {in_time} were made within {within_seconds}, which is {share}; the goal is {params.goal_share}. Late: {late}, of these not at all by the end of the logs: {never}."
+-- sentence   = "Mail for our own users was late ({direction}): of {due|delivery|deliveries}, {in_time} ({share}) came within {within_seconds}, while the goal is {params.goal_share}. {late|delivery was|deliveries were} late, and {never} of these had not arrived at all by the end of the logs."
 -- advice     = "Look in capacity/bottleneck_stage at the transport that delivers to the mailboxes (lmtp, local, virtual) and at the filter before it: this wait is on our side."
 -- thresholds = ["goal_share", "goal_seconds", "min_due"]
 -- evidence   = """
@@ -63,7 +63,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "direction <> 'all' AND is_goal AND due >= min_due AND share < goal_share"
--- sentence   = "Mail is late ({direction}): of {due} deliveries, {in_time} were made within {within_seconds}, which is {share}; the goal is {params.goal_share}. Late: {late}, of these not at all by the end of the logs: {never}."
+-- sentence   = "Mail was late ({direction}): of {due|delivery|deliveries}, {in_time} ({share}) came within {within_seconds}, while the goal is {params.goal_share}. {late|delivery was|deliveries were} late, and {never} of these had not arrived at all by the end of the logs."
 -- advice     = "See in delivery/deferral_hotspots which destinations hold the mail back: greylisting there passes by itself, throttling and blocking do not."
 -- thresholds = ["goal_share", "goal_seconds", "min_due"]
 -- evidence   = """

@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "rank = 1 AND all_deliveries >= min_deliveries AND share >= top_share"
--- sentence   = "{share} of our outbound mail goes to {provider} ({deliveries} of {all_deliveries} deliveries, {domains} domains; concentration index {hhi}). Should {provider} throttle or block us, most of our mail stands still."
--- advice     = "Register with the postmaster pages of {provider}, watch what it answers (delivery/by_destination), and keep bulk mail on another address than the mail of people."
+-- sentence   = "{share} of our outbound mail went to {provider|a provider that is not known} ({deliveries} of {all_deliveries|delivery|deliveries}, to {domains|domain|domains}; concentration index {hhi}). Should this provider throttle or block us, so much of our mail would stand still."
+-- advice     = "Register with the postmaster pages of {provider}, watch what it answers (delivery/by_destination), and send bulk mail from another address than the mail of people."
 -- thresholds = ["top_share", "min_deliveries"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE direction IN ('outbound', 'relayed') AND outcome IN ('delivered', 'bounced', 'expired', 'open')"
 -- keys       = []

@@ -80,8 +80,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "last AND limit_day IS NOT NULL"
--- sentence   = "If mail goes on as in the last {days} complete days, {params.limit_per_day} messages a day are reached on {limit_day} (by the upper end of the 80 % band on {limit_day_80}). Expected are {week_then} a day in the last week of the forecast, against {week_now} now; the back-test was off by {mape}."
--- advice     = "Begin the extension so that it is in service before {limit_day_80}, and repeat this forecast each month."
+-- sentence   = "If mail goes on as in the last {days|complete day|complete days}, it will reach {params.limit_per_day} messages a day on {limit_day} (by the upper end of the 80 % band, on {limit_day_80}). In the last week of the forecast, {week_then} a day are expected, against {week_now} now; the back-test was off by {mape}."
+-- advice     = "Plan the extension so that it is in service before {limit_day_80}, and repeat this forecast each month."
 -- thresholds = ["limit_per_day"]
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded') AND day IS NOT NULL"
 -- keys       = []
@@ -89,7 +89,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "last AND limit_day_80 IS NOT NULL"
--- sentence   = "{params.limit_per_day} messages a day are not expected within {params.horizon_days} days, but a day in ten may reach them from {limit_day_80} on. Expected are {week_then} a day in the last week of the forecast, against {week_now} now; the back-test was off by {mape}."
+-- sentence   = "{params.limit_per_day} messages a day are not expected within {params.horizon_days|day|days}, but one day in ten may reach them from {limit_day_80} on. In the last week of the forecast, {week_then} a day are expected, against {week_now} now; the back-test was off by {mape}."
 -- advice     = "Repeat this forecast each month, and have a plan for the extension ready."
 -- thresholds = ["limit_per_day"]
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded') AND day IS NOT NULL"
@@ -98,7 +98,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "last AND kind = 'forecast'"
--- sentence   = "If mail goes on as in the last {days} complete days, {week_then} messages a day are to be expected in the last week of the next {params.horizon_days} days, against {week_now} now; the back-test was off by {mape}."
+-- sentence   = "If mail goes on as in the last {days|complete day|complete days}, {week_then} messages a day are to be expected at the end of the next {params.horizon_days|day|days} (mean of the last week), against {week_now} now; the back-test was off by {mape}."
 -- evidence   = "SELECT source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded') AND day IS NOT NULL"
 -- keys       = []
 --

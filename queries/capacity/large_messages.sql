@@ -1,5 +1,5 @@
 -- title    = "The messages that weigh most"
--- question = "Which single messages took the most room and line, counted with all their recipients?"
+-- question = "Which single messages took the most room and bandwidth, counted with all their recipients?"
 -- tables   = ["messages", "deliveries"]
 -- limits   = "Weight is size times recipients delivered to or still waiting, as each remote destination gets its own copy; recipients of one mailbox server may share one. Only messages above the size given are looked at, so a small message to very many is not listed here (see capacity/top_senders). Re-injected and forwarded copies are not counted as messages."
 -- controls = ["ISO/IEC 27001 A.8.6"]
@@ -46,8 +46,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "weight >= weight_bytes"
--- sentence   = "One message of {size} from {sender} went to {recipients} recipients on {received_ts}: {weight} together, {weight_share} of the weight of all mail."
--- advice     = "Offer {sender} a download link or a list server for such mail, and set `message_size_limit` and `smtpd_recipient_limit` to what the lines and mailboxes bear."
+-- sentence   = "On {received_ts|a day that is not logged}, one message of {size} from {sender|an unknown sender} went to {recipients|recipient|recipients}: {weight} together, {weight_share} of the weight of all mail."
+-- advice     = "Offer {sender|the sender} a download link or a list server for such mail, and set `message_size_limit` and `smtpd_recipient_limit` to what the lines and mailboxes can bear."
 -- thresholds = ["weight_bytes", "large_bytes"]
 -- evidence   = "SELECT queue_id, host, received_ts, source, line FROM messages"
 -- keys       = ["queue_id", "host", "received_ts"]

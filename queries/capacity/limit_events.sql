@@ -1,7 +1,7 @@
 -- title    = "Limits that were reached"
 -- question = "Did our servers run into limits of processes, connections, rates, queue or disk?"
 -- tables   = ["server_events", "rejections"]
--- limits   = "What the servers say of themselves, and what they answered to clients. A limit that is reached in silence leaves no line: the queue manager puts mail off without a word when its active queue is full. Limits for one client are there to protect the server, and being reached is their work."
+-- limits   = "What the servers say about themselves, and what they answered to clients. A limit that is reached in silence leaves no line: the queue manager puts mail off without a word when its active queue is full. Limits for one client are there to protect the server, and being reached is their work."
 -- controls = ["ISO/IEC 27001 A.8.6", "NIST SP 800-53 SC-5"]
 -- rows     = 20
 -- sensitivity = "min_events"
@@ -34,8 +34,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "of = 'server' AND limit_name IN ('disk', 'memory or open files') AND events >= min_events"
--- sentence   = "{host} ran out of room ({limit_name}; times: {events}, days: {days}, up to {most_in_hour} in an hour, last {last_ts}), and turned mail away meanwhile: {example}."
--- advice     = "Make room on {host} now (queue and mailbox file systems, `queue_minfree` at least 1.5 times `message_size_limit`), and have it watched before mail feels it."
+-- sentence   = "{host} ran out of room ({limit_name}) {events|time|times} on {days|day|days}, up to {most_in_hour} in an hour, last at {last_ts}, and may have turned mail away: {example}."
+-- advice     = "Make room on {host} now (queue and mailbox file systems; keep `queue_minfree` at 1.5 times `message_size_limit` or more), and have it watched so that you hear of it before mail suffers."
 -- thresholds = ["min_events"]
 -- evidence   = """
 -- SELECT host, program, source, line FROM server_events WHERE severity <> 'info' AND kind = 'resource'
@@ -46,8 +46,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "of = 'server' AND events >= min_events"
--- sentence   = "{program} on {host} reached a limit ({limit_name}; times: {events}, days: {days}, up to {most_in_hour} in an hour, last {last_ts}): {example}."
--- advice     = "See in capacity/connection_concurrency and capacity/peak_windows whether this was load or one client; raise the limit on {host} only when memory bears it, else slow the client down."
+-- sentence   = "{program|A program} on {host} reached a limit ({limit_name}) {events|time|times} on {days|day|days}, up to {most_in_hour} in an hour, last at {last_ts}: {example}."
+-- advice     = "See in capacity/connection_concurrency and capacity/peak_windows whether this was load or one client; raise the limit on {host} only if its memory can bear it, otherwise slow the client down."
 -- thresholds = ["min_events"]
 -- evidence   = """
 -- SELECT host, program, source, line FROM server_events WHERE severity <> 'info' AND (kind = 'limit' OR text LIKE '%active queue entries%')
@@ -58,8 +58,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "of = 'client' AND events >= min_events"
--- sentence   = "{program} on {host} slowed clients down or turned them away ({limit_name}; times: {events}, days: {days}, up to {most_in_hour} in an hour, last {last_ts}): {example}."
--- advice     = "Look who it was: a known relay or newsletter system belongs into `smtpd_client_event_limit_exceptions`, a stranger is rightly held back."
+-- sentence   = "{program|A program} on {host} slowed clients down or turned them away ({limit_name}) {events|time|times} on {days|day|days}, up to {most_in_hour} in an hour, last at {last_ts}: {example}."
+-- advice     = "Look who it was: a known relay or newsletter system belongs in `smtpd_client_event_limit_exceptions`, a stranger is rightly held back."
 -- thresholds = ["min_events"]
 -- limit      = 3
 -- evidence   = """

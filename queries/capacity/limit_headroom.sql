@@ -56,16 +56,16 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "used >= warn_share AND used > 1"
--- sentence   = "{who} went over the limit ({limit_name}): {most} from {begin_ts} on, where {allowed} are allowed ({used}). A service with this limit would have refused the rest."
--- advice     = "Ask what {who} sends or gets: bulk mail belongs on a list server or a relay with a rate of its own, and an account that never did so before may be misused (spam/sender_burst)."
+-- sentence   = "{who} went over the limit of {allowed} ({limit_name}): from {begin_ts} on it reached {most}, which is {used} of it. A service with this limit would have refused the rest."
+-- advice     = "Ask what {who} sends or receives: bulk mail belongs on a list server or a relay with a limit of its own, and an account that never did so before may be misused (spam/sender_burst)."
 -- thresholds = ["warn_share"]
 -- limit      = 5
 --
 -- [[findings]]
 -- severity   = "info"
 -- when       = "used >= warn_share"
--- sentence   = "{who} is near the limit ({limit_name}): {most} from {begin_ts} on, of {allowed} allowed ({used})."
--- advice     = "Spread what {who} sends or gets, or agree on a higher limit before it is reached."
+-- sentence   = "{who} came near the limit of {allowed} ({limit_name}): from {begin_ts} on it reached {most}, which is {used} of it."
+-- advice     = "Spread what {who} sends or receives, or agree on a higher limit before it is reached."
 -- thresholds = ["warn_share"]
 -- limit      = 5
 WITH sent AS (

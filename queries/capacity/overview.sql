@@ -12,7 +12,7 @@
 --   { name = "deliveries", kind = "count", about = "message and recipient pairs, without hand-overs to our own queue" },
 --   { name = "delivered", kind = "count", about = "deliveries that succeeded" },
 --   { name = "bounced", kind = "count", about = "deliveries refused for good" },
---   { name = "expired", kind = "count", about = "deliveries given up after too many tries" },
+--   { name = "expired", kind = "count", about = "deliveries given up after too long in the queue" },
 --   { name = "open", kind = "count", about = "deliveries still waiting at the end of the logs" },
 --   { name = "discarded", kind = "count", about = "deliveries thrown away by a rule" },
 --   { name = "unknown", kind = "count", about = "deliveries whose end is not in the logs" },
@@ -55,7 +55,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "final >= min_final AND failed_share >= pause_share"
--- sentence   = "{failed_share} of all mail with a known end was not delivered ({failed} of {final} deliveries). From {params.pause_share} on, large providers stop taking mail from a sender."
+-- sentence   = "{failed_share} of all mail with a known end was not delivered ({failed} of {final|delivery|deliveries}). From {params.pause_share} on, large providers stop taking mail from a sender."
 -- advice     = "Begin with the largest group in delivery/by_reason, and stop the lists or accounts that cause it (capacity/top_senders) before they send again."
 -- thresholds = ["pause_share", "min_final"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
@@ -64,8 +64,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "final >= min_final AND failed_share >= review_share"
--- sentence   = "{failed_share} of all mail with a known end was not delivered ({failed} of {final} deliveries). Above {params.review_share} the reasons should be looked into."
--- advice     = "See which reasons make up the {failed} failures (delivery/by_reason), and take recipients that do not exist out of the lists (delivery/unknown_recipients)."
+-- sentence   = "{failed_share} of all mail with a known end was not delivered ({failed} of {final|delivery|deliveries}). Above {params.review_share} the reasons should be looked into."
+-- advice     = "See which reasons make up the {failed|failure|failures} (delivery/by_reason), and take recipients that do not exist off the lists (delivery/unknown_recipients)."
 -- thresholds = ["review_share", "min_final"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
 -- keys       = []

@@ -1,7 +1,7 @@
 -- title    = "Against the period before"
 -- question = "What changed since the period before, on an equal mix of weekdays?"
 -- tables   = ["activity", "attempts", "deliveries", "logins", "messages", "rejections", "sessions"]
--- limits   = "Compared are means a day over weekdays that both periods have, weighted as they occur in the later one, and only days that the logs cover. The first and the last day of each period count when their lines reach from before six in the morning to after six in the evening. Chance is told from a rank-sum test over days; with fewer than five days on a side there is none. What the logs hold in neither period is left out."
+-- limits   = "Compared are daily means over weekdays that both periods have, weighted as they occur in the later one, and only days that the logs cover. The first and the last day of each period count when their lines reach from before six in the morning to after six in the evening. Chance is told from a rank-sum test over days; with fewer than five days on a side there is none. What the logs hold in neither period is left out."
 -- controls = ["ISO/IEC 27001 A.8.6"]
 -- rows     = 20
 -- empty    = "the logs do not hold the period before, or no period was asked for (`--month`, or `--since` and `--until`; `--baseline` names another one)"
@@ -126,15 +126,15 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "bad AND change >= change_share AND p < level AND now >= min_a_day"
--- sentence   = "{measure}: {now} a day against {before} in the period before ({change} more on an equal mix of weekdays; days: {days_now} against {days_before}; p = {p})."
--- advice     = "Find the days on which it rose in the daily figures, and what else began then, before it becomes the new normal."
+-- sentence   = "There were {now} {measure} a day, against {before} in the period before: {change} more on an equal mix of weekdays ({days_now|day|days} against {days_before}; p = {p})."
+-- advice     = "Find the days on which it rose (capacity/daily_trend) and what else began then, before it becomes the new normal."
 -- thresholds = ["change_share", "level", "min_a_day"]
 -- limit      = 10
 --
 -- [[findings]]
 -- severity   = "info"
 -- when       = "(change >= change_share OR change <= -change_share) AND p < level AND (now >= min_a_day OR before >= min_a_day)"
--- sentence   = "{measure}: {now} a day against {before} in the period before ({change} on an equal mix of weekdays; days: {days_now} against {days_before}; p = {p})."
+-- sentence   = "There were {now} {measure} a day, against {before} in the period before: a change of {change} on an equal mix of weekdays ({days_now|day|days} against {days_before}; p = {p})."
 -- thresholds = ["change_share", "level", "min_a_day"]
 -- limit      = 12
 SELECT compared.measure AS measure,

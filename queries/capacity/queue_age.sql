@@ -45,7 +45,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "moment = 'end' AND recipient_domain = '(all)' AND old >= 10 * min_old"
--- sentence   = "When the logs end, {waiting} recipients are still waiting, {old} of them for 80 minutes or more, the longest for {oldest_seconds}."
+-- sentence   = "When the logs ended, {waiting|recipient was|recipients were} still waiting, {old} of them for 80 minutes or more, the longest for {oldest_seconds}."
 -- advice     = "Run `qshape deferred` now: if the same destinations lead there as here, deal with them one by one; if it is nearly empty, the end of the logs was a passing moment."
 -- thresholds = ["min_old"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'open' AND received_ts IS NOT NULL"
@@ -54,8 +54,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "moment = 'end' AND recipient_domain <> '(all)' AND old >= min_old"
--- sentence   = "When the logs end, {waiting} recipients at {recipient_domain} are still waiting, {old} of them for 80 minutes or more, the longest for {oldest_seconds}."
--- advice     = "Read what {recipient_domain} answers (delivery/by_destination): if it will not take the mail, tell the senders now instead of in five days."
+-- sentence   = "When the logs ended, mail for {waiting|recipient|recipients} at {recipient_domain|an unknown domain} was still waiting, {old} of them for 80 minutes or more, the longest for {oldest_seconds}."
+-- advice     = "Read what {recipient_domain} answers (delivery/by_destination): if it will not take the mail, tell the senders now rather than in five days."
 -- thresholds = ["min_old"]
 -- evidence   = "SELECT COALESCE(CAST(recipient_domain AS VARCHAR), '') AS recipient_domain, source, line FROM deliveries WHERE outcome = 'open' AND received_ts IS NOT NULL"
 -- keys       = ["recipient_domain"]

@@ -34,8 +34,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "rank = 1 AND max_depth - never_removed > queue_alert"
--- sentence   = "At the fullest moment {max_depth} messages were waiting at the same time, in the hour from {hour} ({arrivals} arrived in that hour; the removal of {never_removed} is not in the logs)."
--- advice     = "See what was waiting in that hour and for whom (capacity/queue_age): mail for one destination is that destination's trouble, mail for all of them is ours."
+-- sentence   = "In the hour from {hour}, up to {max_depth|message was|messages were} waiting at the same time, the most in these logs; {arrivals} arrived in that hour. Of these waiting, {never_removed|counts|count} as such because the logs hold no removal."
+-- advice     = "See what was waiting in that hour and for whom (capacity/queue_age): mail for one destination points to trouble there, mail for all of them to trouble here."
 -- thresholds = ["queue_alert"]
 -- evidence   = "SELECT hour, source, line FROM messages WHERE received_ts IS NOT NULL"
 -- keys       = ["hour"]

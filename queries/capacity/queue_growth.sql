@@ -45,8 +45,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "minutes >= min_minutes AND grew >= min_growth AND 2 * top_domain_share > 1"
--- sentence   = "The queue of {host} built up from {begin_ts} on, for {minutes} minutes: {arrivals} messages came in and {departures} left, so {grew} more were waiting ({depth_after} in all). Meanwhile {deferred} tries were put off, {top_domain_share} of them for {top_domain} (most often: {top_reason})."
--- advice     = "Give {top_domain} a transport of its own with few processes, so that it cannot fill the active queue, and see in delivery/by_destination what it answers."
+-- sentence   = "The queue of {host} built up for {minutes|minute|minutes} from {begin_ts} on: {arrivals|message|messages} came in and {departures} left, so {grew} more were waiting ({depth_after} in all). Meanwhile {deferred|try was|tries were} put off, {top_domain_share} of them for {top_domain|an unknown destination} (most often: {top_reason|no reason known})."
+-- advice     = "Give {top_domain|this destination} a transport of its own with few processes, so that it cannot fill the active queue, and see in delivery/by_destination what it answers."
 -- thresholds = ["min_growth", "min_minutes"]
 -- evidence   = "SELECT host, COALESCE(CAST(recipient_domain AS VARCHAR), '') AS top_domain, source, line FROM attempts WHERE status = 'deferred'"
 -- keys       = ["host", "top_domain"]
@@ -54,8 +54,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "minutes >= min_minutes AND grew >= min_growth"
--- sentence   = "The queue of {host} built up from {begin_ts} on, for {minutes} minutes: {arrivals} messages came in and {departures} left, so {grew} more were waiting ({depth_after} in all). Meanwhile {deferred} tries were put off, for no single destination above all (most often: {top_reason})."
--- advice     = "Look on our side first: the content filter, the resolver, the line and the disk of {host} at {begin_ts} (evidence/server_events, delivery/dns_failures), then at who sent so much (capacity/top_senders)."
+-- sentence   = "The queue of {host} built up for {minutes|minute|minutes} from {begin_ts} on: {arrivals|message|messages} came in and {departures} left, so {grew} more were waiting ({depth_after} in all). Meanwhile {deferred|try was|tries were} put off, for no single destination above all (most often: {top_reason|no reason known})."
+-- advice     = "Look on our side first: at the content filter, the resolver, the line and the disk of {host} at {begin_ts} (evidence/server_events, delivery/dns_failures), then at who sent so much (capacity/top_senders)."
 -- thresholds = ["min_growth", "min_minutes"]
 -- evidence   = "SELECT host, source, line FROM attempts WHERE status = 'deferred'"
 -- keys       = ["host"]

@@ -52,8 +52,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "recipient_domain = '(all)' AND deliveries >= min_deliveries AND per_delivery >= amplification"
--- sentence   = "Most of our work is done again: {attempts} tries for {deliveries} deliveries, {per_delivery} each; {retried} deliveries needed more than one, one of them {most}."
--- advice     = "Begin with the destinations at the top of this list: mail that cannot succeed (dead domains, blocked senders) should be deleted or bounced by `postsuper`, and `minimal_backoff_time` raised if the tries come too close together."
+-- sentence   = "Much of our work was done again: {attempts|try|tries} for {deliveries|delivery|deliveries}, {per_delivery} each; {retried|delivery|deliveries} needed more than one, and one needed {most}."
+-- advice     = "Begin with the destinations at the top of this list: delete or bounce mail that cannot succeed (dead domains, blocked senders; `postsuper -d`), and raise `minimal_backoff_time` if the tries come too close together."
 -- thresholds = ["amplification", "min_deliveries"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome <> 'forwarded' AND attempts > 1"
 -- keys       = []
@@ -61,7 +61,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "recipient_domain <> '(all)' AND deliveries >= min_deliveries AND per_delivery >= amplification"
--- sentence   = "Mail for {recipient_domain} is tried again and again: {attempts} tries for {deliveries} deliveries, {per_delivery} each, {extra_share} of all tries beyond the first; {delivered} succeeded, {open} still wait."
+-- sentence   = "Mail for {recipient_domain|an unknown domain} was tried again and again: {attempts|try|tries} for {deliveries|delivery|deliveries}, {per_delivery} each, {extra_share} of all tries beyond the first. In the end {delivered} succeeded, and {open} still waited when the logs ended."
 -- advice     = "Read what {recipient_domain} answers (delivery/by_destination), and take its mail out of the queue if nothing there will ever accept it."
 -- thresholds = ["amplification", "min_deliveries"]
 -- limit      = 3
@@ -71,7 +71,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "recipient_domain = '(all)' AND deliveries >= min_deliveries AND per_delivery >= note"
--- sentence   = "There were {attempts} tries for {deliveries} deliveries, {per_delivery} each; {retried} needed more than one."
+-- sentence   = "{attempts|try was|tries were} made for {deliveries|delivery|deliveries}, {per_delivery} each; {retried|delivery|deliveries} needed more than one."
 -- thresholds = ["note", "min_deliveries"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome <> 'forwarded' AND attempts > 1"
 -- keys       = []

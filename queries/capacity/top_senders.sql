@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "sender <> '<>' AND failed > 0 AND delivered + failed >= min_recipients AND failed >= fail_share * (delivered + failed)"
--- sentence   = "Much of the mail from {sender} does not arrive: {failed} of {recipients} recipients failed, {delivered} got it. Such a pattern fits an outdated address list or a misused account; it proves neither."
--- advice     = "Ask the owner of {sender} where the list of recipients is from and have the failed ones removed; if nobody knows of this mail, lock the account and change its password."
+-- sentence   = "Much of the mail from {sender} did not arrive: of {recipients|recipient|recipients}, {failed} failed and {delivered} got it. This fits an outdated address list or a misused account; it proves neither."
+-- advice     = "Ask the owner of {sender} where the list of recipients comes from and have the failed ones removed; if nobody knows of this mail, lock the account and change its password."
 -- thresholds = ["fail_share", "min_recipients"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE sender END AS sender, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"
@@ -63,7 +63,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "sender = '<>' AND failed > 0 AND delivered + failed >= min_recipients AND failed >= fail_share * (delivered + failed)"
--- sentence   = "Many of the notices that our servers send (null sender <>) reach no one: {failed} of {recipients} failed. This is usual where mail with forged senders is accepted first and returned later; such notices bother strangers."
+-- sentence   = "Many of the notices that our servers sent (null sender <>) reached no one: {failed} of {recipients|recipient|recipients} failed. This is usual where mail with forged senders is accepted first and returned later; such notices bother strangers."
 -- advice     = "Refuse unknown recipients and unwanted mail during SMTP (relay_recipient_maps, a filter before the queue) instead of accepting and returning it."
 -- thresholds = ["fail_share", "min_recipients"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE sender = '' AND outcome IN ('bounced', 'expired')"

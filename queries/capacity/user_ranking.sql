@@ -54,8 +54,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "messages_now >= min_messages AND messages_now >= times * messages_before"
--- sentence   = "{auth_user} sends far more than before: {messages_now} messages in the second half of the time, {messages_before} in the first ({messages} in all, {share} of what accounts sent)."
--- advice     = "Ask {auth_user} what changed; if there is no good answer, treat the account as misused: lock it, end its sessions and change the password."
+-- sentence   = "{auth_user} sent far more than before: {messages_now|message|messages} in the second half of the time, {messages_before} in the first ({messages} in all, {share} of what accounts sent)."
+-- advice     = "Ask the owner of {auth_user} what changed; if there is no good answer, treat the account as misused: lock it, end its sessions and change the password."
 -- thresholds = ["min_messages", "times"]
 -- limit      = 5
 -- evidence   = "SELECT CAST(auth_user AS VARCHAR) AS auth_user, source, line FROM messages WHERE origin NOT IN ('reinjected', 'forwarded') AND received_ts IS NOT NULL"

@@ -36,8 +36,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "reason IN ('ptr', 'helo') AND messages >= min_messages"
--- sentence   = "Other servers refuse our server for its name ({reason}), from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, recipient domains: {domains}, such as {example_domain}; deliveries lost: {lost}, waiting: {waiting})."
--- advice     = "Make sure that each of our sending addresses, of IPv6 too, has a reverse name, that this name leads back to the address, and that we greet with it (`smtp_helo_name`)."
+-- sentence   = "Other servers refused our server for its name ({reason}): they put off or refused {tries|try|tries} of {messages|message|messages} to {domains|domain|domains} (for example {example_domain|one not named}), first at {first_ts}, last at {last_ts}. In the end {lost|delivery was|deliveries were} lost, and {waiting} still waited when the logs ended."
+-- advice     = "Make sure that each of our sending addresses, IPv6 included, has a reverse name, that this name leads back to the address, and that we greet with it (`smtp_helo_name`)."
 -- thresholds = ["min_messages"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' WHEN COALESCE(sender_domain, '') = '' THEN '<>' ELSE CAST(sender_domain AS VARCHAR) END AS about, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')"
@@ -46,8 +46,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "forwarded < messages AND messages >= min_messages"
--- sentence   = "Mail of {about} fails {reason} at other servers, from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, forwarded by us: {forwarded}, recipient domains: {domains}, such as {example_domain}; deliveries lost: {lost}, waiting: {waiting})."
--- advice     = "Check that the SPF record of {about} names all our sending addresses, that what we send is signed with DKIM for {about}, and only then tighten its DMARC policy."
+-- sentence   = "Mail from {about} failed {reason} at other servers: they put off or refused {tries|try|tries} of {messages|message|messages} ({forwarded} forwarded by us) to {domains|domain|domains} (for example {example_domain|one not named}), first at {first_ts}, last at {last_ts}. In the end {lost|delivery was|deliveries were} lost, and {waiting} still waited when the logs ended."
+-- advice     = "Check that the SPF record of {about} names all our sending addresses and that what we send is signed with DKIM for {about}, and only then tighten its DMARC policy."
 -- thresholds = ["min_messages"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' WHEN COALESCE(sender_domain, '') = '' THEN '<>' ELSE CAST(sender_domain AS VARCHAR) END AS about, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')"
@@ -56,8 +56,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "messages >= min_messages"
--- sentence   = "Mail of {about} that we forward fails {reason} at other servers, from {first_ts} to {last_ts} (tries: {tries}, messages, all forwarded: {messages}, recipient domains: {domains}, such as {example_domain}; deliveries lost: {lost}, waiting: {waiting})."
--- advice     = "Rewrite the envelope sender of forwarded mail (SRS) and leave the text of the mail as it is so that its DKIM signature holds, or have the users fetch their mail instead of forwarding it."
+-- sentence   = "Mail from {about} that we forwarded failed {reason} at other servers: they put off or refused {tries|try|tries} of {messages|message|messages}, all forwarded, to {domains|domain|domains} (for example {example_domain|one not named}), first at {first_ts}, last at {last_ts}. In the end {lost|delivery was|deliveries were} lost, and {waiting} still waited when the logs ended."
+-- advice     = "Rewrite the envelope sender of forwarded mail (SRS) and leave the mail itself unchanged so that its DKIM signature holds, or have the users fetch their mail instead of forwarding it."
 -- thresholds = ["min_messages"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN reason IN ('ptr', 'helo') THEN 'our server' WHEN COALESCE(sender_domain, '') = '' THEN '<>' ELSE CAST(sender_domain AS VARCHAR) END AS about, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('spf', 'dkim', 'dmarc', 'ptr', 'helo')"

@@ -10,7 +10,7 @@
 --   { name = "deliveries", kind = "count", about = "message and recipient pairs" },
 --   { name = "delivered", kind = "count", about = "arrived" },
 --   { name = "bounced", kind = "count", about = "refused for good" },
---   { name = "expired", kind = "count", about = "given up after too many tries" },
+--   { name = "expired", kind = "count", about = "given up after too long in the queue" },
 --   { name = "open", kind = "count", about = "still waiting at the end of the logs" },
 --   { name = "final", kind = "count", about = "delivered + bounced + expired: the denominator" },
 --   { name = "failed", kind = "count", about = "bounced + expired" },
@@ -50,7 +50,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "final >= min_final AND delivered = 0"
--- sentence   = "No mail at all arrived at {recipient_domain}: {failed} of {final} deliveries with a known end failed ({bounced} refused, {expired} given up)."
+-- sentence   = "No mail at all arrived at {recipient_domain|recipients without a domain}: {failed} of {final|delivery|deliveries} with a known end failed ({bounced} refused for good, {expired} given up)."
 -- advice     = "Send a test message to postmaster@{recipient_domain} and read the reply to it: a domain that takes nothing at all is mistyped, given up by its owner, or refuses our server as such."
 -- thresholds = ["min_final"]
 -- limit      = 5
@@ -60,8 +60,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "failed_share_low > low_share"
--- sentence   = "{failed_share} of the mail to {recipient_domain} failed ({failed} of {final} deliveries with a known end; allowing for chance, at least {failed_share_low})."
--- advice     = "Look in delivery/by_reason for what {recipient_domain} answers, and clean the addresses or mend our standing there according to whether it names the recipient or us."
+-- sentence   = "{failed_share} of the mail to {recipient_domain|recipients without a domain} failed: {failed} of {final|delivery|deliveries} with a known end. Allowing for chance, at least {failed_share_low} of such mail fails."
+-- advice     = "Look in delivery/by_reason for what {recipient_domain} answers: if it complains of the recipient, clean the addresses; if it complains of us, mend our standing there."
 -- thresholds = ["low_share", "min_final"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired')"

@@ -51,7 +51,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "reason = 'undetermined' AND all_tries >= min_tries AND tries_share > undetermined_share"
--- sentence   = "For {tries} of {all_tries} unsuccessful tries ({tries_share}) nothing in the reply tells why. Read the shares in this table with that in mind."
+-- sentence   = "For {tries} of {all_tries|unsuccessful try|unsuccessful tries} ({tries_share}), nothing in the reply tells why, so the share of any other reason may be higher than shown."
 -- thresholds = ["undetermined_share", "min_tries"]
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND COALESCE(reason, 'undetermined') = 'undetermined'"
 -- keys       = []

@@ -1,7 +1,7 @@
 -- title    = "Servers that could not be reached"
 -- question = "Which other servers did not answer or broke off, and at which point?"
 -- tables   = ["attempts"]
--- limits   = "The stage is read from the words of our own server and is empty when they do not tell. A fault on our own line looks like many unreachable servers at once. Windows are whole minutes, and begin with a failure."
+-- limits   = "The stage is read from the words of our own server and is empty where they do not tell it. A fault on our own line looks like many unreachable servers at once. Windows are whole minutes, and begin with a failure."
 -- controls = ["ISO/IEC 27001 A.8.16"]
 -- sensitivity = "min_tries"
 -- rows     = 20
@@ -45,8 +45,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "first_row AND worst_tries >= min_tries AND worst_failed > failed_share * worst_tries"
--- sentence   = "The servers of {recipient_domain} were hard to reach: in the worst quarter of an hour, from {worst_ts}, {worst_failed} of {worst_tries} tries failed for the network or for encryption ({domain_failed} of {domain_tries} in the whole period)."
--- advice     = "Connect to the servers of {recipient_domain} from our server and from elsewhere (`nc -vz HOST 25`): if only we fail, look at our firewall and line, else tell their postmaster."
+-- sentence   = "The servers of {recipient_domain|recipients without a domain} were hard to reach: in the worst quarter of an hour, from {worst_ts} on, {worst_failed} of {worst_tries|try|tries} failed for the network or for encryption ({domain_failed} of {domain_tries} in the whole period)."
+-- advice     = "Connect to the servers of {recipient_domain} from our server and from elsewhere (`nc -vz HOST 25`): if only we fail, look at our firewall and line, otherwise tell their postmaster."
 -- thresholds = ["min_tries", "failed_share"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause IN ('network', 'tls')"

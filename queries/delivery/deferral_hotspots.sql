@@ -52,8 +52,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "open >= min_open"
--- sentence   = "{open} deliveries to {recipient_domain} were still waiting when the logs end, after {deferrals} deferrals of {messages} messages; the most frequent reason is {main_reason} ({main_reason_deferrals} of them)."
--- advice     = "Read the newest replies of {recipient_domain} (`postqueue -p`) and act on {main_reason}: if they slow us down, send to them with fewer connections at once; if they are down, tell the senders."
+-- sentence   = "{open|delivery|deliveries} to {recipient_domain|recipients without a domain} still waited when the logs ended. In all, {messages|message|messages} to it met {deferrals|deferral|deferrals}, most often for {main_reason} ({main_reason_deferrals} of them)."
+-- advice     = "Read the newest replies of {recipient_domain} (`postqueue -p`) and act on {main_reason}: if they slow us down, send to them over fewer connections at once; if they are down, tell the senders."
 -- thresholds = ["min_open"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status = 'deferred'"
@@ -62,8 +62,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "p95_seconds > slow"
--- sentence   = "Mail to {recipient_domain} is held up: of {retried} deliveries that needed more than one try, 5 of 100 took longer than {p95_seconds}; the most frequent reason is {main_reason} ({main_reason_deferrals} of {deferrals} deferrals)."
--- advice     = "Act on {main_reason}: if {recipient_domain} slows us down, give it a transport of its own with fewer connections at once; if it is greylisting, nothing is to be done."
+-- sentence   = "Mail to {recipient_domain|recipients without a domain} was held up: of {retried|delivery that needed|deliveries that needed} more than one try, 5 in 100 took longer than {p95_seconds}. The most frequent reason was {main_reason} ({main_reason_deferrals} of {deferrals|deferral|deferrals})."
+-- advice     = "Act on {main_reason}: if {recipient_domain} slows us down, give it a transport of its own with fewer connections at once; if it is greylisting, there is nothing to do."
 -- thresholds = ["slow", "min_retried"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status = 'deferred'"

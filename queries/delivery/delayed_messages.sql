@@ -60,8 +60,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "number = 1 AND delayed >= min_delayed AND delayed_share >= late_share"
--- sentence   = "{delayed} of {all_deliveries} deliveries ({delayed_share}) took longer than {params.slow} seconds, the longest {seconds} (still waiting: {still_waiting}, without any deferral: {own}). What held up most is {main_reason} (deliveries: {main_reason_deliveries})."
--- advice     = "Act on {main_reason} first: see delivery/outage_windows and delivery/throttled for the others, and capacity/queue_depth where it was our own queue."
+-- sentence   = "{delayed} of {all_deliveries|delivery|deliveries} ({delayed_share}) took longer than {params.slow|second|seconds}, the longest {seconds}; {still_waiting} of them still waited when the logs ended, and {own} met no deferral. What held up most was {main_reason} ({main_reason_deliveries|delivery|deliveries})."
+-- advice     = "Act on {main_reason} first; see delivery/outage_windows and delivery/throttled for the others, and capacity/queue_depth where it was our own queue."
 -- thresholds = ["late_share", "min_delayed", "slow"]
 -- evidence   = "SELECT deliveries.source AS source, deliveries.line AS line FROM deliveries CROSS JOIN params WHERE deliveries.outcome IN ('delivered', 'open') AND deliveries.seconds > params.slow"
 -- keys       = []
@@ -69,7 +69,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "number = 1 AND delayed >= one_delayed"
--- sentence   = "{delayed} of {all_deliveries} deliveries took longer than {params.slow} seconds, the longest {seconds} (still waiting: {still_waiting}, without any deferral: {own}). What held up most is {main_reason} (deliveries: {main_reason_deliveries})."
+-- sentence   = "{delayed} of {all_deliveries|delivery|deliveries} took longer than {params.slow|second|seconds}, the longest {seconds}; {still_waiting} of them still waited when the logs ended, and {own} met no deferral. What held up most was {main_reason} ({main_reason_deliveries|delivery|deliveries})."
 -- advice     = "Look through the table for mail that mattered, and tell its senders."
 -- thresholds = ["one_delayed", "slow"]
 -- evidence   = "SELECT deliveries.source AS source, deliveries.line AS line FROM deliveries CROSS JOIN params WHERE deliveries.outcome IN ('delivered', 'open') AND deliveries.seconds > params.slow"

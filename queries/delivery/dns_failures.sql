@@ -38,8 +38,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "peak AND peak_domains >= outage_domains AND peak_domains > peak_reached"
--- sentence   = "Within 10 minutes, from {peak_ts}, lookups of {peak_domains} different domains got no usable answer ({peak_tries} tries), while mail reached {peak_reached} domains. So many at once point to our own resolver or connection rather than to the domains; the logs cannot prove it."
--- advice     = "Look at the resolver's own log and at our line at {peak_ts}; give mail servers two resolvers, one of them on the server itself."
+-- sentence   = "Within 10 minutes from {peak_ts} on, lookups of {peak_domains|domain|different domains} got no usable answer ({peak_tries|try|tries}), while mail reached {peak_reached|domain|domains}. So many at once point to our own resolver or connection rather than to the domains; the logs cannot prove it."
+-- advice     = "Look at the resolver's own log and at our line at {peak_ts}, and give mail servers two resolvers, one of them on the server itself."
 -- thresholds = ["outage_domains"]
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('servfail', 'dns-timeout')"
 -- keys       = []
@@ -47,8 +47,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "peak AND peak_domains >= outage_domains"
--- sentence   = "Within 10 minutes, from {peak_ts}, lookups of {peak_domains} different domains got no usable answer ({peak_tries} tries), while mail reached {peak_reached} domains: rather many broken domains tried at once, as notices to forged senders are, than a fault of our resolver."
--- advice     = "See in the table which domains these are, and what mail to them is; mail that nobody asked for should be refused at the door instead of bounced."
+-- sentence   = "Within 10 minutes from {peak_ts} on, lookups of {peak_domains|domain|different domains} got no usable answer ({peak_tries|try|tries}), while mail reached {peak_reached|domain|domains}. This looks more like many broken domains written to at once, as by notices to forged senders, than like a fault of our resolver."
+-- advice     = "See in the table which domains these are and what the mail to them is; mail that nobody asked for should be refused at the door instead of bounced."
 -- thresholds = ["outage_domains"]
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason IN ('servfail', 'dns-timeout')"
 -- keys       = []

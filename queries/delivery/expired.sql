@@ -1,7 +1,7 @@
 -- title    = "Mail that was given up"
 -- question = "Which mail did our server stop trying to deliver?"
 -- tables   = ["deliveries", "sources"]
--- limits   = "Only what the server itself declared as expired within the logs. Mail that is still waiting may expire later: see delivery/deferral_hotspots."
+-- limits   = "Only what the server itself declared to have expired within the logs. Mail that is still waiting may expire later: see delivery/deferral_hotspots."
 -- controls = ["ISO/IEC 27001 A.8.16"]
 -- sensitivity = "min_expired"
 -- rows     = 20
@@ -39,7 +39,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "number = 1 AND total >= min_expired"
--- sentence   = "{total} of {final} deliveries with a known end were given up after too many tries (recipient domains: {domains}); the longest waited {longest}. Their senders were told only if the notice reached them."
+-- sentence   = "Of {final|delivery|deliveries} with a known end, {total|was|were} given up after too long in the queue ({domains|recipient domain|recipient domains}); the longest wait was {longest|not logged}. The senders were told only if the notice reached them."
 -- advice     = "Tell the senders in the table that their mail did not arrive, and look for destinations that come again: these need a call to their postmaster or a corrected address."
 -- thresholds = ["min_expired"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'expired'"

@@ -1,5 +1,5 @@
 -- title    = "What greylisting cost"
--- question = "Did the mail that was put off on first sight come through, and after how long?"
+-- question = "Did the mail that was put off at first sight come through, and after how long?"
 -- tables   = ["attempts", "deliveries", "messages", "rejections"]
 -- limits   = "By us: a sender and recipient that our server put off; it came through when a message of that sender for that recipient was taken in later. By others: our deliveries that another server put off so. A try counts as given up when nothing followed within 24 hours; of spam that is the purpose."
 -- controls = ["ISO/IEC 27001 A.8.16"]
@@ -35,8 +35,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "by = 'us' AND passed > 0 AND given_up >= min_lost"
--- sentence   = "Our greylisting put off {put_off} pairs of sender and recipient of {domain}; {passed} came through (half of them within {median_seconds}), but {given_up} did not within 24 hours. As {domain} does try again, wanted mail may be among them."
--- advice     = "Exempt {domain} from greylisting if it is a partner or a large provider, which tries again from changing addresses."
+-- sentence   = "Our greylisting put off {put_off|pair|pairs} of sender and recipient from {domain|the null sender <>}; {passed} came through, half of them within {median_seconds}, but {given_up} did not within 24 hours. As {domain|this sender} does try again, wanted mail may be among them."
+-- advice     = "Exempt {domain|this sender} from greylisting if it is a partner or a large provider, which tries again from changing addresses."
 -- thresholds = ["min_lost"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(sender_domain, '') AS domain, source, line FROM rejections WHERE reason = 'greylist' AND action IN ('reject', 'defer')"
@@ -45,7 +45,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "by = 'others' AND given_up >= min_lost"
--- sentence   = "{domain} put off {put_off} deliveries on first sight; {given_up} of them never arrived ({passed} did, half of them within {median_seconds})."
+-- sentence   = "{domain|A destination without a domain} put off {put_off|delivery|deliveries} at first sight: {given_up} failed for good, while {passed} arrived (median wait {median_seconds|unknown})."
 -- advice     = "Check that our servers try {domain} again from the same address and soon enough (`minimal_backoff_time`), and ask its postmaster to exempt us."
 -- thresholds = ["min_lost"]
 -- limit      = 5

@@ -14,7 +14,7 @@
 --   { name = "last_success_ts", kind = "time", about = "the last of them" },
 --   { name = "first_ts", kind = "time", about = "first of the refusals" },
 --   { name = "last_ts", kind = "time", about = "last of them" },
---   { name = "reason", kind = "text", about = "reason of the last refusal by name" },
+--   { name = "reason", kind = "text", about = "the last of the reasons by the alphabet" },
 --   { name = "example", kind = "text", about = "one of the replies" },
 --   { name = "place", kind = "place", about = "line of the first of them in the order of the logs" },
 -- ]
@@ -40,8 +40,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "failures >= repeats AND days >= min_days"
--- sentence   = "{sender} wrote to {recipient} {failures} times on {days} days, from {first_ts} to {last_ts}, and was refused for good each time ({reason})."
--- advice     = "Take {recipient} off the list or out of the program that sends as {sender}; large providers count such mail against all of us."
+-- sentence   = "{sender} wrote to {recipient|a recipient that is not logged} {failures|time|times} on {days|day|days}, first at {first_ts}, last at {last_ts}, and was refused for good each time ({reason})."
+-- advice     = "Take {recipient} off the list or out of the program that sends as {sender}, as large providers count such mail against all of us."
 -- thresholds = ["repeats", "min_days"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, '') END AS sender, COALESCE(recipient, '') AS recipient, source, line FROM deliveries WHERE outcome = 'bounced' AND reason IN ('user-unknown', 'mailbox-inactive', 'moved', 'nxdomain', 'no-mx', 'null-mx')"

@@ -47,8 +47,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "days >= min_days AND hours >= min_hours AND chance < chance_below AND log_lines > 0 AND NOT holiday"
--- sentence   = "{host} delivered nothing between {silent_from} and {silent_until} ({seconds}), though some are usual at these hours (in all {expected}; lines that it logged meanwhile: {log_lines}, tries that failed: {tries}). This is a pattern over {days} days, not proof of a fault."
--- advice     = "Look at what {host} did in between: a queue that was held, a mail exchanger that pointed elsewhere, or a firewall in front of port 25."
+-- sentence   = "{host} delivered nothing for {seconds}, from {silent_from} to {silent_until}, though {expected|delivery is|deliveries are} usual at these hours. Meanwhile it logged {log_lines|line|lines}, and {tries|try|tries} failed. This is a pattern over {days|day|days}, not proof of a fault."
+-- advice     = "Look for what stopped {host} in between: a queue that was held, an MX record that pointed elsewhere, or a firewall in front of port 25."
 -- thresholds = ["min_hours", "chance_below", "min_days"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, ts AS silent_until, source, line FROM attempts WHERE status = 'delivered'"

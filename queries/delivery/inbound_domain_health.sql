@@ -39,7 +39,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "last_hours = 0 AND usual >= min_usual AND days >= min_days AND days_without = 0"
--- sentence   = "Nothing has arrived for {recipient_domain} in the last six hours of the logs (until {logs_end}), though every one of the {days} days before had some at these hours (on average {usual}); the last one came on {last_ts}."
+-- sentence   = "Nothing arrived for {recipient_domain} in the last six hours of the logs (until {logs_end}), though on each of the {days|day|days} before some mail did at these hours, {usual} on average. The last arrived at {last_ts}."
 -- advice     = "Check the MX records of {recipient_domain} from outside, and that port 25 of the servers they name can be reached."
 -- thresholds = ["min_usual", "min_days"]
 -- limit      = 10

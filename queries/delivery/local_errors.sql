@@ -48,8 +48,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "area = 'delivery' AND lost >= many_lost"
--- sentence   = "Faults on our own side ({reason}) on {host} lost {lost} deliveries from {first_ts} to {last_ts} (tries: {times}, messages: {affected}, still waiting: {waiting})."
--- advice     = "Mend what the replies name, for example: {example}; then tell the senders of the {lost} deliveries to send again."
+-- sentence   = "Faults on our own side ({reason}) on {host|our server} lost {lost|delivery|deliveries}: {times|try|tries} of {affected|message|messages} failed, first at {first_ts}, last at {last_ts}. When the logs ended, {waiting|delivery|deliveries} still waited."
+-- advice     = "Mend what the replies name, for example: {example}; then ask the senders of the {lost|lost delivery|lost deliveries} to send again."
 -- thresholds = ["many_lost"]
 -- limit      = 5
 -- evidence   = "SELECT 'delivery' AS area, COALESCE(host, '') AS host, reason, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause = 'local'"
@@ -58,7 +58,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "area = 'delivery' AND times >= min_times"
--- sentence   = "Faults on our own side ({reason}) on {host} held up or stopped deliveries from {first_ts} to {last_ts} (tries: {times}, messages: {affected}, deliveries lost: {lost}, waiting: {waiting})."
+-- sentence   = "Faults on our own side ({reason}) on {host|our server} held up or stopped deliveries: {times|try|tries} of {affected|message|messages} failed, first at {first_ts}, last at {last_ts}. In the end {lost|delivery was|deliveries were} lost, and {waiting} still waited when the logs ended."
 -- advice     = "Mend what the replies name, for example: {example}; then flush the queue (`postqueue -f`)."
 -- thresholds = ["min_times"]
 -- limit      = 5
@@ -68,8 +68,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "area = 'at the door' AND times >= min_refused"
--- sentence   = "{host} turned away clients for a fault of its own ({reason}): commands: {times}, client addresses: {affected}, different minutes: {minutes}, from {first_ts} to {last_ts}."
--- advice     = "Look on {host} at the service that the replies name, for example: {example}; clients come again, but give up after days, and users at once."
+-- sentence   = "{host|Our server} turned clients away for a fault of its own ({reason}): it refused {times|command|commands} from {affected|address|addresses} in {minutes|minute|different minutes}, first at {first_ts}, last at {last_ts}."
+-- advice     = "Look on {host|the server} at the service that the replies name, for example: {example}; other servers try again for days, but users give up at once."
 -- thresholds = ["min_refused"]
 -- limit      = 5
 -- evidence   = "SELECT 'at the door' AS area, COALESCE(host, '') AS host, reason, source, line FROM rejections WHERE action IN ('reject', 'defer') AND cause = 'local'"

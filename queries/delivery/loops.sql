@@ -43,8 +43,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "kind = 'said so' AND messages >= min_said"
--- sentence   = "Mail for {recipient_domain} loops: on {host} it was refused for that from {first_ts} to {last_ts} (times: {times}, messages: {messages})."
--- advice     = "Compare where {recipient_domain} is meant to be delivered with its MX record and our transport maps; if it is ours, the domain is missing in `mydestination`, `relay_domains` or the virtual domains, and else its MX points to us by mistake."
+-- sentence   = "Mail for {recipient_domain|recipients without a domain} looped: on {host} it was refused for that {times|time|times} ({messages|message|messages}), first at {first_ts}, last at {last_ts}."
+-- advice     = "Compare where {recipient_domain} is meant to be delivered with its MX record and our transport maps: if it is ours, it is missing in `mydestination`, `relay_domains` or the virtual domains; if not, its MX record points to us by mistake."
 -- thresholds = ["min_said"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND reason = 'loop' UNION ALL SELECT COALESCE(recipient_domain, '') AS recipient_domain, source, line FROM rejections WHERE reason = 'loop' AND action IN ('reject', 'defer')"
@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "kind = 'comes back' AND times >= min_turns"
--- sentence   = "The message {message_id} for {recipient} came to {host} {times} times, a little longer each time (by {grown} in all, first {first_ts}, last {last_ts}). It probably goes in circles between {host} and a server that sends it back; it is a pattern, not proof."
--- advice     = "Follow it with `mtaudit trace`, and take out the forward or alias that sends {recipient} back to us."
+-- sentence   = "The message {message_id} for {recipient} came to {host} {times|time|times}, a little longer each time ({grown} in all), first at {first_ts}, last at {last_ts}. It probably goes in circles between {host} and a server that sends it back; it is a pattern, not proof."
+-- advice     = "Follow it with `mtaudit trace`, and remove the forward or alias that sends mail for {recipient} back to us."
 -- thresholds = ["min_turns"]
 -- limit      = 5
 -- evidence   = "SELECT message_id, source, line FROM messages WHERE origin = 'smtp' AND message_id <> ''"

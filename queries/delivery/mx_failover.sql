@@ -43,7 +43,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "delivered >= min_delivered AND others_share > others_above"
--- sentence   = "{usual}, which takes most of our mail for {recipient_domain}, could not be reached or broke off (times: {troubles}, days: {days}); on these days other servers took {by_others} of {delivered} deliveries ({others_share})."
+-- sentence   = "{usual}, which took most of our mail for {recipient_domain}, could not be reached or broke off {troubles|time|times} on {days|day|days}. On these days other servers took {by_others} of {delivered|delivery|deliveries} ({others_share})."
 -- advice     = "If {usual} stays out of reach, tell the postmaster of {recipient_domain}: spare servers often filter and refuse by other rules."
 -- thresholds = ["others_above", "min_delivered"]
 -- limit      = 5

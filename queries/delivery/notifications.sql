@@ -17,7 +17,7 @@
 --   { name = "double", kind = "count", about = "notices about a notice" },
 --   { name = "all_notices", kind = "count", about = "notices in all (the same on every row)" },
 --   { name = "all_accepted", kind = "count", about = "messages taken in (the same on every row)" },
---   { name = "all_share", kind = "share", about = "of these (the same on every row)" },
+--   { name = "all_share", kind = "share", about = "all_notices / all_accepted (the same on every row)" },
 --   { name = "all_failed", kind = "count", about = "deliveries of notices that failed for good (the same on every row)" },
 --   { name = "all_final", kind = "count", about = "deliveries of notices with a known end (the same on every row)" },
 --   { name = "all_double", kind = "count", about = "notices about a notice (the same on every row)" },
@@ -57,8 +57,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "first_row AND all_final >= min_final AND all_failed >= failed_share * all_final"
--- sentence   = "Of {all_final} deliveries of our notices with a known end, {all_failed} failed for good: most notices answer senders that do not exist, which are usually forged (notices in all: {all_notices}, messages taken in: {all_accepted}, notices about a notice: {all_double})."
--- advice     = "Refuse unknown recipients and spam while the client is still connected, on every mail exchanger and backup too, so that no notice has to be written."
+-- sentence   = "Of {all_final|delivery|deliveries} of our notices with a known end, {all_failed} failed for good: many notices answer senders that do not exist, which are usually forged. In all we wrote {all_notices|notice|notices} for {all_accepted|message|messages} taken in, {all_double} of them about another notice."
+-- advice     = "Refuse unknown recipients and spam while the client is still connected, on every mail exchanger and on the backup too, so that no notice has to be written."
 -- thresholds = ["failed_share", "min_final"]
 -- evidence   = "SELECT deliveries.source AS source, deliveries.line AS line FROM deliveries JOIN messages ON deliveries.message = messages.message WHERE messages.origin = 'bounce' AND deliveries.outcome IN ('bounced', 'expired')"
 -- keys       = []
@@ -66,8 +66,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "first_row AND all_accepted >= min_accepted AND all_share >= notice_share"
--- sentence   = "Our servers wrote {all_notices} notices for {all_accepted} messages taken in ({all_share}); of {all_final} deliveries of them with a known end, {all_failed} failed for good."
--- advice     = "See in delivery/by_reason what fails most; who sends to many dead addresses should clean the list."
+-- sentence   = "Our servers wrote {all_notices|notice|notices} for {all_accepted|message|messages} taken in ({all_share}). Of {all_final|delivery|deliveries} of notices with a known end, {all_failed} failed for good."
+-- advice     = "See in delivery/by_reason what fails most, and ask whoever sends to many dead addresses to clean the list."
 -- thresholds = ["notice_share", "min_accepted"]
 -- evidence   = "SELECT source, line FROM messages WHERE origin = 'bounce'"
 -- keys       = []

@@ -51,8 +51,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "kind = 'many at once' AND domains >= own_domains AND domains > reached"
--- sentence   = "From {begin_ts} to {last_failed_ts}, mail for many domains that otherwise work failed at once ({reason}): within the worst 10 minutes {domains} domains failed and mail reached {reached} (messages: {messages}, deliveries lost: {lost}). This points to our own line or resolver; it is a pattern, not proof."
--- advice     = "Look at our own line, firewall and resolver between {begin_ts} and {last_failed_ts} before you write to any of the destinations, and flush the queue (`postqueue -f`) when it is over."
+-- sentence   = "Mail for many domains that otherwise work failed at once ({reason}), first at {begin_ts}, last at {last_failed_ts}: within the worst 10 minutes {domains|domain|domains} failed, and mail reached {reached}. This held up {messages|message|messages}, and {lost|delivery was|deliveries were} lost. It points to our own line or resolver; it is a pattern, not proof."
+-- advice     = "Look at our own line, firewall and resolver from {begin_ts} on before you write to any of the destinations, and flush the queue (`postqueue -f`) when it is over."
 -- thresholds = ["own_domains"]
 -- limit      = 5
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND (cause = 'network' OR reason IN ('servfail', 'dns-timeout'))"
@@ -61,8 +61,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "kind = 'many at once' AND domains >= own_domains"
--- sentence   = "From {begin_ts} to {last_failed_ts}, mail for many domains that otherwise work failed at once ({reason}): within the worst 10 minutes {domains} domains failed, but mail reached {reached} (messages: {messages}, deliveries lost: {lost}). A provider of many domains, or a part of the net, was out of reach."
--- advice     = "See in delivery/connectivity whether the domains share a server or a network: if so it was theirs, if not look at our own line and resolver."
+-- sentence   = "Mail for many domains that otherwise work failed at once ({reason}), first at {begin_ts}, last at {last_failed_ts}: within the worst 10 minutes {domains|domain|domains} failed, but mail reached {reached}. This held up {messages|message|messages}, and {lost|delivery was|deliveries were} lost. A provider of many domains, or a part of the net, was probably out of reach."
+-- advice     = "See in delivery/connectivity whether the domains share a server or a network: if so, the fault was theirs; if not, look at our own line and resolver."
 -- thresholds = ["own_domains"]
 -- limit      = 5
 -- evidence   = "SELECT source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND (cause = 'network' OR reason IN ('servfail', 'dns-timeout'))"
@@ -71,7 +71,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "kind = 'destination' AND (worked_before OR end_ts IS NOT NULL) AND seconds >= 60 * min_minutes AND tries >= min_tries AND COALESCE(domains, 0) < own_domains AND (lost > 0 OR end_ts IS NULL)"
--- sentence   = "{recipient_domain} could not be reached from {begin_ts} on ({reason}): {tries} tries in {seconds} failed without one success (messages: {messages}, lost: {lost}, still waiting: {waiting}; end: {ended_by})."
+-- sentence   = "{recipient_domain|A destination without a domain} could not be reached from {begin_ts} on ({reason}): {tries|try|tries} of {messages|message|messages} failed in {seconds} without one success. Of the deliveries, {lost|was lost|were lost} and {waiting} still waited when the logs ended (end of the outage: {ended_by})."
 -- advice     = "Tell the senders of the {lost} lost and {waiting} waiting mails, and ask the postmaster of {recipient_domain} by another way whether their server is up."
 -- thresholds = ["min_minutes", "min_tries", "own_domains"]
 -- limit      = 5
@@ -94,8 +94,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "kind = 'destination' AND (worked_before OR end_ts IS NOT NULL) AND seconds >= 60 * min_minutes AND tries >= min_tries AND COALESCE(domains, 0) < own_domains"
--- sentence   = "{recipient_domain} could not be reached from {begin_ts} to {end_ts} ({reason}): {tries} tries in {seconds} failed, then one was {ended_by} (messages: {messages}, none lost, still waiting: {waiting})."
--- advice     = "Nothing is to be done for the mail, which went out late; if {recipient_domain} matters and this comes again, speak to their postmaster."
+-- sentence   = "{recipient_domain|A destination without a domain} could not be reached from {begin_ts} to {end_ts} ({reason}): {tries|try|tries} of {messages|message|messages} failed in {seconds}, then one was {ended_by}. No delivery was lost, and {waiting} still waited when the logs ended."
+-- advice     = "There is nothing to do for mail that went out late; if {recipient_domain} matters and this comes again, speak to their postmaster."
 -- thresholds = ["min_minutes", "min_tries", "own_domains"]
 -- limit      = 5
 -- evidence   = """

@@ -11,7 +11,7 @@
 --   { name = "delivered", kind = "count", about = "arrived" },
 --   { name = "open", kind = "count", about = "deferred, and still waiting at the end of the logs" },
 --   { name = "bounced", kind = "count", about = "refused for good" },
---   { name = "expired", kind = "count", about = "given up after too many tries" },
+--   { name = "expired", kind = "count", about = "given up after too long in the queue" },
 --   { name = "discarded", kind = "count", about = "thrown away by a rule" },
 --   { name = "other", kind = "count", about = "end not in the logs" },
 --   { name = "final", kind = "count", about = "delivered + bounced + expired: the denominator of the failure share" },
@@ -54,7 +54,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "final >= min_final AND failed_share >= pause_share"
--- sentence   = "On {day}, {failed_share} of the mail with a known end was not delivered ({failed} of {final}: {bounced} refused for good, {expired} given up)."
+-- sentence   = "On {day}, {failed_share} of the mail with a known end was not delivered: of {final|delivery|deliveries}, {failed} failed ({bounced} refused for good, {expired} given up)."
 -- advice     = "See delivery/by_reason and delivery/by_destination for that day, stop the sender or list that most failures come from, and clean its addresses before large providers slow us down."
 -- thresholds = ["pause_share", "min_final"]
 -- limit      = 3
@@ -64,7 +64,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "final >= min_final AND failed_share >= review_share"
--- sentence   = "On {day}, {failed_share} of the mail with a known end was not delivered ({failed} of {final}: {bounced} refused for good, {expired} given up)."
+-- sentence   = "On {day}, {failed_share} of the mail with a known end was not delivered: of {final|delivery|deliveries}, {failed} failed ({bounced} refused for good, {expired} given up)."
 -- advice     = "See delivery/by_reason for that day: many unknown addresses mean an old list, one destination alone means an outage there."
 -- thresholds = ["review_share", "min_final"]
 -- limit      = 3

@@ -43,7 +43,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "ours AND lost + waiting + refused >= min_mails"
--- sentence   = "The mailbox {recipient} of ours is full: {mails} mails were kept from it from {first_ts} to {last_ts} (days: {days}, lost: {lost}, waiting: {waiting}, refused: {refused})."
+-- sentence   = "Our mailbox {recipient|without a name} was full: {mails|mail was|mails were} put off or refused on {days|day|days}, first at {first_ts}, last at {last_ts}. Of these, {lost} failed for good, {waiting} still waited when the logs ended, and {refused} had been refused at the door."
 -- advice     = "Give {recipient} more room or have its owner tidy up, and tell the owner that mail was sent back to its senders meanwhile."
 -- thresholds = ["min_mails"]
 -- limit      = 5
@@ -53,7 +53,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "ours AND lost + waiting + refused >= one_mail"
--- sentence   = "The mailbox {recipient} of ours was full from {first_ts} to {last_ts} (mails kept from it: {mails}, lost: {lost}, waiting: {waiting}, refused: {refused})."
+-- sentence   = "Our mailbox {recipient|without a name} was full: {mails|mail was|mails were} put off or refused, first at {first_ts}, last at {last_ts}. Of these, {lost} failed for good, {waiting} still waited when the logs ended, and {refused} had been refused at the door."
 -- advice     = "Have the owner of {recipient} tidy up, or give the mailbox more room."
 -- thresholds = ["one_mail"]
 -- limit      = 5

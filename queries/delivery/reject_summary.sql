@@ -1,7 +1,7 @@
 -- title    = "Refused mail that may have been wanted"
 -- question = "Did we refuse senders whose mail we otherwise take?"
 -- tables   = ["messages", "rejections"]
--- limits   = "Judged are refusals for repute, policy, content or a bad sender, not those for wrong recipients, relaying, broken SMTP, greylisting or limits. A sender is known when mail from the same address and the same network (/24, or /64 of IPv6) was taken in within the logs. That it was taken does not prove that it was wanted: a spammer may have got through before it was listed."
+-- limits   = "Judged are refusals for reputation, policy, content or a bad sender, not those for wrong recipients, relaying, broken SMTP, greylisting or limits. A sender is known when mail from the same address and the same network (/24, or /64 of IPv6) was taken in within the logs. That it was taken does not prove that it was wanted: a spammer may have got through before it was listed."
 -- controls = ["ISO/IEC 27001 A.8.16"]
 -- sensitivity = "min_accepted"
 -- rows     = 20
@@ -37,8 +37,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "accepted >= min_accepted AND last_accepted_ts > first_ts"
--- sentence   = "{known_refusals} of {refusals} refusals of {sender_domain} for {reason} hit senders whose mail we took in before or after from the same network (such as {example_sender}; messages taken in: {accepted}, days: {accepted_days}). They may have been refused wrongly."
--- advice     = "Ask the recipient, such as {example_recipient}, whether the mail was expected; if so, exempt {sender_domain} from the check that refused it."
+-- sentence   = "Of {refusals|refusal|refusals} of {sender_domain|the null sender} for {reason}, {known_refusals} hit senders whose mail we took in before or after from the same network ({accepted|message|messages} on {accepted_days|day|days}, for example from {example_sender}). They may have been refused wrongly."
+-- advice     = "Ask a recipient, such as {example_recipient|one in the table}, whether the mail was expected; if so, exempt {sender_domain|the sender} from the check that refused it."
 -- thresholds = ["min_accepted"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(sender_domain, '') AS sender_domain, reason, source, line FROM rejections WHERE action IN ('reject', 'defer') AND (cause IN ('policy', 'reputation', 'content') OR reason = 'bad-sender') AND COALESCE(reason, '') NOT IN ('greylist', 'rate-limit', 'connection-limit', 'size', 'protocol', 'format')"

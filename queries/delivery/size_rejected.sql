@@ -35,8 +35,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "side = 'refused by others' AND times >= min_times"
--- sentence   = "{recipient_domain} refused mail of {sender} for its size (times: {times}, smallest refused: {smallest}, largest: {largest})."
--- advice     = "Tell {sender} to send a link in place of the file; do not raise our own limit above what most receivers take."
+-- sentence   = "{recipient_domain} refused mail from {sender} for its size {times|time|times}; the smallest message refused had {smallest|an unknown size}, the largest {largest|an unknown size}."
+-- advice     = "Ask {sender} to send a link in place of the file; do not raise our own limit above what most receivers take."
 -- thresholds = ["min_times"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN sender = '' THEN '<>' ELSE COALESCE(sender, 'not logged') END AS sender, COALESCE(recipient_domain, 'not logged') AS recipient_domain, source, line FROM deliveries WHERE outcome IN ('bounced', 'expired') AND reason = 'size'"
@@ -45,7 +45,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "times >= min_times"
--- sentence   = "Our server refused mail of {sender} for {recipient_domain} for its size (times: {times})."
+-- sentence   = "Our server refused mail from {sender} for {recipient_domain} for its size {times|time|times}."
 -- advice     = "If {sender} is a partner, agree on another way for large files, or raise `message_size_limit` on all our hosts and filters alike."
 -- thresholds = ["min_times"]
 -- limit      = 5

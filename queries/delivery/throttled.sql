@@ -43,8 +43,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_hour >= per_hour AND lost + waiting > 0"
--- sentence   = "{provider} slows us down ({reason}): tries: {tries}, days: {days}, most within an hour: {most_in_hour}, messages: {messages}. Deliveries lost: {lost}, still waiting: {waiting}, arrived: {delivered}."
--- advice     = "Give {provider} a transport of its own with fewer connections and a delay between mails (Postfix: `smtp_destination_concurrency_limit`, `smtp_destination_rate_delay`), and find out whose mail it is that comes in bursts."
+-- sentence   = "{provider|A provider that is not named} slowed us down ({reason}): it put off or refused {tries|try|tries} of {messages|message|messages} on {days|day|days}, up to {most_in_hour} within an hour. In the end {delivered|delivery|deliveries} arrived, {lost} failed for good, and {waiting} still waited when the logs ended."
+-- advice     = "Give {provider|this provider} a transport of its own with fewer connections and a delay between mails (Postfix: `smtp_destination_concurrency_limit`, `smtp_destination_rate_delay`), and find out whose mail it is that comes in bursts."
 -- thresholds = ["per_hour"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(owners.provider, COALESCE(CAST(attempts.recipient_domain AS VARCHAR), '')) AS provider, CAST(attempts.reason AS VARCHAR) AS reason, attempts.source AS source, attempts.line AS line FROM attempts LEFT JOIN owners ON CAST(attempts.relay_name AS VARCHAR) = owners.name WHERE attempts.status IN ('deferred', 'bounced', 'expired') AND attempts.reason IN ('rate-limit', 'connection-limit')"
@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_hour >= per_hour"
--- sentence   = "{provider} slows us down ({reason}): tries: {tries}, days: {days}, most within an hour: {most_in_hour}, messages: {messages}. All deliveries concerned arrived in the end (deliveries: {delivered}, half of them within {median_seconds})."
--- advice     = "If the delay matters, send to {provider} with fewer connections at once (Postfix: `smtp_destination_concurrency_limit` of a transport of its own)."
+-- sentence   = "{provider|A provider that is not named} slowed us down ({reason}): it put off or refused {tries|try|tries} of {messages|message|messages} on {days|day|days}, up to {most_in_hour} within an hour. In the end all arrived ({delivered|delivery|deliveries}, half of them within {median_seconds|an unknown time})."
+-- advice     = "If the delay matters, send to {provider|this provider} over fewer connections at once (Postfix: `smtp_destination_concurrency_limit` of a transport of its own)."
 -- thresholds = ["per_hour"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(owners.provider, COALESCE(CAST(attempts.recipient_domain AS VARCHAR), '')) AS provider, CAST(attempts.reason AS VARCHAR) AS reason, attempts.source AS source, attempts.line AS line FROM attempts LEFT JOIN owners ON CAST(attempts.relay_name AS VARCHAR) = owners.name WHERE attempts.status IN ('deferred', 'bounced', 'expired') AND attempts.reason IN ('rate-limit', 'connection-limit')"

@@ -1,7 +1,7 @@
 -- title    = "Encryption that did not come about"
 -- question = "Which deliveries failed for TLS, certificates, DANE or MTA-STS?"
 -- tables   = ["attempts", "deliveries", "server_events"]
--- limits   = "`To others` is what stopped or held up a delivery; where encryption is only wished for, Postfix goes on without and nothing fails. `From others` is what our server noted of handshakes that clients broke off, most of them by scanners and old devices."
+-- limits   = "`To others` is what stopped or held up a delivery; where encryption is only wished for, Postfix goes on without it and nothing fails. `From others` is what our server noted of handshakes that clients broke off, most of them by scanners and old devices."
 -- controls = ["ISO/IEC 27001 A.8.16", "ISO/IEC 27001 A.8.24", "NIST SP 800-53 SC-8"]
 -- sensitivity = "min_messages"
 -- rows     = 20
@@ -36,8 +36,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "way = 'to others' AND what <> 'handshake' AND messages >= min_messages AND lost + waiting > 0"
--- sentence   = "Mail to {peer} is stopped by the rules for encryption ({what}) from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, deliveries lost: {lost}, waiting: {waiting}, arrived: {delivered})."
--- advice     = "Look at the certificate and the offer of {peer} yourself (`openssl s_client -starttls smtp -connect HOST:25`), tell their postmaster, and relax the rule for {peer} alone if the mail cannot wait."
+-- sentence   = "Mail to {peer|recipients without a domain} was stopped by the rules for encryption ({what}): {tries|try|tries} of {messages|message|messages} failed, first at {first_ts}, last at {last_ts}. In the end {lost|delivery was|deliveries were} lost, and {waiting} still waited when the logs ended; {delivered|delivery|deliveries} to the same domain arrived."
+-- advice     = "Look at the certificate and the TLS offer of {peer} yourself (`openssl s_client -starttls smtp -connect HOST:25`), tell their postmaster, and relax the rule for {peer} alone if the mail cannot wait."
 -- thresholds = ["min_messages"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(recipient_domain, '') AS peer, source, line FROM attempts WHERE status IN ('deferred', 'bounced', 'expired') AND cause = 'tls'"
@@ -46,7 +46,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "way = 'to others' AND messages >= min_messages"
--- sentence   = "Encryption with {peer} failed ({what}) from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, deliveries lost: {lost}, waiting: {waiting}, arrived: {delivered})."
+-- sentence   = "Encryption with {peer|the servers of recipients without a domain} failed ({what}): {tries|try|tries} of {messages|message|messages}, first at {first_ts}, last at {last_ts}. In the end {lost|delivery was|deliveries were} lost, and {waiting} still waited when the logs ended; {delivered|delivery|deliveries} to the same domain arrived."
 -- advice     = "If it comes again, compare the protocols and ciphers that {peer} and our server allow; a server that is too old is usually the cause."
 -- thresholds = ["min_messages"]
 -- limit      = 5

@@ -1,7 +1,7 @@
 -- title    = "Mistyped domains, and which were meant"
 -- question = "Which domains that fail look like a domain that mail reaches?"
 -- tables   = ["deliveries", "rejections"]
--- limits   = "One edit (a letter wrong, missing, doubled, or two swapped) for short names, two from ten letters on, or the same name under another ending. A proposal, not proof: both domains may be real. A mistyped domain that takes mail, as some are registered for, does not fail and is not seen."
+-- limits   = "One edit (a letter wrong, missing, doubled, or two swapped) for short names, two from ten letters on, or the same name under another ending. A suggestion, not proof: both domains may be real. A mistyped domain that takes mail, as some are registered for, does not fail and is not seen."
 -- controls = ["ISO/IEC 27001 A.8.16"]
 -- sensitivity = "min_delivered"
 -- rows     = 20
@@ -54,7 +54,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "similar_delivered >= min_delivered"
--- sentence   = "Nothing arrives at {recipient_domain} (mails: {mails}, senders: {senders}), while {similar_delivered} deliveries arrived at {similar_domain}, from which it differs by {differs_by}. Probably {similar_domain} was meant."
+-- sentence   = "Nothing arrived at {recipient_domain} ({mails|mail|mails}; {senders|sender is|senders are} named), while {similar_delivered|delivery|deliveries} arrived at {similar_domain}, from which it differs by {differs_by}. Probably {similar_domain} was meant."
 -- advice     = "Tell the senders that {similar_domain} was probably meant, and look where {recipient_domain} is kept: an address book, a form or a list will send there again."
 -- thresholds = ["min_delivered"]
 -- limit      = 10

@@ -39,7 +39,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "delivered > 0 AND last_delivered_ts < first_ts AND mails >= min_mails"
--- sentence   = "Mail for {recipient_domain} arrived until {last_delivered_ts} (deliveries: {delivered}); from {first_ts} on the domain did not exist or took no mail ({reason}, messages: {mails})."
+-- sentence   = "Mail for {recipient_domain} arrived until {last_delivered_ts} ({delivered|delivery|deliveries}). From {first_ts} on the domain did not exist or took no mail ({reason}), which stopped {mails|mail|mails}."
 -- advice     = "Call your contact at {recipient_domain} by telephone: the registration or the name service of the domain has probably lapsed, and mail cannot tell them."
 -- thresholds = ["min_mails"]
 -- limit      = 5
@@ -52,8 +52,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "delivered = 0 AND mails >= min_mails"
--- sentence   = "{recipient_domain} does not exist or takes no mail ({reason}): nothing for it arrived (messages: {mails}, senders: {senders}, recipients: {recipients})."
--- advice     = "Ask the senders for the right domain (delivery/typo_domains proposes one where it can), and correct the address book or the list that {recipient_domain} comes from."
+-- sentence   = "{recipient_domain|A recipient without a domain} does not exist or takes no mail ({reason}): nothing for it arrived, though {mails|mail was|mails were} sent to {recipients|recipient|recipients} there ({senders|sender is|senders are} named)."
+-- advice     = "Ask the senders for the right domain (delivery/typo_domains suggests one where it can), and correct the address book or the list that {recipient_domain} comes from."
 -- thresholds = ["min_mails"]
 -- limit      = 5
 -- evidence   = """

@@ -34,7 +34,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "kind = 'sent by us' AND times >= repeats"
--- sentence   = "{times} mails were sent to {recipient}, which does not exist according to its server (different senders: {senders}, days: {days}). The address should be corrected or taken off the list."
+-- sentence   = "{times|mail was|mails were} sent to {recipient} by {senders|sender|different senders} on {days|day|days}, though the address does not exist according to its server. It should be corrected or taken off the list."
 -- advice     = "Ask the senders to correct {recipient} or take it off their list; where a program sends, let it act on bounces."
 -- thresholds = ["repeats"]
 -- limit      = 5

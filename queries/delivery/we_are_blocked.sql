@@ -1,5 +1,5 @@
 -- title    = "Who blocks us, and since when"
--- question = "Which lists or servers refuse our mail for our address or repute?"
+-- question = "Which lists or servers refuse our mail for our address or reputation?"
 -- tables   = ["attempts", "deliveries"]
 -- limits   = "The list and the address are read from the replies; many servers name neither. A server that keeps its own list shows as `not named`. A listing that no server told us about is not seen. Refusals of single messages as spam are in delivery/by_reason. With `--pseudonymise` the names have another form, and what rests on it is not seen."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-4"]
@@ -38,7 +38,7 @@
 -- default = 10
 -- unit    = "messages"
 -- source  = "mtaudit"
--- about   = "messages refused for our repute without a list named, from which it is grave"
+-- about   = "messages refused for our reputation without a list named, from which it is grave"
 --
 -- [derived.listed]
 -- with  = "block_lists"
@@ -48,7 +48,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "list <> 'not named' AND messages >= min_messages"
--- sentence   = "Other servers refuse our mail because of {list} (our address: {address}), from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, recipient domains: {domains}; deliveries lost: {lost}, waiting: {waiting}). Deliveries to the same domains that arrived after the last refusal: {delivered_after}."
+-- sentence   = "Other servers refused our mail because of {list} (our address: {address}): {tries|try|tries} of {messages|message|messages} to {domains|domain|domains}, first at {first_ts}, last at {last_ts}. In the end {lost|delivery was|deliveries were} lost, and {waiting} still waited when the logs ended; after the last refusal, {delivered_after|delivery|deliveries} to the same domains arrived."
 -- advice     = "Find out what {list} saw before you ask it to delist us: look for a compromised account or forwarded spam in the day before {first_ts}, stop it, then ask for removal."
 -- thresholds = ["min_messages"]
 -- limit      = 5
@@ -58,8 +58,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "messages >= many_messages"
--- sentence   = "Other servers refuse our mail for the repute of our address or network (our address: {address}), and name no list, from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, recipient domains: {domains}; deliveries lost: {lost}, waiting: {waiting}). Deliveries to the same domains that arrived after the last refusal: {delivered_after}."
--- advice     = "Read the reply in the table for a page or a code of the provider, look for a burst of mail from us before {first_ts}, and register with the postmaster pages of the large providers among the {domains} domains."
+-- sentence   = "Other servers refused our mail for the reputation of our address or network (our address: {address}) and named no list: {tries|try|tries} of {messages|message|messages} to {domains|domain|domains}, first at {first_ts}, last at {last_ts}. In the end {lost|delivery was|deliveries were} lost, and {waiting} still waited when the logs ended; after the last refusal, {delivered_after|delivery|deliveries} to the same domains arrived."
+-- advice     = "Look in the replies for a page or a code of the provider and in our logs for a burst of mail before {first_ts}, and register with the postmaster pages of the large providers among the {domains|domain|domains}."
 -- thresholds = ["many_messages"]
 -- limit      = 5
 -- evidence   = "SELECT listed.list AS list, listed.address AS address, attempts.source AS source, attempts.line AS line FROM attempts JOIN (SELECT reply, CASE WHEN list = '' THEN 'not named' ELSE list END AS list, CASE WHEN address = '' THEN 'not named' ELSE address END AS address FROM listed) AS listed ON attempts.reply = listed.reply WHERE attempts.status IN ('deferred', 'bounced', 'expired') AND attempts.reason = 'blocklist'"
@@ -68,8 +68,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "messages >= min_messages"
--- sentence   = "Some mail was refused for the repute of our address or network (our address: {address}), and no list was named, from {first_ts} to {last_ts} (tries: {tries}, messages: {messages}, recipient domains: {domains}, such as {example_domain}; deliveries lost: {lost}, waiting: {waiting})."
--- advice     = "Ask the postmaster of {example_domain} why, with the reply and its time; one server alone usually keeps a list of its own."
+-- sentence   = "Some mail was refused for the reputation of our address or network (our address: {address}), and no list was named: {tries|try|tries} of {messages|message|messages} to {domains|domain|domains} (for example {example_domain|one not named}), first at {first_ts}, last at {last_ts}. In the end {lost|delivery was|deliveries were} lost, and {waiting} still waited when the logs ended."
+-- advice     = "Ask the postmaster of {example_domain|the domain} why, and quote the reply and its time; a single server that refuses usually keeps a list of its own."
 -- thresholds = ["min_messages"]
 -- limit      = 5
 -- evidence   = "SELECT listed.list AS list, listed.address AS address, attempts.source AS source, attempts.line AS line FROM attempts JOIN (SELECT reply, CASE WHEN list = '' THEN 'not named' ELSE list END AS list, CASE WHEN address = '' THEN 'not named' ELSE address END AS address FROM listed) AS listed ON attempts.reply = listed.reply WHERE attempts.status IN ('deferred', 'bounced', 'expired') AND attempts.reason = 'blocklist'"

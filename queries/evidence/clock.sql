@@ -1,7 +1,7 @@
 -- title    = "Clocks that stepped"
 -- question = "Did the clock of a host go back, or run ahead and come back?"
 -- tables   = ["clock_steps", "activity", "sources"]
--- limits   = "Each line is held against the line of its host before it in its source, and the first of a file against the last of the one that it follows by its name (numbers or dates of rotation). A step ahead alone cannot be told from silence, see `evidence/gaps`. A pause that was as long as a later step back looks like a step ahead too. A clock that is wrong all the time does not step: see `evidence/clock_hosts`."
+-- limits   = "Each line is compared with the line of its host before it in its source, and the first of a file with the last of the one that it follows by its name (numbers or dates of rotation). A step ahead alone cannot be told from silence, see `evidence/gaps`. A pause that was as long as a later step back looks like a step ahead too. A clock that is wrong all the time does not step: see `evidence/clock_hosts`."
 -- controls = ["ISO/IEC 27001 A.8.17", "NIST SP 800-53 AU-8", "PCI DSS 10.6"]
 -- rows     = 20
 -- sensitivity = "back_seconds"
@@ -43,8 +43,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "kind = 'ahead and back'"
--- sentence   = "The clock of {host} was wrong for a time: it jumped ahead after {ahead_from}, and at {from_ts} it went back to {to_ts} ({seconds}). Times in between are later than they should be."
--- advice     = "Ask what set the clock of {host} at that time (NTP, a restored snapshot, a person), and treat its times between {ahead_from} and {from_ts} as wrong."
+-- sentence   = "The clock of {host|a host without a name} was wrong for a time: it jumped ahead after {ahead_from}, and at {from_ts} it went back to {to_ts} ({seconds}). Times in between are later than they should be."
+-- advice     = "Ask what set the clock of {host} at that time (NTP, a restored snapshot, a person), and treat its times from {ahead_from} to {from_ts} as wrong."
 -- thresholds = ["back_seconds"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, from_ts, to_ts, source, line FROM clock_steps WHERE seconds < 0"
@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "kind = 'back'"
--- sentence   = "The time of {host} goes back by {seconds}, from {from_ts} to {to_ts}: its clock was set back, or lines were put together in another order. Which of these times are right the logs cannot tell."
--- advice     = "Look into line {line} of {path} and the lines before it, then into the logs of the time service of {host} around {from_ts}."
+-- sentence   = "The time of {host|a host without a name} went back by {seconds}, from {from_ts} to {to_ts}: its clock was set back, or lines were put together in another order. Which of these times are right, the logs cannot tell."
+-- advice     = "Look at line {line} of {path} and the lines before it, then at the logs of the time service of {host} around {from_ts}."
 -- thresholds = ["back_seconds"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, from_ts, to_ts, source, line FROM clock_steps WHERE seconds < 0"
@@ -63,7 +63,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "kind = 'repeated hour'"
--- sentence   = "When the clocks were set back for the winter, the lines of {host} do not say which of the two hours they are of: at {from_ts} time goes back to {to_ts}. They are read as of the first hour, and those after them may be of the second."
+-- sentence   = "When the clocks were set back for the winter, time went back on {host|a host without a name} from {from_ts} to {to_ts}, and its lines do not say which of the two hours they belong to. They are read as of the first hour; those after the step may be of the second."
 -- advice     = "Have {host} log with an offset (`$ActionFileDefaultTemplate RSYSLOG_FileFormat` in rsyslog), and take times of that hour as uncertain by one hour."
 -- thresholds = ["back_seconds"]
 -- limit      = 5

@@ -1,7 +1,7 @@
 -- title    = "Hosts whose clocks differ"
 -- question = "Do our hosts agree on the time at which one passed a message to another?"
 -- tables   = ["messages", "attempts"]
--- limits   = "Rests on messages that one host of these logs handed to another: the reply names the queue ID there, and the Message-ID is the same. While the first host transmits, the second logs that it accepts; a time outside of that shows how far the clocks are apart at least. Which of the two clocks is right the logs cannot tell. Times are taken to the second; re-written Message-IDs and hosts without queue IDs in their replies are not seen."
+-- limits   = "Rests on messages that one host of these logs handed to another: the reply names the queue ID there, and the Message-ID is the same. While the first host transmits, the second logs that it accepts; a time outside of that shows how far the clocks are apart at least. Which of the two clocks is right the logs cannot tell. Times are taken to the second; rewritten Message-IDs and hosts without queue IDs in their replies are not seen."
 -- controls = ["ISO/IEC 27001 A.8.17", "NIST SP 800-53 AU-8", "PCI DSS 10.6"]
 -- empty    = "no message was passed from one host of these logs to another, as its queue ID and Message-ID would show"
 -- rows     = 20
@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "messages >= min_messages AND seconds > skew_seconds"
--- sentence   = "The clocks of {from_host} and {to_host} differ: that of {ahead_host} is ahead by {seconds} or more (median of {messages} messages from one to the other, impossible by the times logged: {impossible}). Orders of events across these hosts cannot be relied on."
--- advice     = "Check the time service of {ahead_host} first (`chronyc tracking`, `timedatectl`), and do not order events of these two hosts by less than {seconds}."
+-- sentence   = "The clocks of {from_host|a host without a name} and {to_host|a host without a name} differed: that of {ahead_host|one of them} was ahead by {seconds} or more (median of {messages|message|messages} from one to the other, {impossible} of them impossible by the times logged). The order of events across these hosts cannot be relied on."
+-- advice     = "Check the time service of {ahead_host|both hosts} first (`chronyc tracking`, `timedatectl`), and do not put events of these two hosts in order that lie less than {seconds} apart."
 -- thresholds = ["skew_seconds", "min_messages", "slack_seconds"]
 -- limit      = 5
 -- evidence   = """

@@ -7,7 +7,7 @@
 -- sensitivity = "gap_minutes"
 -- columns  = [
 --   { name = "host", kind = "text", about = "host the lines are from" },
---   { name = "silent_from", kind = "time", about = "last line before the silence, or begin of the period asked for" },
+--   { name = "silent_from", kind = "time", about = "last line before the silence, or beginning of the period asked for" },
 --   { name = "silent_until", kind = "time", about = "first line after it, or end of the period asked for" },
 --   { name = "seconds", kind = "seconds", about = "length" },
 --   { name = "whole_days", kind = "count", about = "local days without any line" },
@@ -59,8 +59,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "day_missing AND lies = 'between lines'"
--- sentence   = "There is no line from {host} between {silent_from} and {silent_until} ({seconds}; lines in extracts meanwhile: {aside}), days wholly without one: {whole_days}. Other such days have lines (days with lines in all: {active_days}). Either the server stood still, or lines are missing."
--- advice     = "Look for the missing file in rotation and backups, and ask whether {host} was off at that time; say in the report which it was, as nothing can be told about this time."
+-- sentence   = "There is no line from {host|a host without a name} for {seconds}, from {silent_from} to {silent_until}, which leaves {whole_days|whole day|whole days} without one, though other such days have lines ({active_days|day|days} in all). Extracts of its log hold {aside|line|lines} of that time. Either the server stood still, or lines are missing."
+-- advice     = "Look for the missing file in rotation and backups, and ask whether {host|the server} was off at that time; say in the report which it was, as nothing else can be told about this time."
 -- thresholds = ["min_times", "days_share"]
 -- limit      = 5
 -- evidence   = """
@@ -81,7 +81,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "unusual AND lies = 'between lines'"
--- sentence   = "There is no line from {host} between {silent_from} and {silent_until} ({seconds}; lines in extracts meanwhile: {aside}), while a pause there is usually at most {usual} (told by: {usual_of}). Either the server was silent or stood still, or lines are missing."
+-- sentence   = "There is no line from {host|a host without a name} for {seconds}, from {silent_from} to {silent_until}, while a pause there is usually at most {usual} (judged by {usual_of}). Extracts of its log hold {aside|line|lines} of that time. Either the server was silent or stood still, or lines are missing."
 -- advice     = "Look whether the log service or the mail server was restarted at {silent_until} (evidence/server_events), and whether a file is missing in rotation or backups."
 -- thresholds = ["gap_minutes", "times_usual", "min_times", "min_pauses"]
 -- limit      = 5
@@ -103,8 +103,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "(unusual OR day_missing) AND lies <> 'between lines'"
--- sentence   = "The period asked for is not covered: there is no line from {host} between {silent_from} and {silent_until} ({seconds}, {lies}; lines in extracts meanwhile: {aside})."
--- advice     = "Add the log files of {host} for that time, or shorten the period to what they cover."
+-- sentence   = "The period asked for is not covered: there is no line from {host|a host without a name} for {seconds} ({lies} line), from {silent_from} to {silent_until}. Extracts of its log hold {aside|line|lines} of that time."
+-- advice     = "Add the log files of {host|this host} for that time, or shorten the period to what they cover."
 -- thresholds = ["gap_minutes", "times_usual", "min_times", "min_pauses"]
 -- limit      = 5
 -- evidence   = """

@@ -46,8 +46,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "follows IN ('overlap', 'within')"
--- sentence   = "{path} overlaps the files of {host} before it by {seconds}, from {first_ts}: they are logs of different kinds, or parts of one were put together, copied or altered."
--- advice     = "Compare the lines around {first_ts} in both files: if the same lines stand in both, keep one of the files; if not, find out who put {path} together."
+-- sentence   = "{path} overlaps the files of {host|a host without a name} before it by {seconds}, from {first_ts} on: they are logs of different kinds, or parts of one were put together, copied or altered."
+-- advice     = "Compare the lines around {first_ts} in both files: if both hold the same lines, keep one of the files; if not, find out who put {path} together."
 -- thresholds = ["overlap_seconds"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(activity.host, '') AS host, sources.path AS path, activity.first_ts AS first_ts, activity.source AS source, activity.line AS line FROM activity JOIN sources ON activity.source = sources.source"
@@ -65,8 +65,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "follows = 'first' AND turns > max_turns"
--- sentence   = "The names of the {files} files of {host} are not in the order of their times (turns: {turns}): they were renamed, or are of several series."
--- advice     = "Ask who renamed the files of {host}, and take the originals from the server or its backup when the order must be proven."
+-- sentence   = "The names of {files|file|files} of {host|a host without a name} are not in the order of their times (the order turns round {turns|time|times}): they were renamed, or belong to several series."
+-- advice     = "Ask who renamed the files of {host|this host}, and take the originals from the server or its backup if the order must be proven."
 -- thresholds = ["max_turns"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(activity.host, '') AS host, activity.source AS source, MIN(activity.line) AS line FROM activity GROUP BY COALESCE(activity.host, ''), activity.source"

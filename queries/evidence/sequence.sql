@@ -51,8 +51,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "lacking >= min_lacking AND share > max_share"
--- sentence   = "Lines are missing inside the logs of {host} ({kind}): {lacking} of {looked_at}, on days: {days}, first {first_ts}, last {last_ts}. The log service dropped them, a program died, or they were taken out."
--- advice     = "Look at line {example_line} of {example_path}, then for messages of the log service about lost lines (`imuxsock … messages lost`, `Suppressed … messages`) and switch its rate limit off for mail."
+-- sentence   = "Lines are missing inside the logs of {host|a host without a name}: of {looked_at|message or connection|messages or connections}, {lacking|lacks|lack} a line that should be there ({kind}), on {days|day|days}, first at {first_ts}, last at {last_ts}. The log service dropped the lines, a program died, or somebody took them out."
+-- advice     = "Look at line {example_line} of {example_path}, then for messages of the log service about lost lines (`imuxsock … messages lost`, `Suppressed … messages`), and switch its rate limit off for mail."
 -- thresholds = ["min_lacking", "max_share", "edge_minutes", "queue_days"]
 -- limit      = 7
 -- evidence   = """

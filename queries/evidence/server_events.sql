@@ -33,8 +33,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "severity IN ('panic', 'fatal') AND events >= min_events"
--- sentence   = "{program} on {host} stopped with a fatal error ({severity}; times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
--- advice     = "Read the lines of {program} before {last_ts} on {host}, correct what they name, and check with `postfix check` (or `doveconf -n`) that it starts cleanly."
+-- sentence   = "{program|A program} on {host|our server} stopped with a fatal error {events|time|times} on {days|day|days}, last at {last_ts} ({severity}, kind: {kind|none}), for example: {example}."
+-- advice     = "Read the lines of {program|the program} before {last_ts} on {host|the server}, correct what they name, and check with `postfix check` (or `doveconf -n`) that it starts cleanly."
 -- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('panic', 'fatal')"
@@ -43,8 +43,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "severity IN ('warning', 'error') AND kind IN ('limit', 'resource') AND events >= min_events"
--- sentence   = "{program} on {host} reported that a limit was reached or a resource ran out ({severity}, kind: {kind}, times: {events}, days: {days}, last {last_ts}), for example: {example}."
--- advice     = "Free or raise what ran out ({kind}) on {host}, and watch whether {program} says it again: mail waited or was put off meanwhile."
+-- sentence   = "{program|A program} on {host|our server} reported {events|time|times} on {days|day|days}, last at {last_ts}, that a limit was reached or a resource ran out ({severity}, kind: {kind|none}), for example: {example}."
+-- advice     = "Free or raise what ran out ({kind}) on {host|the server}, and watch whether {program|the program} says it again, as mail may have waited or been put off meanwhile."
 -- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity IN ('warning', 'error') AND kind IN ('limit', 'resource')"
@@ -53,8 +53,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "severity = 'error' AND events >= min_events"
--- sentence   = "{program} on {host} reported trouble of its own ({severity}; times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
--- advice     = "Read the lines of {program} on {host} around {last_ts} and correct the cause that they name."
+-- sentence   = "{program|A program} on {host|our server} reported an error of its own {events|time|times} on {days|day|days}, last at {last_ts} ({severity}, kind: {kind|none}), for example: {example}."
+-- advice     = "Read the lines of {program|the program} on {host|the server} around {last_ts} and correct the cause that they name."
 -- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'error'"
@@ -63,8 +63,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "severity = 'warning' AND kind IN ('filter', 'lookup', 'queue') AND events >= min_events"
--- sentence   = "{program} on {host} warned of trouble of its own ({severity}; times: {events}, days: {days}, kind: {kind}, last {last_ts}), for example: {example}."
--- advice     = "Check the service or the table that {program} on {host} could not reach: mail waits as long as this lasts."
+-- sentence   = "{program|A program} on {host|our server} warned of trouble of its own {events|time|times} on {days|day|days}, last at {last_ts} ({severity}, kind: {kind|none}), for example: {example}."
+-- advice     = "Check the service or the table that {program|the program} on {host|the server} could not use, as mail waits for as long as this lasts."
 -- thresholds = ["min_events"]
 -- limit      = 5
 -- evidence   = "SELECT COALESCE(host, '') AS host, COALESCE(program, '') AS program, severity, COALESCE(kind, '') AS kind, source, line FROM server_events WHERE severity = 'warning'"

@@ -55,7 +55,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "duplicate_of IS NULL AND problem NOT IN ('empty', 'not text', 'no line of a known mail server')"
--- sentence   = "The source {path} is not complete or not usable: {problem}. {lines} lines of it were read, {events} of them count in this report."
+-- sentence   = "The source {path} is incomplete or unusable: {problem}. {lines|line was|lines were} read from it, of which {events|counts|count} in this report."
 -- advice     = "Fetch {path} again from the server or its backup, compare sizes and hashes, and run the report again."
 -- limit      = 10
 -- evidence   = "SELECT source AS number, source, line FROM sources"
@@ -64,8 +64,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "format <> '' AND lines >= min_lines AND understood < low_share"
--- sentence   = "Only {understood} of the {lines} lines of {path} were understood; {unrecognised} are of no known kind. The figures of this report may miss much of what happened."
--- advice     = "See in evidence/line_shapes which lines these are; if they are of a mail server, send their shapes to the makers of mtaudit, and do not rely on totals until then."
+-- sentence   = "Of {lines|line|lines} of {path}, only {understood} were understood; {unrecognised|line is|lines are} of no known kind. The figures of this report may miss much of what happened."
+-- advice     = "See in evidence/line_shapes which lines these are; if they are from a mail server, send their shapes to the makers of mtaudit, and do not rely on totals until they are understood."
 -- thresholds = ["low_share", "min_lines"]
 -- limit      = 10
 -- evidence   = "SELECT source AS number, source, line FROM sources UNION ALL SELECT example_source AS number, example_source AS source, example_line AS line FROM line_shapes"
@@ -74,8 +74,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "format <> '' AND lines >= min_lines AND understood < warn_share"
--- sentence   = "{understood} of the {lines} lines of {path} were understood; {unrecognised} are of no known kind."
--- advice     = "See in evidence/line_shapes which lines these are, and whether any of them speaks of mail."
+-- sentence   = "Of {lines|line|lines} of {path}, {understood} were understood; {unrecognised|line is|lines are} of no known kind."
+-- advice     = "See in evidence/line_shapes which lines these are, and whether any of them is about mail."
 -- thresholds = ["warn_share", "min_lines"]
 -- limit      = 10
 -- evidence   = "SELECT source AS number, source, line FROM sources UNION ALL SELECT example_source AS number, example_source AS source, example_line AS line FROM line_shapes"
@@ -93,8 +93,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "format <> '' AND year_confidence IN ('assumed', 'none')"
--- sentence   = "The lines of {path} name no year and hold no proof of one: it is {year_confidence}, by {year_method}."
--- advice     = "Confirm the year of {path} and say it by `--year`."
+-- sentence   = "The lines of {path} name no year and hold no proof of one; it was found by {year_method|nothing} (certainty: {year_confidence|none})."
+-- advice     = "Confirm the year of {path} and give it with `--year`."
 -- limit      = 5
 -- evidence   = "SELECT source AS number, source, line FROM sources"
 -- keys       = ["number"]
@@ -102,7 +102,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "repeated > 0"
--- sentence   = "{repeated} of the {lines} lines of {path} are in another source of the same host as well, and were counted once."
+-- sentence   = "Of {lines|line|lines} of {path}, {repeated|is|are} in another source of the same host as well, and counted once."
 -- limit      = 5
 -- evidence   = "SELECT source AS number, source, line FROM sources"
 -- keys       = ["number"]

@@ -31,8 +31,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_addresses > addresses_per_day AND networks > addresses_per_day"
--- sentence   = "On {day}, {auth_user} logged in from {most_addresses} different addresses in {networks} networks (logins: {logins}; days with logins: {days}). Passwords that are passed around or stolen look like this."
--- advice     = "Ask the owner of {auth_user} which devices use the account; if they do not explain {networks} networks, change the password and end all sessions."
+-- sentence   = "On {day}, {auth_user} logged in {logins|time|times} from {most_addresses|different address|different addresses} in {networks|network|networks} (it has {days|day|days} with logins in all). Passwords that are passed around or stolen look like this."
+-- advice     = "Ask the owner of {auth_user} which devices use the account; if they do not explain {networks|network|networks}, change the password and end all sessions."
 -- thresholds = ["addresses_per_day"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE success AND auth_user <> ''"
@@ -41,8 +41,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_addresses > addresses_per_day"
--- sentence   = "On {day}, {auth_user} logged in from {most_addresses} different addresses, all in few networks (networks: {networks}, logins: {logins}, days with logins: {days}). Changing addresses of one provider look like this."
--- advice     = "Nothing to do unless {auth_user} also appears in spam/compromised_account."
+-- sentence   = "On {day}, {auth_user} logged in {logins|time|times} from {most_addresses|different address|different addresses}, but in {networks|network|networks} only (it has {days|day|days} with logins in all). Changing addresses of one provider look like this."
+-- advice     = "There is nothing to do unless {auth_user} also appears in spam/compromised_account."
 -- thresholds = ["addresses_per_day"]
 -- limit      = 3
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE success AND auth_user <> ''"

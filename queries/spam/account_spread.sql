@@ -33,8 +33,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "most_blocks >= blocks_per_hour"
--- sentence   = "On {day}, {auth_user} handed in mail from {most_blocks} different blocks of addresses within one hour (messages that day: {messages_that_day}). Stolen passwords in the hands of bots look like this, and hardly anything else."
--- advice     = "Lock {auth_user}, hold its mail in the queue, and go on with spam/compromised_account."
+-- sentence   = "On {day}, {auth_user} handed in mail from {most_blocks|different address block|different address blocks} (/16, or /32 for IPv6) within one hour ({messages_that_day|message|messages} that day). Stolen passwords in the hands of bots look like this, and so does a mail service in the cloud that sends for the account."
+-- advice     = "Unless a service is known to send for it, lock {auth_user}, hold its mail in the queue, and go on with spam/compromised_account."
 -- thresholds = ["blocks_per_hour"]
 -- limit      = 10
 -- evidence   = "SELECT auth_user, source, line FROM messages WHERE auth_user <> '' AND origin <> 'reinjected'"

@@ -1,7 +1,7 @@
 -- title    = "Bounces for mail that we did not send"
 -- question = "Which of our addresses are forged by others, so that we get their bounces?"
 -- tables   = ["deliveries", "messages"]
--- limits   = "A bounce counts when its recipient sent nothing from here in the seven days before (days by UTC). A user who sends by another server gets bounces by right. At the begin of the logs the mail before is not known. Windows are whole minutes."
+-- limits   = "A bounce counts when its recipient sent nothing from here in the seven days before (days by UTC). A user who sends by another server gets bounces by right. At the beginning of the logs the mail before is not known. Windows are whole minutes."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-8"]
 -- rows     = 15
 -- sensitivity = "per_hour"
@@ -38,8 +38,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_hour >= per_hour OR most_in_24_h >= per_day"
--- sentence   = "{recipient} got bounces although it had sent nothing in the week before (most within one hour: {most_in_hour}, within 24 hours: {most_in_24_h}, in all: {unexplained} of {bounces}, clients: {clients}). Someone else sends under this address."
--- advice     = "Tell the owner of {recipient} that the account itself is not broken into; publish SPF, DKIM and a DMARC policy for the domain, and refuse such bounces for as long as the wave lasts."
+-- sentence   = "{recipient} got bounces although it had sent nothing in the week before: {unexplained} of {bounces|bounce|bounces}, from {clients|client|clients}, at most {most_in_hour} within one hour and {most_in_24_h} within 24 hours. Probably someone else sends under this address."
+-- advice     = "Tell the owner of {recipient} that the account itself is probably not broken into; publish SPF, DKIM and a DMARC policy for the domain, and refuse such bounces for as long as the wave lasts."
 -- thresholds = ["per_hour", "per_day"]
 -- limit      = 5
 -- evidence   = "SELECT deliveries.recipient AS recipient, messages.source AS source, messages.line AS line FROM messages JOIN deliveries ON messages.message = deliveries.message WHERE messages.sender = '' AND messages.origin = 'smtp' AND messages.direction = 'inbound'"

@@ -51,7 +51,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "(most_in_hour >= bounces_per_hour AND bounce_share > least_share) OR (bounces >= min_bounces AND bounce_share > max_share)"
--- sentence   = "On {day} our server took mail from strangers and bounced it afterwards: {bounces} bounces for {accepted} messages accepted ({bounce_share}), at most {most_in_hour} within an hour, to {senders} addresses (most frequent reason: {main_reason}). Where senders are forged this hits the innocent, and gets us listed."
+-- sentence   = "On {day} our server took mail from strangers and bounced it afterwards: {bounces|bounce|bounces} to {senders|address|addresses} for {accepted|message|messages} accepted ({bounce_share}), at most {most_in_hour} within an hour, most often for {main_reason|no known reason}. Where senders are forged, this hits the innocent and gets us onto block lists."
 -- advice     = "Refuse in the SMTP dialogue what cannot be delivered instead of bouncing it: give smtpd the list of recipients (relay_recipient_maps, reject_unverified_recipient), and let the content filter refuse before the queue."
 -- thresholds = ["bounces_per_hour", "least_share", "max_share", "min_bounces"]
 -- limit      = 3

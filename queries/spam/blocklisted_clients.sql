@@ -34,7 +34,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "accepted_after >= min_accepted"
--- sentence   = "{client_ip} stood on a block list (refusals for it: {refusals}, listings noted: {listings}); messages accepted from there afterwards: {accepted_after} of {accepted}. Either the listing ended or not every way in asks the list."
+-- sentence   = "{client_ip} stood on a block list ({list|name not logged}): {refusals|command was|commands were} refused for it, and {listings|listing was|listings were} noted without a refusal. Of {accepted|message|messages} accepted from there, {accepted_after} came after the first sign of it; either the listing had ended, or not every way in asks the list."
 -- advice     = "Look at what {client_ip} delivered after the listing; if it was spam, let every way in (port 25 of each host, backup MX) ask the same lists."
 -- thresholds = ["min_accepted"]
 -- limit      = 5

@@ -49,8 +49,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_30_min >= min_clients AND no_name >= min_no_name * clients"
--- sentence   = "From {first_ts} to {last_ts}, {clients} clients that hardly ever write to us delivered messages of the same size ({size_low} to {size_high}; messages: {messages}, sender domains: {sender_domains}, recipients: {recipients}); {no_name} of the clients have no host name. A spam campaign that passed the filter looks like this."
--- advice     = "Look at one of the messages (such as from {example}); if it is spam, teach the filter, and remove what was delivered from the mailboxes ({delivered} messages)."
+-- sentence   = "{clients|client that hardly ever writes|clients that hardly ever write} to us delivered {messages|message|messages} of about the same size ({size_low} to {size_high}), first at {first_ts}, last at {last_ts}, from {sender_domains|sender domain|sender domains} to {recipients|recipient|recipients}; {no_name} of the clients had no host name. A spam campaign that passed the filter looks like this."
+-- advice     = "Look at one of the messages (for example from {example|the null sender}); if it is spam, teach the filter, and remove what was delivered ({delivered|message|messages}) from the mailboxes."
 -- thresholds = ["min_clients", "max_messages", "min_no_name"]
 -- limit      = 5
 -- evidence   = "SELECT source * 10000000000 + line AS place, source, line FROM messages WHERE origin = 'smtp' AND direction = 'inbound'"
@@ -59,7 +59,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "most_in_30_min >= min_clients"
--- sentence   = "From {first_ts} to {last_ts}, {clients} clients that hardly ever write to us delivered messages of the same size ({size_low} to {size_high}; messages: {messages}, sender domains: {sender_domains})."
+-- sentence   = "{clients|client that hardly ever writes|clients that hardly ever write} to us delivered {messages|message|messages} of about the same size ({size_low} to {size_high}), first at {first_ts}, last at {last_ts}, from {sender_domains|sender domain|sender domains}."
 -- thresholds = ["min_clients", "max_messages"]
 -- limit      = 3
 -- evidence   = "SELECT source * 10000000000 + line AS place, source, line FROM messages WHERE origin = 'smtp' AND direction = 'inbound'"

@@ -92,7 +92,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "score >= high_score"
--- sentence   = "{auth_user} looks taken over since {first_ts} ({score} points: {signs}). Messages since: {messages}, different recipients: {recipients} (domains: {recipient_domains}, invalid: {invalid}), refused as spam: {spam_replies}, addresses of the client: {addresses}. Last login before: {last_good_ip}. A pattern, not proof."
+-- sentence   = "{auth_user} looks taken over since {first_ts} ({score} points: {signs}). Since then it sent {messages|message|messages} to {recipients|recipient|different recipients} in {recipient_domains|domain|domains}, and logged in or sent from {addresses|address|addresses}; {invalid|recipient did|recipients did} not exist, and {spam_replies|delivery was|deliveries were} refused as spam (last login before: {last_good_ip}). This is a pattern, not proof."
 -- advice     = "Lock {auth_user} or change its password now, end its sessions, hold its mail in the queue, then ask the owner, check forwards and filters, and tell those it wrote to (`mtaudit query trace/affected_recipients --param account={auth_user}` lists them)."
 -- thresholds = ["high_score", "rcpts_per_hour", "domains_per_hour", "networks_per_day", "blocks_per_hour", "invalid_per_hour", "invalid_share", "min_spam_replies", "min_failures"]
 -- limit      = 10
@@ -102,8 +102,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "score >= medium_score"
--- sentence   = "{auth_user} shows signs of misuse since {first_ts} ({score} points: {signs}). Messages since: {messages}, different recipients: {recipients} (domains: {recipient_domains}, invalid: {invalid}), addresses of the client: {addresses}. A newsletter or a journey looks alike."
--- advice     = "Ask the owner of {auth_user} whether this was planned; if nobody knows of it, treat the account as taken: change the password and end its sessions."
+-- sentence   = "{auth_user} shows signs of misuse since {first_ts} ({score} points: {signs}). Since then it sent {messages|message|messages} to {recipients|recipient|different recipients} in {recipient_domains|domain|domains}, and logged in or sent from {addresses|address|addresses}; {invalid|recipient did|recipients did} not exist. A newsletter or a journey looks alike."
+-- advice     = "Ask the owner of {auth_user} whether this was planned; if nobody knows of it, treat the account as taken over: change the password and end its sessions."
 -- thresholds = ["medium_score", "rcpts_per_hour", "domains_per_hour", "networks_per_day", "blocks_per_hour", "invalid_per_hour", "invalid_share", "min_spam_replies", "min_failures"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM logins WHERE auth_user <> '' AND (success OR credentials) UNION ALL SELECT auth_user, source, line FROM messages WHERE auth_user <> ''"

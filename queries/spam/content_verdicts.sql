@@ -46,8 +46,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "direction = 'outbound' AND reason IN ('spam', 'virus') AND stopped >= min_outbound AND stopped_share > max_outbound"
--- sentence   = "Our filters stopped {stopped} of {messages} outgoing messages as {reason} ({stopped_share}), most often from {main_sender} (different senders: {senders}). Something of ours sends it."
--- advice     = "Find out who handed in the mail of {main_sender} (trace it by that address), stop that account or machine, and look what passed before the filter knew it."
+-- sentence   = "Our filters stopped {stopped|outgoing message|outgoing messages} as {reason}, {stopped_share} of what was handed in ({messages} accepted, {refused} refused), from {senders|sender|different senders}, most often {main_sender|the null sender}. Something of ours sends it."
+-- advice     = "Find out who handed in the mail of {main_sender|the null sender} (trace it by that address), stop that account or machine, and look for what passed before the filter knew it."
 -- thresholds = ["max_outbound", "min_outbound"]
 -- limit      = 5
 -- evidence   = "SELECT direction, COALESCE(reason, 'spam') AS reason, source, line FROM deliveries WHERE outcome IN ('bounced', 'discarded') AND relay_ip IN ('127.0.0.1', '::1') AND (cause = 'content' OR (outcome = 'discarded' AND (reply LIKE '%spam%' OR reply LIKE '%SPAM%')))"
@@ -56,7 +56,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "direction = 'inbound' AND reason IN ('spam', 'virus') AND bounced >= min_bounced"
--- sentence   = "Incoming mail was accepted, stopped as {reason} and bounced ({bounced} of {stopped} stopped). Its senders are mostly forged: the bounces hit the innocent."
+-- sentence   = "Incoming mail was accepted, stopped as {reason} and then bounced ({bounced} of {stopped} stopped). The senders of such mail are mostly forged, so the bounces hit the innocent."
 -- advice     = "Let the filter refuse before the queue (milter, smtpd_proxy_filter) or put such mail into quarantine, but do not bounce it."
 -- thresholds = ["min_bounced"]
 -- limit      = 5

@@ -39,8 +39,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "failed + deferred >= min_bad AND bad_share > max_share AND domains >= 3"
--- sentence   = "In its worst hour ({hour}), {bad_share} of the recipients of mail from {sender_domain} failed or had to wait (failed: {failed}, deferred: {deferred}, of {recipients}; domains: {domains}; mostly {main_reason})."
--- advice     = "Look at the replies (delivery/by_reason): a block list or spam means that something of {sender_domain} sends what nobody wants; resolver or network means that the fault is ours."
+-- sentence   = "In its worst hour, from {hour} on, {bad_share} of the recipients of mail from {sender_domain|the null sender} failed or had to wait: of {recipients|recipient|recipients}, {failed} failed and {deferred} had to wait, at {domains|domain|domains}, mostly for {main_reason|no known reason}."
+-- advice     = "Look at the replies (delivery/by_reason): a block list or spam means that something of {sender_domain|ours} sends what nobody wants; resolver or network means that the fault is ours."
 -- thresholds = ["max_share", "min_bad"]
 -- limit      = 5
 -- evidence   = "SELECT sender_domain, source, line FROM deliveries WHERE direction = 'outbound' AND (outcome IN ('bounced', 'expired', 'open') OR attempts > 1)"

@@ -44,7 +44,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_clients >= min_clients AND most_recipients >= min_recipients"
--- sentence   = "From {first_ts} to {last_ts}, {clients} clients tried {recipients} recipients that do not exist (refusals: {refusals}, at most {most_recipients} recipients within an hour, such as {example}). Each tried only a few: a network of bots shares the list."
+-- sentence   = "{clients|client|clients} tried {recipients|recipient that does|recipients that do} not exist, first at {first_ts}, last at {last_ts} ({refusals|refusal|refusals}, at most {most_recipients|recipient|recipients} within an hour, for example {example}). Each tried only a few, as bots do that share a list; spam to bought lists looks alike."
 -- advice     = "Blocking single addresses does not help: let block lists and postscreen turn such clients away before RCPT, and make sure that every host refuses unknown recipients in the dialogue."
 -- thresholds = ["min_clients", "min_recipients", "loud"]
 -- limit      = 3

@@ -48,7 +48,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_unknown > unknown_per_hour AND strange_share > max_share"
--- sentence   = "{client_ip} tried {most_unknown} recipients that do not exist within one hour ({strange} strange ones of {tried} tried, such as {example}). Messages accepted from there: {accepted}."
+-- sentence   = "{client_ip} tried {most_unknown|recipient that does|recipients that do} not exist within one hour. Of {tried|recipient|recipients} tried in all, {strange} were refused and never had mail delivered here (for example {example}), and {accepted|message was|messages were} accepted from there."
 -- advice     = "Block {client_ip}, and let errors cost (Postfix: smtpd_error_sleep_time, smtpd_hard_error_limit); if messages were accepted, look whether the recipients that exist get spam now."
 -- thresholds = ["unknown_per_hour", "max_share"]
 -- limit      = 5
@@ -58,8 +58,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_hour > strange_per_hour AND strange_share > max_share AND accepted = 0"
--- sentence   = "{client_ip} tried {most_in_hour} recipients within one hour to whom nothing was ever delivered here ({strange} of {tried} tried, such as {example}), and was turned away before it learnt anything. Nothing was accepted from there."
--- advice     = "Nothing to do as long as such clients are held off; block {client_ip} if it comes back."
+-- sentence   = "{client_ip} tried {most_in_hour|recipient|recipients} within one hour to whom nothing was ever delivered here ({strange} of {tried} tried in all, for example {example}), and was turned away before it learnt anything. Nothing was accepted from there."
+-- advice     = "There is nothing to do as long as such clients are held off; block {client_ip} if it comes back."
 -- thresholds = ["strange_per_hour", "max_share"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE stage = 'rcpt' AND cause IN ('address', 'policy', 'reputation')"

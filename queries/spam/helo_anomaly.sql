@@ -42,7 +42,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "as_us >= as_us_uses AND accepted > 0"
--- sentence   = "{client_ip} ({client_name}) greets us with our own name ({example}, uses: {as_us} of {uses}), and messages under false names were accepted from it ({accepted})."
+-- sentence   = "{client_ip} ({client_name|unknown}) greeted us with our own name ({example}) in {as_us} of {uses|message or refusal|messages and refusals}, and {accepted|message under a false name was|messages under false names were} accepted from it."
 -- advice     = "If {client_ip} is not one of yours, refuse our own names in HELO (Postfix: check_helo_access), and look at what was accepted."
 -- thresholds = ["as_us_uses"]
 -- limit      = 5
@@ -52,8 +52,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_hour >= names_per_hour AND accepted > 0"
--- sentence   = "{client_ip} ({client_name}) greeted us with {most_in_hour} different names within one hour ({names} in all, uses: {uses}), and messages under false names were accepted from it ({accepted})."
--- advice     = "Look at what {client_ip} delivers; honest servers keep one name."
+-- sentence   = "{client_ip} ({client_name|unknown}) greeted us with {most_in_hour|different name|different names} within one hour ({names} in all, in {uses|message or refusal|messages and refusals}), and {accepted|message under a false name was|messages under false names were} accepted from it."
+-- advice     = "Look at what {client_ip} delivers, as an honest server keeps one name; block it if that is spam."
 -- thresholds = ["names_per_hour"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM messages WHERE origin = 'smtp' UNION ALL SELECT client_ip, source, line FROM rejections"
@@ -62,7 +62,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "as_us >= as_us_uses OR most_in_hour >= names_per_hour"
--- sentence   = "{client_ip} ({client_name}) greeted us with false or changing names ({names} names, of ours: {as_us} of {uses} uses, such as {example}). Nothing was accepted under them."
+-- sentence   = "{client_ip} ({client_name|unknown}) greeted us with false or changing names, for example {example} ({names|name|names}; a name of ours in {as_us} of {uses|message or refusal|messages and refusals}). Nothing was accepted under false names."
 -- thresholds = ["as_us_uses", "names_per_hour"]
 -- limit      = 3
 -- evidence   = "SELECT client_ip, source, line FROM rejections"

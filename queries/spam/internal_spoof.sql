@@ -35,8 +35,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "delivered >= min_accepted AND (client_name = 'unknown' OR bad_signs > 0)"
--- sentence   = "{client_ip} ({client_name}) sent mail in our name without login, and it was delivered (messages: {delivered} of {accepted} accepted, senders: {senders}, such as {example}). It has no host name, or other signs speak against it (refusals as relaying or for its reputation: {bad_signs})."
--- advice     = "Look at one of the messages in the recipient's mailbox; if it is forged, warn the {recipients} recipients, and refuse our domains from outside without login (an SPF record with -all and a check of it, or a sender access map)."
+-- sentence   = "{client_ip} ({client_name|unknown}) sent mail in our name without login, and it was delivered: {delivered} of {accepted|message|messages} accepted, from {senders|sender|senders} (for example {example}). It has no host name, or it was refused as relaying or for its reputation ({bad_signs|refusal|refusals})."
+-- advice     = "Look at one of the messages in the recipient's mailbox; if it is forged, warn {recipients|recipient|recipients}, and refuse our domains from outside without login (an SPF record with -all and a check of it, or a sender access map)."
 -- thresholds = ["min_accepted"]
 -- limit      = 10
 -- evidence   = "SELECT client_ip, source, line FROM messages WHERE origin = 'smtp' AND COALESCE(auth_user, '') = ''"
@@ -45,8 +45,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "delivered >= min_accepted"
--- sentence   = "{client_ip} ({client_name}) sent mail in our name without login, and it was delivered (messages: {delivered} of {accepted} accepted, senders: {senders}, such as {example}). A service that writes for us looks alike."
--- advice     = "If {client_name} writes for you, put it into the SPF record and name it as a relay in mtaudit.toml; if not, refuse our domains from outside without login."
+-- sentence   = "{client_ip} ({client_name|unknown}) sent mail in our name without login, and it was delivered: {delivered} of {accepted|message|messages} accepted, from {senders|sender|senders} (for example {example}). A service that writes for us looks alike."
+-- advice     = "If {client_ip} writes for you, put it into the SPF record and name it as a relay in mtaudit.toml; if not, refuse our domains from outside without login."
 -- thresholds = ["min_accepted"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM messages WHERE origin = 'smtp' AND COALESCE(auth_user, '') = ''"
@@ -55,7 +55,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "refused > 0"
--- sentence   = "{client_ip} ({client_name}) tried to write in our name (such as {example}) and was refused (recipients: {refused})."
+-- sentence   = "{client_ip} ({client_name|unknown}) tried to write in our name, for example as {example}, and was refused for {refused|recipient|recipients}."
 -- thresholds = []
 -- limit      = 3
 -- evidence   = "SELECT client_ip, source, line FROM rejections"

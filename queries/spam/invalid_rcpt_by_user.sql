@@ -45,7 +45,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "most_in_hour >= invalid_per_hour"
--- sentence   = "{auth_user} wrote to {most_in_hour} recipients that do not exist within one hour (in all: {invalid} of {recipients} recipients). Bought or guessed lists look like this."
+-- sentence   = "{auth_user} wrote to {most_in_hour|recipient that does|recipients that do} not exist within one hour ({invalid} of {recipients|recipient|recipients} in all). Bought, guessed or outdated lists look like this."
 -- advice     = "Hold the mail of {auth_user} in the queue, ask the owner what was sent, and go on with spam/compromised_account."
 -- thresholds = ["invalid_per_hour"]
 -- limit      = 5
@@ -55,8 +55,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "recipients >= min_recipients AND invalid_share > max_share"
--- sentence   = "Of the {recipients} recipients of {auth_user}, {invalid} do not exist ({invalid_share}). Remote servers count this against us."
--- advice     = "Have the owner of {auth_user} clean the address list before the next mailing; large providers throttle senders with so many unknown recipients."
+-- sentence   = "{auth_user} wrote to {recipients|recipient|recipients}, of which {invalid} did not exist ({invalid_share}). Remote servers count this against us."
+-- advice     = "Have the owner of {auth_user} clean the address list before the next mailing, as large providers throttle senders with so many unknown recipients."
 -- thresholds = ["max_share", "min_recipients"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM messages WHERE auth_user <> '' AND origin <> 'reinjected'"

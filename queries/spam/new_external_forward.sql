@@ -40,8 +40,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "days_before >= baseline_days AND seen_before >= min_seen AND new_domain"
--- sentence   = "Mail for {orig_recipient} goes to {recipient} since {first_ts} (messages: {messages}). Until then, messages to this address ({seen_before} in {days_before} days) did not, and nothing was forwarded to {recipient_domain}."
--- advice     = "Ask the owner of {orig_recipient} whether the forward is wanted; thieves of accounts set such forwards to read on after the password is changed."
+-- sentence   = "Since {first_ts}, mail for {orig_recipient} has gone to {recipient} ({messages|message|messages}). In the {days_before|day|days} before, {seen_before|message|messages} to this address did not, and nothing was forwarded to {recipient_domain}."
+-- advice     = "Ask the owner of {orig_recipient} whether the forward is wanted, as thieves of accounts set such forwards to read on after the password is changed."
 -- thresholds = ["baseline_days", "min_seen"]
 -- limit      = 10
 -- evidence   = "SELECT orig_recipient, recipient, source, line FROM attempts WHERE orig_recipient <> recipient"
@@ -50,8 +50,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "days_before >= baseline_days AND seen_before >= min_seen"
--- sentence   = "Mail for {orig_recipient} goes to {recipient} since {first_ts} (messages: {messages}). Until then, messages to this address ({seen_before} in {days_before} days) did not."
--- advice     = "Ask the owner of {orig_recipient} whether the forward is wanted."
+-- sentence   = "Since {first_ts}, mail for {orig_recipient} has gone to {recipient} ({messages|message|messages}). In the {days_before|day|days} before, {seen_before|message|messages} to this address did not."
+-- advice     = "Ask the owner of {orig_recipient} whether the forward is wanted, and remove it if not."
 -- thresholds = ["baseline_days", "min_seen"]
 -- limit      = 5
 -- evidence   = "SELECT orig_recipient, recipient, source, line FROM attempts WHERE orig_recipient <> recipient"

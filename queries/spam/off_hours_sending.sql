@@ -52,8 +52,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "recipients >= min_recipients AND history >= min_history AND history_days >= min_days"
--- sentence   = "On {day}, {auth_user} wrote to {recipients} recipients in hours in which it otherwise hardly sends (messages: {messages}; on other days: {history} on {history_days} days)."
--- advice     = "Ask the owner of {auth_user} about the mail from {first_ts} on; look at the addresses that it logged in from (access/first_seen_source)."
+-- sentence   = "On {day}, {auth_user} wrote to {recipients|recipient|recipients} in {messages|message|messages} at times when it otherwise hardly sends (on {history_days|other day|other days} it sent {history|message|messages})."
+-- advice     = "Ask the owner of {auth_user} about the mail from {first_ts} on, and look at the addresses that the account logged in from (access/first_seen_source)."
 -- thresholds = ["min_recipients", "min_history", "min_days", "hour_share"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, day, source, line FROM messages WHERE auth_user <> '' AND origin <> 'reinjected'"

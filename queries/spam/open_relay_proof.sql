@@ -34,8 +34,8 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "messages >= min_messages AND in_our_name = 0"
--- sentence   = "{client_ip} ({client_name}) passed mail through our server without login, from outside to outside (messages: {messages} of {accepted} accepted, different senders: {senders}, recipients: {recipients}; refused as relaying: {refused}). For this client our server is an open relay."
--- advice     = "Find the rule that lets {client_ip} pass (mynetworks, check_client_access, permit_sasl before reject_unauth_destination) and close it now; if it is a machine of yours, name it as a relay in mtaudit.toml."
+-- sentence   = "{client_ip} ({client_name|unknown}) passed mail through our server without login, from outside to outside: {messages} of {accepted|message|messages} accepted, from {senders|sender|different senders} to {recipients|recipient|recipients}, while {refused|recipient was|recipients were} refused as relaying. For this client our server is an open relay."
+-- advice     = "Find the rule that lets {client_ip} pass (mynetworks, check_client_access, permit rules before reject_unauth_destination) and close it now; if it is a machine of yours, name it as a relay in mtaudit.toml."
 -- thresholds = ["min_messages"]
 -- limit      = 10
 -- evidence   = "SELECT client_ip, source, line FROM messages WHERE direction = 'relayed' AND origin = 'smtp' AND COALESCE(auth_user, '') = ''"
@@ -44,7 +44,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "messages >= min_messages"
--- sentence   = "{client_ip} ({client_name}) passed mail from outside to outside without login (messages: {messages} of {accepted} accepted), but also sends in our name ({in_our_name}): probably a machine of ours that forwards."
+-- sentence   = "{client_ip} ({client_name|unknown}) passed mail from outside to outside without login ({messages} of {accepted|message|messages} accepted), but also sent {in_our_name|message|messages} in our name. It is probably a machine of ours that forwards."
 -- advice     = "If {client_ip} is yours, name it as a relay in mtaudit.toml, and see why it sends under domains that are not ours; if not, close the rule that lets it pass."
 -- thresholds = ["min_messages"]
 -- limit      = 5

@@ -41,8 +41,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_2_min >= burst AND accepted >= min_accepted"
--- sentence   = "{client_ip} broke the protocol {most_in_2_min} times within two minutes ({violations} in all), and messages from there were accepted ({accepted})."
--- advice     = "Look at what {client_ip} delivers: tell its postmaster if it is wanted, block it if not."
+-- sentence   = "{client_ip} broke the protocol {most_in_2_min|time|times} within two minutes ({violations} in all), and {accepted|message was|messages were} accepted from there."
+-- advice     = "Look at what {client_ip} delivers: tell its postmaster if the mail is wanted, and block it if not."
 -- thresholds = ["burst", "min_accepted"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM verdicts"
@@ -51,7 +51,7 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "most_in_2_min >= burst"
--- sentence   = "{client_ip} broke the protocol {most_in_2_min} times within two minutes ({violations} in all). Nothing was accepted from there."
+-- sentence   = "{client_ip} broke the protocol {most_in_2_min|time|times} within two minutes ({violations} in all). Nothing was accepted from there."
 -- thresholds = ["burst"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM verdicts"

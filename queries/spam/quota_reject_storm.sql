@@ -33,7 +33,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "kind = 'login' AND refusals >= min_refusals"
--- sentence   = "{who} ran into our sending limit {refusals} times (at most {most_in_hour} within an hour, different recipients: {recipients}), from {first_ts} to {last_ts}. Stolen accounts are stopped like this, and so are newsletters."
+-- sentence   = "{who} ran into our sending limit {refusals|time|times} (at most {most_in_hour} within an hour, for {recipients|recipient|different recipients}), first at {first_ts}, last at {last_ts}. Stolen accounts are stopped like this, and so are newsletters."
 -- advice     = "Ask the owner of {who} what was sent; if it was a newsletter, give it a server or a limit of its own, and if not, go on with spam/compromised_account."
 -- thresholds = ["min_refusals"]
 -- limit      = 5
@@ -42,7 +42,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "refusals >= min_refusals"
--- sentence   = "The client {who} ran into our limits {refusals} times (at most {most_in_hour} within an hour), from {first_ts} to {last_ts}."
+-- sentence   = "The client {who} ran into our limits {refusals|time|times} (at most {most_in_hour} within an hour), first at {first_ts}, last at {last_ts}."
 -- advice     = "If mail from {who} is wanted, exempt it from the limit (smtpd_client_event_limit_exceptions); otherwise the limit does its work."
 -- thresholds = ["min_refusals"]
 -- limit      = 5

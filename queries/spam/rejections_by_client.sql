@@ -51,8 +51,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_unknown > unknown_per_hour"
--- sentence   = "{client_ip} tried {most_unknown} different addresses that do not exist within one hour ({unknown_recipients} in all, {rejections} refusals). This is how address lists are probed; messages accepted from there: {accepted}."
--- advice     = "If {client_ip} is a partner with an outdated address list, tell its postmaster; otherwise block it, and let a limit on unknown recipients end such sessions (Postfix: smtpd_hard_error_limit; fail2ban)."
+-- sentence   = "{client_ip} tried {most_unknown|address that does|different addresses that do} not exist within one hour ({unknown_recipients} in all; {rejections|refusal|refusals} for any reason), and {accepted|message was|messages were} accepted from there. Address lists are probed like this; an outdated list looks alike."
+-- advice     = "If {client_ip} is a partner with an outdated address list, tell its postmaster; otherwise block it, and let a limit on errors end such sessions (Postfix: smtpd_hard_error_limit; fail2ban)."
 -- thresholds = ["unknown_per_hour"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'user-unknown'"
@@ -61,8 +61,8 @@
 -- [[findings]]
 -- severity   = "info"
 -- when       = "most_in_window >= burst AND main_reason <> 'greylist'"
--- sentence   = "{client_ip} was refused {most_in_window} times within {params.window_minutes} minutes ({rejections} in all, mostly {main_reason}); messages accepted from there: {accepted}."
--- advice     = "Look at one of the refusals of {client_ip}: a stranger needs nothing but a block if it burdens the server, a sender that you want mail from needs to be told what it does wrong ({main_reason})."
+-- sentence   = "{client_ip} met {most_in_window|refusal|refusals} within {params.window_minutes|minute|minutes} ({rejections} in all, mostly {main_reason}), and {accepted|message was|messages were} accepted from there."
+-- advice     = "Look at one of the refusals of {client_ip}: a stranger needs blocking only if it burdens the server, a sender whose mail you want has to be told what it does wrong ({main_reason})."
 -- thresholds = ["burst", "window_minutes"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE action IN ('reject', 'defer')"

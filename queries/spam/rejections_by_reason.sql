@@ -45,7 +45,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "cause = 'local' AND action IN ('reject', 'defer') AND rejections >= local_rejections"
--- sentence   = "Our server turned clients away for a fault of its own ({reason}, {action} at {stage}): {rejections} of {all_rejections} refusals (different clients: {clients}), from {first_ts} to {last_ts}. Wanted mail was delayed or lost for as long as it lasted."
+-- sentence   = "Our server turned {clients|client|clients} away for a fault of its own ({reason}, {action} at {stage|an unknown step}), first at {first_ts}, last at {last_ts}: {rejections} of {all_rejections|refusal|refusals}. Wanted mail may have been delayed or lost meanwhile."
 -- advice     = "Find what failed at {first_ts} (evidence/server_events of that time) and repair it; senders that got a temporary code come again by themselves, those that got a permanent one have to be told."
 -- thresholds = ["local_rejections"]
 -- limit      = 5

@@ -48,7 +48,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "relayed >= relayed_messages"
--- sentence   = "{client_ip} was refused as relaying (times: {tries}), yet messages from there for recipients outside were accepted without login ({relayed} of {accepted} accepted). If this client is not meant to relay, our server is open to it."
+-- sentence   = "{client_ip} was refused as relaying {tries|time|times}, yet {relayed} of {accepted|message|messages} accepted from there went to recipients outside without login. If this client is not meant to relay, our server is open to it."
 -- advice     = "If {client_ip} may relay, name it as a relay in mtaudit.toml; if not, take it out of mynetworks or of the access map that lets it pass, now, and look at what was sent (spam/open_relay_proof)."
 -- thresholds = ["relayed_messages"]
 -- limit      = 5
@@ -58,8 +58,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_2_min >= fast_tries"
--- sentence   = "{client_ip} tried to relay {most_in_2_min} times within 2 minutes (tries in all: {tries}, different recipients: {recipients}). All were refused."
--- advice     = "Nothing is broken: block {client_ip} if it goes on, and test from outside that every one of our hosts refuses to relay."
+-- sentence   = "{client_ip} tried to relay {most_in_2_min|time|times} within 2 minutes ({tries|try|tries} in all, to {recipients|recipient|different recipients}). All were refused."
+-- advice     = "Block {client_ip} if it goes on, and test from outside that every one of our hosts refuses to relay; nothing is broken."
 -- thresholds = ["fast_tries"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied'"
@@ -68,8 +68,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_10_min >= slow_tries"
--- sentence   = "{client_ip} tried to relay {most_in_10_min} times within 10 minutes (tries in all: {tries}, different recipients: {recipients}). All were refused; it may also be a user who did not log in."
--- advice     = "If {client_ip} belongs to one of your users, let them log in on port 587 or 465; otherwise nothing is to do."
+-- sentence   = "{client_ip} tried to relay {most_in_10_min|time|times} within 10 minutes ({tries|try|tries} in all, to {recipients|recipient|different recipients}). All were refused; it may also be a user who did not log in."
+-- advice     = "If {client_ip} belongs to one of your users, have them log in on port 587 or 465; otherwise there is nothing to do."
 -- thresholds = ["slow_tries"]
 -- limit      = 5
 -- evidence   = "SELECT client_ip, source, line FROM rejections WHERE reason = 'relay-denied'"

@@ -48,7 +48,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_in_hour >= rcpts_per_hour AND usual_hours >= min_history AND most_in_hour > usual_most"
--- sentence   = "{sender} wrote to {most_in_hour} recipients within one hour on {day}; an hour of it usually has {usual_hour}, and seldom more than {usual_most} (from {usual_hours} hours with mail on other days)."
+-- sentence   = "{sender} wrote to {most_in_hour|recipient|recipients} within one hour on {day}. An hour of its mail usually has {usual_hour}, and seldom more than {usual_most} (from {usual_hours|hour|hours} with mail on other days)."
 -- advice     = "Ask the owner of {sender} whether this was planned; if not, hold its mail in the queue and look at spam/compromised_account."
 -- thresholds = ["rcpts_per_hour", "min_history"]
 -- limit      = 5
@@ -58,7 +58,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_in_hour >= rcpts_per_hour AND usual_hours < min_history AND most_in_hour >= times_others * others"
--- sentence   = "{sender} wrote to {most_in_hour} recipients within one hour on {day}. How much is usual for it cannot be told (hours with mail on other days: {usual_hours}); the median of all such senders is {others} in their busiest hour."
+-- sentence   = "{sender} wrote to {most_in_hour|recipient|recipients} within one hour on {day}. How much is usual for it cannot be told from {usual_hours|hour|hours} with mail on other days; the median of all such senders is {others} in their busiest hour."
 -- advice     = "Read the logs of other days as well, or ask the owner of {sender} whether this was planned."
 -- thresholds = ["rcpts_per_hour", "min_history", "times_others"]
 -- limit      = 5

@@ -39,7 +39,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "most_domains >= domains_per_hour AND usual_most > 0 AND most_domains > times_usual * usual_most"
--- sentence   = "{sender} wrote to {most_domains} different domains within one hour on {day}; on its other days it usually has {usual_most}."
+-- sentence   = "{sender} wrote to {most_domains|domain|different domains} within one hour on {day}, while its busiest hour of other days usually has {usual_most}."
 -- advice     = "Ask the owner of {sender} whether this was planned; if not, hold its mail in the queue and look at spam/compromised_account."
 -- thresholds = ["domains_per_hour", "times_usual"]
 -- limit      = 5
@@ -49,7 +49,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "most_domains >= domains_per_hour AND usual_most IS NULL"
--- sentence   = "{sender} wrote to {most_domains} different domains within one hour on {day}, the only day on which these logs show it."
+-- sentence   = "{sender} wrote to {most_domains|domain|different domains} within one hour on {day}, the only day on which these logs show its mail."
 -- advice     = "Read the logs of other days as well, or ask the owner of {sender} whether this was planned."
 -- thresholds = ["domains_per_hour"]
 -- limit      = 5

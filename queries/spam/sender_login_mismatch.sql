@@ -46,7 +46,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "refused >= min_refused AND NOT ours"
--- sentence   = "{auth_user} tried to send as {example}, which is not its own: {refused} recipients were refused, {messages} messages accepted under that domain (of {all_messages} in all). Stolen accounts are used like this."
+-- sentence   = "{auth_user} tried to send as {example|the null sender}, which is not its own: {refused|recipient was|recipients were} refused, and {messages|message was|messages were} accepted under that domain, of {all_messages} in all. Stolen accounts are used like this."
 -- advice     = "Ask the owner of {auth_user}; if nobody set up a mail program with that name, change the password and look at spam/compromised_account."
 -- thresholds = ["min_refused"]
 -- limit      = 5
@@ -56,8 +56,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "NOT ours AND messages >= min_foreign AND senders >= min_senders"
--- sentence   = "{auth_user} sent {messages} messages of {all_messages} under {senders} different names of {sender_domain}, which is none of our domains."
--- advice     = "Find out what {auth_user} is used for; allow each account its own senders only (Postfix: smtpd_sender_login_maps and reject_sender_login_mismatch)."
+-- sentence   = "{auth_user} sent {messages} of its {all_messages|message|messages} under {senders|name|different names} of {sender_domain}, which is none of our domains."
+-- advice     = "Find out what {auth_user} is used for, and allow each account its own senders only (Postfix: smtpd_sender_login_maps and reject_sender_login_mismatch)."
 -- thresholds = ["min_foreign", "min_senders"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM messages WHERE auth_user <> '' AND origin <> 'reinjected'"
@@ -66,8 +66,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "NOT ours AND messages >= min_foreign"
--- sentence   = "{auth_user} sent mail under {sender_domain}, which is none of our domains (messages: {messages} of {all_messages}, such as from {example}). Receivers that check SPF or DMARC refuse it."
--- advice     = "Let the owner of {auth_user} send this mail through the server of {sender_domain}, or add our server to the SPF record and the DKIM keys of that domain."
+-- sentence   = "{auth_user} sent {messages} of its {all_messages|message|messages} under {sender_domain}, which is none of our domains (for example from {example|an address not named}). Receivers that check SPF or DMARC may refuse such mail."
+-- advice     = "Have the owner of {auth_user} send this mail through the server of {sender_domain}, or add our server to the SPF record and a DKIM key of ours to that domain."
 -- thresholds = ["min_foreign"]
 -- limit      = 5
 -- evidence   = "SELECT auth_user, source, line FROM messages WHERE auth_user <> '' AND origin <> 'reinjected'"

@@ -46,7 +46,7 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "addresses >= min_addresses AND most_per_address <= max_messages AND bad_share >= min_bad"
--- sentence   = "On {day}, {addresses} addresses of {network} delivered {messages} messages from {sender_domain}, none more than {most_per_address}; {bad_addresses} of the addresses were also listed, or refused for reputation, spam or a virus."
+-- sentence   = "On {day}, {addresses|address|addresses} of {network} delivered {messages|message|messages} from {sender_domain|no domain}, none more than {most_per_address}; {bad_addresses} of the addresses were also on a block list, or refused for reputation, spam or a virus."
 -- advice     = "Look at one of the messages; if it is spam, block {network} as a whole rather than address by address."
 -- thresholds = ["min_addresses", "max_messages", "min_bad"]
 -- limit      = 5

@@ -45,8 +45,8 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "bytes >= min_bytes AND samples >= min_samples AND bytes > own_limit AND bytes > all_limit"
--- sentence   = "On {day}, {sender} sent {bytes} to {recipient_domain} (messages: {messages}); it usually sends {usual_bytes} there in a day, and {own_limit} is the limit of three deviations ({samples} other days)."
--- advice     = "Ask the owner of {sender} what was sent to {recipient_domain}; look at the account's logins of that day if nobody knows."
+-- sentence   = "On {day}, {sender} sent {bytes} to {recipient_domain} in {messages|message|messages}. On {samples|other day|other days} it sent {usual_bytes} there on average; three standard deviations more would be {own_limit}."
+-- advice     = "Ask the owner of {sender} what was sent to {recipient_domain}, and look at the account's logins of that day if nobody knows."
 -- thresholds = ["sigmas", "min_samples", "min_bytes"]
 -- limit      = 5
 -- evidence   = "SELECT CASE WHEN auth_user <> '' THEN CAST(auth_user AS VARCHAR) ELSE CAST(sender AS VARCHAR) END AS sender, day, source, line FROM messages WHERE origin IN ('submission', 'smtp', 'local') AND (auth_user <> '' OR sender <> '')"

@@ -1,7 +1,7 @@
 -- title    = "Recipients of suspect accounts"
 -- question = "Who got mail from an account that may have been misused, and did it arrive?"
 -- tables   = ["deliveries", "messages"]
--- limits   = "Lists the recipients of one account when `account` names it, else those of each account from the first hour on in which it wrote to as many as a burst. What stood in the mail is not in the logs. A recipient that forwards passes it on."
+-- limits   = "Lists the recipients of one account when `account` names it, else those of each account from the first hour on in which it wrote to as many as a burst. What the mail said is not in the logs. A recipient that forwards its mail passes it on."
 -- controls = ["ISO/IEC 27001 A.5.26", "NIST SP 800-53 IR-6", "NIST SP 800-53 IR-4"]
 -- rows     = 50
 -- columns  = [

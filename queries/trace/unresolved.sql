@@ -7,7 +7,7 @@
 -- sensitivity = "min_lost"
 -- columns  = [
 --   { name = "number", kind = "count", about = "lost ones first, then those that wait, the longest first; then what only lacks its beginning" },
---   { name = "state", kind = "text", about = "no outcome (left the queue, and its last try is not final), removed untried (left it without any try), waiting (in the queue when the logs end), never tried (so, without any try), no beginning (ended, and how it came in is not in the logs)" },
+--   { name = "state", kind = "text", about = "no outcome (left the queue, and its last try is not final), removed untried (left it without any try), waiting (in the queue when the logs end), never tried (the same, without any try), no beginning (ended, and how it came in is not in the logs)" },
 --   { name = "host", kind = "text", about = "our server" },
 --   { name = "queue_id", kind = "text", about = "queue ID: `mtaudit trace` tells its way" },
 --   { name = "sender", kind = "text", about = "envelope sender; <> is the null sender" },
@@ -48,8 +48,8 @@
 -- [[findings]]
 -- severity   = "medium"
 -- when       = "number = 1 AND lost >= min_lost"
--- sentence   = "{lost} deliveries left the queue without an outcome in the logs."
--- advice     = "Look at evidence/gaps first: lines may be missing; if none are, somebody removed the mail by other means than the log shows: trace the queue IDs and ask the recipients."
+-- sentence   = "{lost|delivery|deliveries} left the queue without an outcome in the logs."
+-- advice     = "Look at evidence/gaps first, as lines may be missing; if none are, somebody removed the mail in a way that the log does not show: trace the queue IDs (`mtaudit trace`) and ask the recipients."
 -- thresholds = ["min_lost"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'unknown'"
 -- keys       = []
@@ -57,7 +57,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "number = lost + 1 AND old > 0"
--- sentence   = "{old} of {waiting} deliveries that wait at the end of the logs do so for {params.old_seconds} s or more, the oldest for {oldest}."
+-- sentence   = "Of {waiting|delivery|deliveries} waiting at the end of the logs, {old} had waited for {params.old_seconds} s or more, the oldest for {oldest}."
 -- advice     = "Look at the last reply of each, the oldest first, and tell the senders before the queue lifetime ends."
 -- thresholds = ["old_seconds"]
 -- evidence   = "SELECT source, line FROM deliveries WHERE outcome = 'open'"

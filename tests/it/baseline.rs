@@ -120,7 +120,7 @@ fn growth_is_told_with_its_chance_and_trouble_is_a_finding() {
         .collect();
     assert!(
         said.iter()
-            .any(|text| text.starts_with("messages accepted: ")),
+            .any(|text| text.contains(" messages accepted a day, against ")),
         "{said:?}"
     );
 }
