@@ -14,7 +14,7 @@
 --   { name = "account_failures", kind = "count", about = "failures in a row of this account before, from any address; 0 when too few or too long ago" },
 --   { name = "address_failures", kind = "count", about = "failures in a row from this address before, for any account; 0 when too few or too long ago" },
 --   { name = "failures", kind = "count", about = "the larger of the two" },
---   { name = "used_before", kind = "flag", about = "the account had logged in from this address earlier in the logs" },
+--   { name = "used_before", kind = "flag", about = "the account had logged in from this address earlier in the logs, before the window: what came within it belongs to the same tries" },
 --   { name = "row_source", kind = "count", about = "number of the source of the login's line (see evidence/sources)" },
 --   { name = "row_line", kind = "count", about = "number of the line" },
 --   { name = "place", kind = "text", about = "the same as file:line" },
@@ -97,7 +97,7 @@
 -- [[findings]]
 -- severity   = "low"
 -- when       = "address_failures > 0"
--- sentence   = "On {ts}, {auth_user|someone} logged in from {client_ip} after {address_failures|failure|failures} in a row from this address. The account had used this address before, so a mistyped or changed password is likely."
+-- sentence   = "On {ts}, {auth_user|an account that the line does not name} logged in from {client_ip} after {address_failures|failure|failures} in a row from this address. It had used this address before, so a mistyped or changed password is likely."
 -- advice     = "There is nothing to do unless it recurs; then look at {client_ip} for a device that still has an old password."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 5

@@ -57,8 +57,8 @@
 --
 -- [[findings]]
 -- severity   = "low"
--- when       = "most_in_hour > strange_per_hour AND strange_share > max_share AND accepted = 0"
--- sentence   = "{client_ip} tried {most_in_hour|recipient|recipients} within one hour to whom nothing was ever delivered here ({strange} of {tried} tried in all, for example {example}), and was turned away before it learnt anything. Nothing was accepted from there."
+-- when       = "most_in_hour > strange_per_hour AND strange_share > max_share AND accepted * 10 <= strange"
+-- sentence   = "{client_ip} tried {most_in_hour|recipient|recipients} within one hour to whom nothing was ever delivered here ({strange} of {tried} tried in all, for example {example}), and was turned away before it learnt whether they exist; {accepted|message was|messages were} accepted from there."
 -- advice     = "There is nothing to do as long as such clients are held off; block {client_ip} if it comes back."
 -- thresholds = ["strange_per_hour", "max_share"]
 -- limit      = 5

@@ -1,6 +1,6 @@
 -- title    = "Strangers that write in our name"
 -- question = "Which clients outside sent mail under our own domains without logging in, and was it taken?"
--- tables   = ["deliveries", "messages", "rejections"]
+-- tables   = ["deliveries", "messages", "rejections", "sessions"]
 -- limits   = "Domains are ours when mail for them is delivered here. A service that writes for us (invoices, newsletters), a mailing list and a forward elsewhere do this by right. A client that may relay is taken for a machine of ours and left out, as are trusted and private ones."
 -- controls = ["ISO/IEC 27001 A.8.16", "NIST SP 800-53 SI-8"]
 -- rows     = 15
@@ -34,8 +34,18 @@
 --
 -- [[findings]]
 -- severity   = "medium"
--- when       = "delivered >= min_accepted AND (client_name = 'unknown' OR bad_signs > 0)"
--- sentence   = "{client_ip} ({client_name|unknown}) sent mail in our name without login, and it was delivered: {delivered} of {accepted|message|messages} accepted, from {senders|sender|senders} (for example {example}). It has no host name, or it was refused as relaying or for its reputation ({bad_signs|refusal|refusals})."
+-- when       = "delivered >= min_accepted AND bad_signs > 0"
+-- sentence   = "{client_ip} ({client_name|unknown}) sent mail in our name without login, and it was delivered: {delivered} of {accepted|message|messages} accepted, from {senders|sender|senders} (for example {example}). It was also refused {bad_signs|time|times} as relaying or for its reputation."
+-- advice     = "Look at one of the messages in the recipient's mailbox; if it is forged, warn {recipients|recipient|recipients}, and refuse our domains from outside without login (an SPF record with -all and a check of it, or a sender access map)."
+-- thresholds = ["min_accepted"]
+-- limit      = 10
+-- evidence   = "SELECT client_ip, source, line FROM messages WHERE origin = 'smtp' AND COALESCE(auth_user, '') = ''"
+-- keys       = ["client_ip"]
+--
+-- [[findings]]
+-- severity   = "medium"
+-- when       = "delivered >= min_accepted AND client_name = 'unknown'"
+-- sentence   = "{client_ip} sent mail in our name without login, and it was delivered: {delivered} of {accepted|message|messages} accepted, from {senders|sender|senders} (for example {example}). It has no host name, which servers that write for others mostly have."
 -- advice     = "Look at one of the messages in the recipient's mailbox; if it is forged, warn {recipients|recipient|recipients}, and refuse our domains from outside without login (an SPF record with -all and a check of it, or a sender access map)."
 -- thresholds = ["min_accepted"]
 -- limit      = 10
@@ -54,11 +64,14 @@
 --
 -- [[findings]]
 -- severity   = "info"
--- when       = "refused > 0"
--- sentence   = "{client_ip} ({client_name|unknown}) tried to write in our name, for example as {example}, and was refused for {refused|recipient|recipients}."
+-- when       = "refused > 0 OR accepted > 0"
+-- sentence   = "{client_ip} ({client_name|unknown}) tried to write in our name, for example as {example}, and nothing of it was delivered: {refused|recipient was|recipients were} refused, {accepted|message was|messages were} accepted and did not arrive."
 -- thresholds = []
 -- limit      = 3
--- evidence   = "SELECT client_ip, source, line FROM rejections"
+-- evidence   = """
+-- SELECT client_ip, source, line FROM rejections
+-- UNION ALL
+-- SELECT client_ip, source, line FROM messages WHERE origin = 'smtp' AND COALESCE(auth_user, '') = ''"""
 -- keys       = ["client_ip"]
 WITH strangers AS (
     SELECT client_ip, network, block FROM clients WHERE kind = 'other'
@@ -100,7 +113,10 @@ WITH strangers AS (
     JOIN strangers ON rejections.client_ip = strangers.client_ip
     JOIN ours ON rejections.sender_domain = ours.domain
     LEFT JOIN relays ON rejections.client_ip = relays.client_ip
-    WHERE rejections.action = 'reject' AND COALESCE(rejections.auth_user, '') = '' AND rejections.service IN ('smtpd', 'postscreen') AND relays.client_ip IS NULL
+    LEFT JOIN sessions ON rejections.session = sessions.session
+    -- What cleanup refuses came in by the service of the connection.
+    WHERE rejections.action = 'reject' AND COALESCE(rejections.auth_user, '') = '' AND COALESCE(sessions.auth_user, '') = '' AND relays.client_ip IS NULL
+      AND (rejections.service IN ('smtpd', 'postscreen') OR (rejections.service = 'cleanup' AND sessions.service = 'smtpd'))
 ), totals AS (
     SELECT client_ip, COALESCE(MAX(client_name), 'unknown') AS client_name, COUNT(DISTINCT message) AS accepted, COUNT(DISTINCT delivered) AS delivered,
            CAST(SUM(refused) AS BIGINT) AS refused, COUNT(DISTINCT sender) AS senders, MIN(sender) AS example, COUNT(DISTINCT recipient) AS recipients,

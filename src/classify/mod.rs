@@ -54,7 +54,7 @@ pub struct Question<'a> {
 pub struct Class(u8);
 
 impl Class {
-    /// Given up after too many tries, by the queue manager's word and no other.
+    /// Given up as too old, by the queue manager's word and no other.
     pub fn expired() -> Class {
         class(rules::embedded().fixed.expired)
     }
@@ -225,7 +225,11 @@ pub const REASONS: &[(&str, &str, &str)] = &[
         "filter-down",
         "Our own filter, milter or policy service.",
     ),
-    ("expired", "expired", "Given up after too many tries."),
+    (
+        "expired",
+        "expired",
+        "Given up, as it had waited in the queue for too long.",
+    ),
     ("undetermined", "undetermined", "Nothing in the line tells."),
 ];
 

@@ -16,7 +16,6 @@ pub mod error;
 mod findings;
 pub mod header;
 pub mod library;
-mod likes;
 mod lists;
 mod memo;
 pub mod mutes;

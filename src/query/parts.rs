@@ -16,7 +16,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 
-use super::{likes, lists};
+use super::lists;
 
 /// A statement.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ fn cut(sql: &str) -> Option<(Vec<Part>, Part)> {
     let (Some(Sql::Query(mut query)), true) = (statements.pop(), statements.is_empty()) else {
         return None;
     };
-    let rewritten = lists::compare(&mut query) | likes::search(&mut query);
+    let rewritten = lists::compare(&mut query);
     let Some(with) = query.with.take() else {
         let mut whole = Part::new(String::new(), &query);
         if !rewritten {

@@ -193,7 +193,7 @@ impl Scribe<'_> {
 const STATES: &[(&str, &str)] = &[
     ("delivered", "delivered"),
     ("bounced", "refused for good"),
-    ("expired", "given up after too many tries"),
+    ("expired", "given up, as it had waited too long"),
     ("discarded", "taken out of the queue and not delivered"),
     ("open", "still in the queue at the end of the logs"),
     ("unknown", "of an outcome that is not in the logs"),

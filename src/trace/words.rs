@@ -151,7 +151,7 @@ pub(super) fn tried(path: &Path, attempt: &Attempt) -> String {
         Some("bounced") => {
             format!("tried {relay} for {to}, refused for good{because}; it is not tried again")
         }
-        Some("expired") => format!("gave {to} up after too many tries{because}"),
+        Some("expired") => format!("gave {to} up, as it had waited too long{because}"),
         Some("discarded") => format!("discarded for {to}{because}"),
         Some("held") => {
             format!("put on hold for {to}{because}: it waits until an administrator releases it")
