@@ -55,7 +55,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "NOT used_before AND account_failures > 0"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip|an address that is not logged} after {account_failures|failure|failures} in a row of this account, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip|an address that is not logged} after {account_failures|failure|failures} in a row of this account. From earlier than {params.window_minutes|minute|minutes} before, these logs hold no login of it from this address. This fits a guessed password; it is a pattern, not proof."
 -- advice     = "Ask {auth_user} by phone whether the login from {client_ip|there} was theirs; if not, change the password, end the open sessions, and look for mail sent and forwards set since {ts}."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 10
@@ -69,7 +69,7 @@
 -- [[findings]]
 -- severity   = "high"
 -- when       = "NOT used_before AND address_failures > 0"
--- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {address_failures|failure|failures} in a row from this address, and had not used this address before in these logs. This fits a guessed password; it is a pattern, not proof."
+-- sentence   = "On {ts}, {auth_user} logged in from {client_ip} after {address_failures|failure|failures} in a row from this address. From earlier than {params.window_minutes|minute|minutes} before, these logs hold no login of this account from there. This fits a guessed password; it is a pattern, not proof."
 -- advice     = "Ask {auth_user} by phone whether the login from {client_ip} was theirs; if not, change the password, block the address, and look at the other accounts that it tried."
 -- thresholds = ["min_failures", "window_minutes"]
 -- limit      = 10
