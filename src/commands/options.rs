@@ -14,6 +14,7 @@ use super::timings::Timings;
 use super::{Usage, configured, machine};
 use crate::cli::{InputArgs, LibraryArgs, ReadArgs};
 use crate::query::{Library, Overrides};
+use crate::report::format::when;
 use crate::source::{Limits, Source};
 use crate::tables::select::{Entity, Selection};
 use crate::tables::zone::rfc3339;
@@ -231,10 +232,11 @@ fn previous(
     }
     let (since, until) = (since?, until?);
     let begin = since.checked_sub(until - since)?;
+    let shown = |time: i64| when(&rfc3339(zone, time));
     Some(Baseline {
         since: begin,
         until: since,
-        name: format!("{} to {}", rfc3339(zone, begin), rfc3339(zone, since)),
+        name: format!("{} to {}", shown(begin), shown(since)),
     })
 }
 

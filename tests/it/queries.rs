@@ -4,7 +4,8 @@
 //!
 //! * `log` holds log lines; `log NAME` names the file, for a case that needs several.
 //! * `params` holds lines `name = value`: parameters of the query, `timezone`, `year`, `local-domain`,
-//!   `since` and `until` in RFC 3339, `about` a key, and `baseline` as two of these times with `..` between.
+//!   `since` and `until` in RFC 3339, `about` a key, `baseline` as two of these times with `..` between, and of the
+//!   configuration `trusted`, `relay` and `scanner` (a network) and `holiday` (a day).
 //! * `csv` is the result, all columns, with a header row; an empty cell is null, `""` is empty text. `text` stands in
 //!   its place when the logs cannot answer: `not assessable: …`.
 //! * `findings` holds lines `severity: sentence`. A case without it expects none.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mtaudit::commands::load::{Baseline, Options, load};
 use mtaudit::query::check::Frames;
+use mtaudit::query::own::Known;
 use mtaudit::query::{Answer, Engine, Library, Overrides, Query};
 use mtaudit::report::{Cell, Evidence};
 use mtaudit::tables::build::Wanted;
@@ -106,6 +107,7 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     let (mut options, mut overrides) = (options(folder.path()), Overrides::new());
+    let mut known = Known::default();
     for (name, value) in case.settings() {
         match name {
             "baseline" => {
@@ -119,6 +121,10 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
             "until" => options.selection.until = Some(moment(value)),
             "year" => options.year = Some(value.parse().unwrap()),
             "timezone" => options.zone = value.parse().unwrap(),
+            "trusted" => known.networks.push((value.parse().unwrap(), "trusted")),
+            "relay" => known.networks.push((value.parse().unwrap(), "relay")),
+            "scanner" => known.networks.push((value.parse().unwrap(), "scanner")),
+            "holiday" => drop(known.holidays.insert(value.parse().unwrap())),
             "local-domain" => options.local_domains.push(value.to_owned()),
             _ => drop(overrides.insert(name.to_owned(), value.to_owned())),
         }
@@ -159,6 +165,7 @@ pub fn run(query: &Query, case: &Case, place: Tables) -> Found {
         }
     };
     let engine = Engine::new(tables.frames, options.zone)
+        .knowing(known)
         .over(options.selection.since, options.selection.until)
         .narrowed(about)
         .comparing(before.frames)
