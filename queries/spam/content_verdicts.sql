@@ -62,14 +62,17 @@
 -- limit      = 5
 -- evidence   = "SELECT direction, COALESCE(reason, 'spam') AS reason, source, line FROM deliveries WHERE outcome IN ('bounced', 'discarded') AND relay_ip IN ('127.0.0.1', '::1') AND (cause = 'content' OR (outcome = 'discarded' AND (reply LIKE '%spam%' OR reply LIKE '%SPAM%')))"
 -- keys       = ["direction", "reason"]
-WITH stopped AS (
+WITH local AS (
     -- A filter that is handed the mail answers from this machine, or discards.
-    SELECT CAST(deliveries.direction AS VARCHAR) AS direction, COALESCE(CAST(deliveries.reason AS VARCHAR), 'spam') AS reason, deliveries.message AS message, CAST(messages.sender AS VARCHAR) AS sender,
-           CAST(deliveries.outcome AS VARCHAR) AS what, deliveries.source AS source, deliveries.line AS line
+    SELECT message, direction, reason, cause, outcome, reply, source, line
     FROM deliveries
-    JOIN messages ON deliveries.message = messages.message
-    WHERE deliveries.outcome IN ('bounced', 'discarded') AND deliveries.relay_ip IN ('127.0.0.1', '::1')
-      AND (deliveries.cause = 'content' OR (deliveries.outcome = 'discarded' AND (deliveries.reply LIKE '%spam%' OR deliveries.reply LIKE '%SPAM%')))
+    WHERE outcome IN ('bounced', 'discarded') AND relay_ip IN ('127.0.0.1', '::1')
+), stopped AS (
+    SELECT CAST(local.direction AS VARCHAR) AS direction, COALESCE(CAST(local.reason AS VARCHAR), 'spam') AS reason, local.message AS message, CAST(messages.sender AS VARCHAR) AS sender,
+           CAST(local.outcome AS VARCHAR) AS what, local.source AS source, local.line AS line
+    FROM local
+    JOIN messages ON local.message = messages.message
+    WHERE (local.cause = 'content' OR (local.outcome = 'discarded' AND (local.reply LIKE '%spam%' OR local.reply LIKE '%SPAM%')))
     UNION ALL
     SELECT CASE WHEN auth_user <> '' THEN 'outbound' ELSE 'unknown' END AS direction, CAST(reason AS VARCHAR) AS reason, NULL AS message, CAST(sender AS VARCHAR) AS sender, 'refused' AS what, source, line
     FROM rejections

@@ -70,9 +70,11 @@
 WITH strangers AS (
     SELECT client_ip, network, block FROM clients WHERE kind = 'other'
 ), ours AS (
-    SELECT DISTINCT LOWER(CAST(recipient_domain AS VARCHAR)) AS name FROM deliveries WHERE direction IN ('inbound', 'internal') AND outcome = 'delivered' AND recipient_domain <> ''
+    SELECT DISTINCT LOWER(CAST(recipient_domain AS VARCHAR)) AS name
+    FROM (SELECT DISTINCT recipient_domain FROM deliveries WHERE direction IN ('inbound', 'internal') AND outcome = 'delivered' AND recipient_domain <> '') AS domains
 ), hosts AS (
-    SELECT DISTINCT LOWER(CAST(host AS VARCHAR)) AS host FROM messages WHERE host <> ''
+    SELECT DISTINCT LOWER(CAST(host AS VARCHAR)) AS host
+    FROM (SELECT DISTINCT host FROM messages WHERE host <> '') AS names
 ), our_names AS (
     SELECT name FROM ours
     UNION
