@@ -39,6 +39,9 @@ const LARGE: &str = "postfix-60k";
 /// Key and number.
 type Counts = BTreeMap<String, i64>;
 
+/// Rows by query, and whether those of `Run::submitted`.
+type Asked = BTreeMap<(&'static str, bool), Rc<Vec<Row>>>;
+
 /// One run of the lab: what its log gives, and what was written down beside it.
 struct Run {
     name: &'static str,
@@ -54,7 +57,7 @@ struct Run {
     /// Empty where it was not kept.
     admin: Vec<Value>,
     /// Rows of the queries that were asked.
-    asked: RefCell<BTreeMap<(&'static str, bool), Rc<Vec<Row>>>>,
+    asked: RefCell<Asked>,
 }
 
 impl Run {
@@ -334,13 +337,13 @@ impl Breakdown {
     }
 
     /// Only the keys that the query lists: it lists those above a threshold.
-    fn as_listed(mut self) -> Self {
+    fn where_listed(mut self) -> Self {
         self.journal.retain(|key, _| self.rows.contains_key(key));
         self
     }
 
     /// Only the keys that the journal knows.
-    fn as_witnessed(mut self) -> Self {
+    fn where_known(mut self) -> Self {
         self.rows.retain(|key, _| self.journal.contains_key(key));
         self
     }

@@ -73,7 +73,7 @@ fn sessions(run: &Run) -> Vec<Breakdown> {
             strangers,
             run.sums("access/service_abuse", &["client_ip"], "connections"),
         )
-        .as_listed(),
+        .where_listed(),
         concurrency(run),
     ]
 }
@@ -356,7 +356,7 @@ fn by_words(run: &Run) -> Vec<Breakdown> {
             by_reason,
             rows,
         )
-        .as_witnessed(),
+        .where_known(),
         probes(run, &said),
         unknown_recipients(run, &said),
         too_large(run, &said),
@@ -388,7 +388,7 @@ fn unknown_recipients(run: &Run, said: &[Said<'_>]) -> Breakdown {
         journal,
         rows,
     )
-    .as_witnessed()
+    .where_known()
 }
 
 fn too_large(run: &Run, said: &[Said<'_>]) -> Breakdown {

@@ -259,7 +259,7 @@ fn delivered(run: &Run, answers: &[Answer<'_>]) -> Vec<Breakdown> {
         ));
         return all;
     }
-    all.into_iter().map(Breakdown::as_witnessed).collect()
+    all.into_iter().map(Breakdown::where_known).collect()
 }
 
 /// By program: the instance `relay` of smtp is smtp.
@@ -395,7 +395,7 @@ fn by_codes(run: &Run, ends: &[Answer<'_>]) -> Breakdown {
         journal,
         rows,
     )
-    .as_witnessed()
+    .where_known()
     .perhaps(SECOND_ADDRESS, tally(second.map(|end| end.codes())))
     .perhaps(REFUSED_NEXT, tally(next.map(|end| end.codes())))
 }
@@ -435,7 +435,7 @@ fn mailbox_full(run: &Run, ends: &[Answer<'_>]) -> Vec<Breakdown> {
             whole,
             reasons,
         )
-        .as_witnessed(),
+        .where_known(),
     ]
 }
 
@@ -463,7 +463,7 @@ fn filtered(run: &Run) -> Vec<Breakdown> {
             handed_on,
             forwarded,
         )
-        .as_witnessed(),
+        .where_known(),
         Breakdown::new(
             "capacity/transport_mix: discarded by smtp",
             smtp(said("discarded").sum()),

@@ -117,7 +117,7 @@ fn by_client(run: &Run) -> Vec<Breakdown> {
         .filter(|(client, _)| failures.contains_key(*client));
     let guessers = count(guessers.map(|(client, n)| (client.clone(), *n)));
     let listed = |name, journal: &Counts, query, column| {
-        Breakdown::new(name, journal.clone(), sums(query, column)).as_listed()
+        Breakdown::new(name, journal.clone(), sums(query, column)).where_listed()
     };
     vec![
         Breakdown::new(
@@ -193,6 +193,6 @@ fn by_account(run: &Run) -> Vec<Breakdown> {
             successes,
             sums("spam/account_many_ips", "logins"),
         )
-        .as_listed(),
+        .where_listed(),
     ]
 }

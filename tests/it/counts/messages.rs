@@ -87,7 +87,7 @@ fn by_client(run: &Run) -> Breakdown {
     let held = held(run).map(|visit| visit.client().to_owned());
     let held = tally(held.filter(|client| rows.contains_key(client)));
     Breakdown::new("spam/rejections_by_client: accepted by client", own, rows)
-        .as_listed()
+        .where_listed()
         .because(HELD, held)
 }
 
