@@ -60,31 +60,41 @@ pub(super) fn complete(sessions: &Pages<Session>, strings: &Strings) -> Complete
 }
 
 /// Where each of postscreen's stretches went on ([`NONE`] where it did not).
+///
+/// A client that is connected to postscreen already, and owes it no test, is handed on without a `PASS`: what smtpd got
+/// and no `PASS` announced is sought among the stretches that nothing ended.
 pub(super) fn handed_over(sessions: &Pages<Session>, strings: &Strings) -> Vec<u32> {
-    let mut waiting = handed_on(sessions);
     let mut to = vec![NONE; sessions.len()];
-    if waiting.is_empty() {
+    if !sessions.iter().any(|session| session.screen) {
         return to;
     }
     let smtpd = strings.intern(b"smtpd");
-    for (index, session) in (0..)
+    let receives = |s: &Session| s.service == smtpd || s.service.is_null();
+    let mut receivers: Vec<u32> = (0..)
         .zip(sessions.iter())
-        .filter(|(_, s)| !s.screen && !s.trace)
-    {
-        if (session.service == smtpd || session.service.is_null())
-            && let Some(screen) = take(&mut waiting, sessions, session)
-        {
-            to[screen] = index;
-        }
+        .filter(|(_, s)| !s.screen && !s.trace && receives(s))
+        .map(|(index, _)| index)
+        .collect();
+    for announced in [true, false] {
+        let mut waiting = handed_on(sessions, announced);
+        receivers.retain(|index| {
+            let screen = take(&mut waiting, sessions, &sessions[*index as usize]);
+            if let Some(screen) = screen {
+                to[screen] = *index;
+            }
+            screen.is_none()
+        });
     }
     to
 }
 
-/// Clients that postscreen passed and did not disconnect itself, by (host, address), in order.
-fn handed_on(sessions: &Pages<Session>) -> Map<(Sym, Sym), VecDeque<usize>> {
+/// Clients that postscreen did not disconnect itself, by (host, address), in order: those that it passed, or those of
+/// which it says neither.
+fn handed_on(sessions: &Pages<Session>, announced: bool) -> Map<(Sym, Sym), VecDeque<usize>> {
     let mut waiting: Map<(Sym, Sym), VecDeque<usize>> = Map::default();
     for (index, session) in sessions.iter().enumerate() {
-        if session.screen && session.passed && !session.closed {
+        let begun = session.passed || session.connect_ts != NO_TIME;
+        if session.screen && !session.closed && begun && session.passed == announced {
             waiting
                 .entry((session.host, session.client_ip))
                 .or_default()

@@ -10,6 +10,7 @@ mod beginnings;
 mod config;
 mod copies;
 mod corpora_postfix;
+mod counts;
 mod detections;
 mod disk;
 mod engines;
