@@ -1,7 +1,8 @@
 //! How much a query's findings hang on its threshold: what there would be at half and at double its value.
 //!
 //! A threshold is a choice, and a reader has to see whether the result turns on it. Where the SELECT does not read the
-//! parameter, its rows are those of every value and only the rules are asked again; where it does, it runs again.
+//! parameter, its rows are those of every value and only the rules are asked again; where it does, the clauses that hang
+//! on it run again (see [`super::memo`]).
 
 use polars::prelude::DataFrame;
 
