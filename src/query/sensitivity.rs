@@ -25,10 +25,7 @@ pub(super) fn sensitivity(
     let Some(name) = decisive(engine, query, params) else {
         return Ok(None);
     };
-    let rules = query.header.findings.iter();
-    let rules: Vec<&Rule> = rules
-        .filter(|rule| rule.thresholds.contains(name) && engine.bears(query, &rule.thresholds))
-        .collect();
+    let rules: Vec<&Rule> = resting(engine, query, name).collect();
     let mut hits = Vec::new();
     for changed in values(query, name, params) {
         let shown = changed.get(name).map(|param| param.value.clone());
@@ -71,9 +68,13 @@ fn decisive<'q>(engine: &Engine, query: &'q Query, params: &Params) -> Option<&'
         params.value(name)?,
         ParamValue::Int(0) | ParamValue::Float(0.0)
     );
-    let bears =
-        |rule: &Rule| rule.thresholds.contains(name) && engine.bears(query, &rule.thresholds);
-    (!zero && query.header.findings.iter().any(bears)).then_some(name)
+    (!zero && resting(engine, query, name).next().is_some()).then_some(name)
+}
+
+/// The rules that bear a finding and rest on a parameter.
+fn resting<'q>(engine: &Engine, query: &'q Query, name: &String) -> impl Iterator<Item = &'q Rule> {
+    let rules = query.header.findings.iter();
+    rules.filter(|rule| rule.thresholds.contains(name) && engine.bears(query, &rule.thresholds))
 }
 
 /// Half, the value in use, double.

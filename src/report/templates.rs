@@ -65,12 +65,12 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/shared/controls.md"),
     ),
     (
-        "shared/evidence.html",
-        include_str!("../../templates/shared/evidence.html"),
-    ),
-    (
         "shared/digest.html",
         include_str!("../../templates/shared/digest.html"),
+    ),
+    (
+        "shared/evidence.html",
+        include_str!("../../templates/shared/evidence.html"),
     ),
     (
         "shared/evidence.md",

@@ -31,7 +31,7 @@ use polars::prelude::{col, lit};
 use serde_json::Value;
 
 use crate::queries::run::with_stack;
-use crate::support::{Row, journal, rows, shared, unpacked};
+use crate::support::{Row, journal, named, number, rows, shared, unpacked};
 
 /// The run in which no breakdown may be empty.
 const LARGE: &str = "postfix-60k";
@@ -167,7 +167,7 @@ impl Run {
         count(
             columns
                 .iter()
-                .map(|column| ((*column).to_owned(), int(&rows[0], column))),
+                .map(|column| ((*column).to_owned(), number(&rows[0], column))),
         )
     }
 
@@ -195,17 +195,7 @@ fn answer(engine: &Engine, library: &Library, name: &str) -> Vec<Row> {
     let answer = engine
         .run(query, &overrides)
         .unwrap_or_else(|error| panic!("{name}: {error}"));
-    let names: Vec<String> = answer
-        .result
-        .columns
-        .iter()
-        .map(|c| c.name.clone())
-        .collect();
-    let row = |cells: Vec<mtaudit::report::Cell>| {
-        let values = cells.into_iter().map(|cell| cell.value);
-        names.iter().cloned().zip(values).collect()
-    };
-    answer.result.full.iter().map(row).collect()
+    named(&answer.result.columns, answer.result.full.iter())
 }
 
 /// All rows; and without the notices that the server wrote itself, of which no journal knows.
@@ -226,10 +216,6 @@ fn engines(log: &Path, year: i32, zone: Tz) -> [Engine; 2] {
     [Engine::new(frames, zone), submitted]
 }
 
-fn int(row: &Row, column: &str) -> i64 {
-    row[column].as_i64().unwrap_or_default()
-}
-
 /// A cell as a part of a key; nothing when null.
 fn cell(row: &Row, column: &str) -> String {
     match &row[column] {
@@ -241,7 +227,7 @@ fn cell(row: &Row, column: &str) -> String {
 
 fn sums(rows: &[Row], keys: &[&str], column: &str) -> Counts {
     let key = |row: &Row| key(keys.iter().map(|name| cell(row, name)));
-    count(rows.iter().map(|row| (key(row), int(row, column))))
+    count(rows.iter().map(|row| (key(row), number(row, column))))
 }
 
 fn key(parts: impl IntoIterator<Item = impl AsRef<str>>) -> String {

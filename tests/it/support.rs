@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use mtaudit::commands::load::{self, Options};
 use mtaudit::query::Engine;
+use mtaudit::report::{Cell, ColumnInfo};
 use serde_json::{Map, Value};
 
 /// A row, by column name.
@@ -53,6 +54,27 @@ pub fn journal(path: &Path) -> Vec<Value> {
         .collect()
 }
 
+/// A text of a record; empty where there is none.
+pub fn word<'a>(record: &'a Value, name: &str) -> &'a str {
+    record[name].as_str().unwrap_or_default()
+}
+
+/// A list of a record.
+pub fn list<'a>(record: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    record[name].as_array().into_iter().flatten()
+}
+
+/// The reply to a recipient in the end: where it was accepted, that to the message. None where the destination said
+/// nothing: it hung up, or was left before the data.
+pub fn last_reply<'a>(record: &'a Value, rcpt: &'a Value) -> Option<&'a str> {
+    let mut reply = word(rcpt, "reply");
+    if reply.starts_with('2') {
+        reply = rcpt["data_reply"].as_str().or(record["data"].as_str())?;
+    }
+    let answers = matches!(reply.as_bytes().first()?, b'2' | b'4' | b'5');
+    answers.then_some(reply)
+}
+
 /// Files read in-process.
 pub fn engine(paths: &[PathBuf], zone: chrono_tz::Tz) -> Engine {
     let loaded = load::load(&Options {
@@ -67,12 +89,18 @@ pub fn rows(engine: &Engine, sql: &str) -> Vec<Row> {
     let table = engine
         .sql(sql)
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let names: Vec<String> = table.columns.iter().map(|c| c.name.clone()).collect();
-    let row = |cells: Vec<mtaudit::report::Cell>| {
-        let values = cells.into_iter().map(|cell| cell.value);
-        names.iter().cloned().zip(values).collect()
+    named(&table.columns, table.rows)
+}
+
+/// Rows by the names of their columns.
+pub fn named(columns: &[ColumnInfo], rows: impl IntoIterator<Item = Vec<Cell>>) -> Vec<Row> {
+    let row = |cells: Vec<Cell>| {
+        let names = columns.iter().map(|column| column.name.clone());
+        names
+            .zip(cells.into_iter().map(|cell| cell.value))
+            .collect()
     };
-    table.rows.into_iter().map(row).collect()
+    rows.into_iter().map(row).collect()
 }
 
 /// Text of a field; empty when null.

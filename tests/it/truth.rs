@@ -14,7 +14,7 @@ use std::time::Instant;
 use mtaudit::query::Engine;
 use serde_json::Value;
 
-use crate::support::{Row, engine, journal, number, rows, text, unpacked};
+use crate::support::{Row, engine, journal, last_reply, list, number, rows, text, unpacked, word};
 
 /// Clocks of journal and log: a record is written when the reply was sent, a line when Postfix came to it; year-less
 /// logs cut to the second.
@@ -97,14 +97,6 @@ fn within<'a>(
 
 fn code(value: &Value) -> Option<i64> {
     value.as_i64()
-}
-
-fn word<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_default()
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value[name].as_array().into_iter().flatten()
 }
 
 /// Every message whose data got 2xx has a row with its queue ID and sender.
@@ -225,17 +217,12 @@ struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    /// None where the destination said nothing: it hung up, or was left before the data.
     fn of(record: &'a Value, rcpt: &'a Value) -> Option<Self> {
-        let mut reply = word(rcpt, "reply");
-        if reply.starts_with('2') {
-            reply = rcpt["data_reply"].as_str().or(record["data"].as_str())?;
-        }
-        matches!(reply.as_bytes().first()?, b'2' | b'4' | b'5').then_some(Verdict {
+        Some(Verdict {
             at: record["t"].as_f64()?,
             record,
             to: word(rcpt, "to"),
-            reply,
+            reply: last_reply(record, rcpt)?,
         })
     }
 

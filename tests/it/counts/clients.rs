@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::visit::{Visit, code, list, visits, word};
-use super::{Breakdown, Counts, Run, count, int, key, tally};
-use crate::support::Row;
+use super::visit::{Visit, code, visits};
+use super::{Breakdown, Counts, Run, count, key, tally};
+use crate::support::{Row, list, number, word};
 
 /// Clocks: the client's begin and end of a session, and the server's, which some logs cut to the second.
 const SLACK: f64 = 1.5;
@@ -244,7 +244,10 @@ fn refusals(run: &Run) -> Vec<Breakdown> {
     let client = |refusal: &Refusal<'_>| refusal.visit.client().to_owned();
     let day = |refusal: &Refusal<'_>| run.day(refusal.visit.stop());
     let whole = |_: &Refusal<'_>| "rejections".to_owned();
-    let all = refusing(run).iter().map(|row| int(row, "rejections")).sum();
+    let all = refusing(run)
+        .iter()
+        .map(|row| number(row, "rejections"))
+        .sum();
     let by_client = run.sums("spam/rejections_by_client", &["client_ip"], "rejections");
     let by_day = run.sums("capacity/daily_trend", &["day"], "rejections");
     let overview = run.single("capacity/overview", &["rejections"]);

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::visit::{code, list, visits, word};
-use super::{Breakdown, Counts, Run, count, int, key, tally};
+use super::visit::{code, visits};
+use super::{Breakdown, Counts, Run, count, key, tally};
+use crate::support::{last_reply, list, number, word};
 
 /// The next host of a destination is tried at once, the same message only when the queue is run again, s.
 const AT_ONCE: f64 = 0.8;
@@ -31,18 +32,12 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// None where the destination said nothing: it hung up, or was left before the data.
     fn of(record: &'a Value, rcpt: &'a Value) -> Option<Self> {
-        let mut reply = word(rcpt, "reply");
-        if reply.starts_with('2') {
-            reply = rcpt["data_reply"].as_str().or(record["data"].as_str())?;
-        }
-        let (at, to) = (record["t"].as_f64()?, word(rcpt, "to"));
-        matches!(reply.as_bytes().first()?, b'2' | b'4' | b'5').then_some(Answer {
+        Some(Answer {
             record,
-            at,
-            to,
-            reply,
+            at: record["t"].as_f64()?,
+            to: word(rcpt, "to"),
+            reply: last_reply(record, rcpt)?,
         })
     }
 
@@ -452,7 +447,7 @@ fn filtered(run: &Run) -> Vec<Breakdown> {
     let rows = run.rows("spam/content_verdicts");
     let bounced = count([(
         "bounced".to_owned(),
-        rows.iter().map(|row| int(row, "bounced")).sum(),
+        rows.iter().map(|row| number(row, "bounced")).sum(),
     )]);
     let infected = count([("bounced".to_owned(), said("INFECTED").count() as i64)]);
     let handed_on = smtp(said("queued as").sum());

@@ -1,8 +1,9 @@
 //! Messages that were taken: by sender, client, account and day.
 
 use super::clients::interrupted;
-use super::visit::{Taken, Visit, visits, word};
+use super::visit::{Taken, Visit, visits};
 use super::{Breakdown, Counts, Run, count, distinct, sums, tally};
+use crate::support::{number, word};
 
 /// Who hands in mail on the server itself.
 const LOCAL: &str = "root@corp.example";
@@ -141,7 +142,7 @@ fn whole(run: &Run) -> Vec<Breakdown> {
         "messages".to_owned(),
         rows("capacity/size_distribution")
             .iter()
-            .map(|row| super::int(row, "messages"))
+            .map(|row| number(row, "messages"))
             .sum(),
     )]);
     vec![

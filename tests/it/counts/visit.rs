@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::support::{list, word};
+
 /// A session of `truth.jsonl`.
 #[derive(Clone, Copy)]
 pub struct Visit<'a>(pub &'a Value);
@@ -33,14 +35,6 @@ pub struct Taken<'a> {
 
 /// The sender of the client that tries the syntax of commands, as Postfix writes it: that client keeps no list of mails.
 const SYNTAX_SENDER: &str = "\"a@b\"@bigmail.example";
-
-pub fn word<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_default()
-}
-
-pub fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value[name].as_array().into_iter().flatten()
-}
 
 pub fn code(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
